@@ -1,0 +1,188 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"path"
+	"sort"
+	"strings"
+
+	"procns/e2e/internal/suite"
+)
+
+// field is one labelled statement of an explanation.
+type field struct{ name, text string }
+
+// ofCase says what was claimed and how it was tried: the same on every target.
+func ofCase(c suite.Case) []field {
+	control := c.Control
+	switch {
+	case c.Control != "":
+		control += " (differs in " + c.Property() + ")"
+	case c.NoControl != "":
+		control = "none: " + c.NoControl
+	}
+	return filled([]field{
+		{"claim", fmt.Sprintf("%s [%s]", c.Claim, c.Level)},
+		{"source", c.Source},
+		{"fixture", c.Fixture},
+		{"control", control},
+	})
+}
+
+// ofResult says what was found on one target, and how to find it again.
+func (r Run) ofResult(result suite.Result) []field {
+	reason := result.Reason
+	if reason == fmt.Sprintf("expected %s; observed %s", result.Expected, result.Observed) {
+		reason = "" // said by the two fields below
+	}
+	fields := []field{
+		{"outcome", string(result.Outcome)},
+		{"target", describe(result.Target)},
+		{"cluster", r.clusterLine()},
+		{"reason", reason},
+		{"expected", result.Expected},
+		{"observed", result.Observed},
+		{"seen", result.Evidence},
+		{"images", strings.Join(result.Images, ", ")},
+	}
+	if result.Outcome != suite.Skipped {
+		fields = append(fields, field{"rerun", r.rerun(result)}, field{"by hand", r.byHand(result)})
+	}
+	if result.Folder != "" {
+		fields = append(fields, field{"evidence", path.Join(r.Folder, result.Folder)})
+	}
+	return filled(fields)
+}
+
+func filled(fields []field) []field {
+	var kept []field
+	for _, f := range fields {
+		if f.text != "" {
+			kept = append(kept, f)
+		}
+	}
+	return kept
+}
+
+// describe is a target in one line.
+func describe(t suite.Target) string {
+	var parts []string
+	for _, part := range []struct{ before, text string }{
+		{"node ", t.Node}, {"runtime class ", t.RuntimeClass}, {"", t.OSImage},
+		{"kernel ", strings.TrimSpace(t.Kernel + " " + t.Architecture)},
+		{"", t.Runtime}, {"kubelet ", t.Kubelet}, {"cgroup ", t.CgroupMode},
+	} {
+		if part.text != "" {
+			parts = append(parts, part.before+part.text)
+		}
+	}
+	return strings.Join(parts, " · ")
+}
+
+func (r Run) clusterLine() string {
+	c := r.Cluster
+	var parts []string
+	if c.ServerVersion != "" {
+		parts = append(parts, "Kubernetes "+c.ServerVersion)
+	}
+	for _, part := range []string{c.Platform, c.Provisioned} {
+		if part != "" {
+			parts = append(parts, part)
+		}
+	}
+	if c.Context != "" {
+		parts = append(parts, "context "+c.Context)
+	}
+	return strings.Join(parts, " · ")
+}
+
+func (r Run) rerun(result suite.Result) string {
+	if r.Rerun != nil {
+		return r.Rerun(result)
+	}
+	return "procns.test" + r.contextFlag("-context") + " -run " + shellQuote(result.Case.ID)
+}
+
+func (r Run) byHand(result suite.Result) string {
+	if r.ByHand != nil {
+		return r.ByHand(result)
+	}
+	if result.Case.Fixture == "" {
+		return ""
+	}
+	return "kubectl" + r.contextFlag("--context") + " apply -f " + shellQuote("fixtures/"+result.Case.Fixture)
+}
+
+func (r Run) contextFlag(flag string) string {
+	if r.Cluster.Context == "" {
+		return ""
+	}
+	return " " + flag + " " + shellQuote(r.Cluster.Context)
+}
+
+// writeFields prints labelled statements below each other. A text of several
+// lines stands as a block under its label.
+func writeFields(w io.Writer, indent string, fields []field) {
+	const labels = 9 // as wide as "evidence" and a space
+	for _, f := range fields {
+		text := strings.TrimRight(clean(f.text, manyLines), "\n")
+		if !strings.Contains(text, "\n") {
+			fmt.Fprintf(w, "%s%s%s\n", indent, pad(f.name, labels), text)
+			continue
+		}
+		fmt.Fprintf(w, "%s%s\n", indent, f.name)
+		for line := range strings.SplitSeq(text, "\n") {
+			fmt.Fprintln(w, strings.TrimRight(indent+"  "+line, " "))
+		}
+	}
+}
+
+// replacements lists which image was used in place of which, in a fixed order.
+func (r Run) replacements() []string {
+	var lines []string
+	for documented, used := range r.Images {
+		if documented != used {
+			lines = append(lines, documented+" → "+used)
+		}
+	}
+	sort.Strings(lines)
+	if r.ImagePullPolicy != "" {
+		lines = append(lines, "imagePullPolicy was set to "+r.ImagePullPolicy)
+	}
+	return lines
+}
+
+// explained are the results that a reader is owed an explanation of: whatever
+// is neither conformant nor an informational record.
+func (r Run) explained() []suite.Result {
+	var results []suite.Result
+	for _, result := range r.Results {
+		if result.Outcome != suite.Conformant && !differs(result) {
+			results = append(results, result)
+		}
+	}
+	return results
+}
+
+// informational are the records that runtimes may differ in.
+func (r Run) informational() []suite.Result {
+	var results []suite.Result
+	for _, result := range r.Results {
+		if differs(result) || result.Outcome == suite.Conformant && result.Case.Level == suite.Informational {
+			results = append(results, result)
+		}
+	}
+	return results
+}
+
+// record is what an informational case has to tell.
+func record(result suite.Result) string {
+	if differs(result) {
+		return result.Reason
+	}
+	if result.Recorded != "" {
+		return result.Recorded
+	}
+	return "as described"
+}

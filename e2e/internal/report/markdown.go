@@ -1,0 +1,85 @@
+package report
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"strings"
+
+	"procns/e2e/internal/suite"
+)
+
+// WriteMarkdown writes a summary for places that show Markdown: the verdict,
+// the targets, a table of outcomes, and what was not conformant.
+func WriteMarkdown(w io.Writer, run Run) error {
+	out := bufio.NewWriter(w)
+	v := run.Verdict()
+	fmt.Fprintf(out, "# %s\n\n", inline(v.Line))
+	if line := run.clusterLine(); line != "" {
+		fmt.Fprintf(out, "%s\n\n", inline(line))
+	}
+	targets := run.targets()
+	for _, t := range targets {
+		fmt.Fprintf(out, "- **%s**: %s\n", inline(t.Name()), inline(describe(t)))
+	}
+	for _, l := range run.LeftOut {
+		fmt.Fprintf(out, "- left out: %s: %s\n", inline(l.Node), inline(l.Reason))
+	}
+	for _, line := range run.replacements() {
+		fmt.Fprintf(out, "- images: %s\n", inline(line))
+	}
+	for _, mend := range run.Mends {
+		fmt.Fprintf(out, "- mended: %s\n", inline(mend))
+	}
+	for _, trouble := range run.troubles(v) {
+		fmt.Fprintf(out, "- **%s**\n", inline(trouble))
+	}
+	if len(run.Results) > 0 {
+		markdownTable(out, run, targets)
+	}
+	for _, result := range run.explained() {
+		if result.Outcome != suite.NonConformant && result.Outcome != suite.Inconclusive {
+			continue
+		}
+		fmt.Fprintf(out, "\n## %s: %s on %s\n\n", inline(string(result.Outcome)), inline(result.Case.ID), inline(result.Target.Name()))
+		var why strings.Builder
+		writeFields(&why, "", append(ofCase(result.Case), run.ofResult(result)...))
+		fence := fenceFor(why.String())
+		fmt.Fprintf(out, "%stext\n%s%s\n", fence, why.String(), fence)
+	}
+	return out.Flush()
+}
+
+func markdownTable(out io.Writer, run Run, targets []suite.Target) {
+	heading, rule := "\n| case | level |", "|---|---|"
+	for _, t := range targets {
+		heading += " " + inline(t.Name()) + " |"
+		rule += "---|"
+	}
+	fmt.Fprintf(out, "%s\n%s\n", heading, rule)
+	for _, c := range run.cases() {
+		row := fmt.Sprintf("| %s | %s |", inline(c.ID), inline(string(c.Level)))
+		for _, t := range targets {
+			result, found := run.result(c.ID, t.Name())
+			text, _ := cell(result, found)
+			row += " " + inline(strings.Join(strings.Fields(text), " ")) + " |"
+		}
+		fmt.Fprintln(out, row)
+	}
+}
+
+// inline makes text safe within a line of Markdown.
+func inline(text string) string {
+	return strings.NewReplacer(
+		`\`, `\\`, "`", "\\`", "|", `\|`, "*", `\*`, "_", `\_`, "<", "&lt;", "[", `\[`, "&", "&amp;",
+	).Replace(clean(text, oneLine))
+}
+
+// fenceFor returns a fence longer than any in the text.
+func fenceFor(text string) string {
+	fence := "```"
+	for strings.Contains(text, fence) {
+		fence += "`"
+	}
+	return fence
+}

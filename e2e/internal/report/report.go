@@ -1,0 +1,187 @@
+// Package report turns what a run found into documents: JSON for programs,
+// JUnit for CI systems, Markdown and terminal text for people. It is pure: it
+// is handed data and a writer, and knows of no cluster, client or clock.
+//
+// One rule holds in every format: a run in which nothing was judged, or that
+// did not come to its end, never looks like a pass.
+package report
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"time"
+
+	"procns/e2e/internal/suite"
+)
+
+// Schema names the version of report.json's format. docs/report.schema.json
+// describes it.
+const Schema = "procns.report/v1"
+
+// Run is one run of the suite: who judged what, and what came of it.
+type Run struct {
+	ID       string    `json:"id"`
+	Started  time.Time `json:"started"`
+	Finished time.Time `json:"finished"`
+
+	Suite   Suite          `json:"suite"`
+	Cluster Cluster        `json:"cluster"`
+	Targets []suite.Target `json:"-"`
+	// LeftOut are the nodes on which nothing was run, and why.
+	LeftOut []LeftOut `json:"leftOut"`
+	// Mends are the changes made to the host, or to kind, so that the cluster
+	// could run at all: a reader must know that the cluster was not stock.
+	Mends []string `json:"mends"`
+	// Images maps each image that the manifests name to the one that was used
+	// in its place. ImagePullPolicy is what the pods' pull policy was set to, if
+	// it was set.
+	Images          map[string]string `json:"images"`
+	ImagePullPolicy string            `json:"imagePullPolicy,omitempty"`
+
+	// Results are shown in this order: that of the catalogue, please.
+	Results []suite.Result `json:"-"`
+	Stats   Stats          `json:"-"`
+
+	// Leftovers are the objects that could not be removed.
+	Leftovers []string `json:"leftovers"`
+	// Interrupted says that the run was stopped before its end.
+	Interrupted bool `json:"interrupted"`
+	// Problem is why the run could not be set up, or could not go on, in one line.
+	Problem string `json:"problem,omitempty"`
+
+	// Folder is where report and evidence lie, as the reader can find it.
+	Folder string `json:"-"`
+	// Rerun and ByHand return the command that runs this one case again, and the
+	// one that shows the same to a reader by hand. Without them a plain guess
+	// from the cluster's context is printed.
+	Rerun  func(suite.Result) string `json:"-"`
+	ByHand func(suite.Result) string `json:"-"`
+}
+
+// Suite identifies the judge.
+type Suite struct {
+	Version string `json:"version"`
+	Go      string `json:"go"` // the toolchain's version
+	// CaseCount is the number of cases in the catalogue, and Selected how many
+	// of them this run was asked for. With 0, those that have a result count.
+	CaseCount       int    `json:"caseCount"`
+	Selected        int    `json:"selected"`
+	CatalogueSHA256 string `json:"catalogueSHA256"`
+}
+
+// Cluster identifies the judged.
+type Cluster struct {
+	ServerVersion string `json:"serverVersion"`
+	Platform      string `json:"platform"`
+	UID           string `json:"uid"` // of the namespace kube-system
+	Context       string `json:"context"`
+	Provisioned   string `json:"provisioned"` // "existing", or "kind" with its version
+	Nodes         []Node `json:"nodes"`
+}
+
+// Node is one node of the cluster, whether it became a target or not.
+type Node struct {
+	Name  string   `json:"name"`
+	Roles []string `json:"roles,omitempty"`
+	Ready bool     `json:"ready"`
+}
+
+// LeftOut is a node that did not become a target.
+type LeftOut struct {
+	Node   string `json:"node"`
+	Reason string `json:"reason"`
+}
+
+// Stats is what the run took.
+type Stats struct {
+	// ReadySeconds is T, by target: from apply to Ready of the documented pod.
+	ReadySeconds map[string]float64 `json:"readySeconds"`
+	WallSeconds  float64            `json:"wallSeconds"`
+	Pods         int                `json:"pods"`
+	APIRequests  int                `json:"apiRequests"` // as the client's transport counted them
+	Execs        int                `json:"execs"`
+}
+
+// T is the longest time from apply to Ready among the targets.
+func (s Stats) T() float64 {
+	var longest float64
+	for _, seconds := range s.ReadySeconds {
+		longest = max(longest, seconds)
+	}
+	return longest
+}
+
+// requestsPerCaseAndTarget is the average cost of one result.
+func (r Run) requestsPerCaseAndTarget() float64 {
+	if len(r.Results) == 0 {
+		return 0
+	}
+	return float64(r.Stats.APIRequests) / float64(len(r.Results))
+}
+
+// CatalogueSHA256 is a digest of what the cases claim and on what they are
+// tried. Reports with equal digests judged by the same catalogue.
+func CatalogueSHA256(cases []suite.Case) string {
+	digest := sha256.New()
+	lines := json.NewEncoder(digest)
+	for _, c := range cases {
+		// Strings only: encoding them cannot fail, and a digest's Write never does.
+		_ = lines.Encode([]string{c.ID, string(c.Level), c.Claim, c.Source, c.MinVersion, c.Fixture, c.Control, c.Property()})
+	}
+	return hex.EncodeToString(digest.Sum(nil))
+}
+
+// targets are the run's targets, and those that only results know of.
+func (r Run) targets() []suite.Target {
+	var all []suite.Target
+	seen := map[string]bool{}
+	add := func(t suite.Target) {
+		if !seen[t.Name()] {
+			seen[t.Name()] = true
+			all = append(all, t)
+		}
+	}
+	for _, t := range r.Targets {
+		add(t)
+	}
+	for _, result := range r.Results {
+		add(result.Target)
+	}
+	return all
+}
+
+// cases are the cases that have a result, in the results' order.
+func (r Run) cases() []suite.Case {
+	var all []suite.Case
+	seen := map[string]bool{}
+	for _, result := range r.Results {
+		if !seen[result.Case.ID] {
+			seen[result.Case.ID] = true
+			all = append(all, result.Case)
+		}
+	}
+	return all
+}
+
+// result finds a case's result on a target.
+func (r Run) result(caseID, target string) (suite.Result, bool) {
+	for _, result := range r.Results {
+		if result.Case.ID == caseID && result.Target.Name() == target {
+			return result, true
+		}
+	}
+	return suite.Result{}, false
+}
+
+// counts tells whether a result changes the verdict: informational records do not.
+func counts(r suite.Result) (nonConformant, inconclusive bool) {
+	v := suite.Sum([]suite.Result{r})
+	return v.NonConformant > 0, v.Inconclusive > 0
+}
+
+// differs tells whether a result is an informational record of a behaviour
+// other than the one described. It is no failure.
+func differs(r suite.Result) bool {
+	return r.Case.Level == suite.Informational && r.Outcome == suite.NonConformant
+}

@@ -1,0 +1,244 @@
+package report
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"sort"
+	"strings"
+	"unicode/utf8"
+
+	"procns/e2e/internal/suite"
+)
+
+// Style is how the terminal text looks.
+type Style struct {
+	// Colour is for terminals only.
+	Colour bool
+	// Width is the number of columns; 0 means 120.
+	Width int
+}
+
+// WriteTerminal writes the summary that closes a run: a line for each case,
+// every non-pass explained, the totals, and the verdict as the last line.
+func WriteTerminal(w io.Writer, run Run, style Style) error {
+	if style.Width <= 0 {
+		style.Width = 120
+	}
+	out := bufio.NewWriter(w)
+	p := &printer{Writer: out, run: run, style: style}
+	p.head()
+	p.table()
+	p.explanations()
+	p.records()
+	p.totals()
+	v := run.Verdict()
+	fmt.Fprintln(p, "\n"+p.paint(colourOf(v), v.Line))
+	return out.Flush()
+}
+
+type printer struct {
+	io.Writer
+	run   Run
+	style Style
+}
+
+const (
+	red    = "31"
+	green  = "32"
+	yellow = "33"
+	dim    = "2"
+	bold   = "1"
+)
+
+func (p *printer) paint(colour, text string) string {
+	if !p.style.Colour || colour == "" || text == "" {
+		return text
+	}
+	return "\x1b[" + colour + "m" + text + "\x1b[0m"
+}
+
+func colourOf(v Verdict) string {
+	switch v.ExitCode {
+	case suite.ExitConformant:
+		return green
+	case suite.ExitInconclusive:
+		return yellow
+	}
+	return red
+}
+
+func (p *printer) head() {
+	r := p.run
+	about := []field{
+		{"run", strings.TrimSpace(r.ID + " " + r.Suite.Version)},
+		{"cluster", r.clusterLine()},
+	}
+	for _, t := range r.targets() {
+		about = append(about, field{"target", describe(t)})
+	}
+	for _, l := range r.LeftOut {
+		about = append(about, field{"left out", "node " + l.Node + ": " + l.Reason})
+	}
+	for _, line := range r.replacements() {
+		about = append(about, field{"images", line})
+	}
+	for _, mend := range r.Mends {
+		about = append(about, field{"mended", mend})
+	}
+	fmt.Fprintln(p)
+	writeFields(p, "", filled(about))
+}
+
+// cell is what the table says of one result.
+func cell(result suite.Result, found bool) (text, colour string) {
+	if !found {
+		return "not run", yellow
+	}
+	text = string(result.Outcome)
+	switch {
+	case differs(result):
+		text, colour = "differs", "" // recorded, not judged
+	case result.Outcome == suite.Conformant:
+		colour = green
+	case result.Outcome == suite.NonConformant:
+		text, colour = "NON-CONFORMANT", red
+	case result.Outcome == suite.Inconclusive:
+		text, colour = "INCONCLUSIVE", yellow
+	default:
+		colour = dim
+	}
+	return pad(clean(text, oneLine), len("NON-CONFORMANT")) + " " + fmt.Sprintf("%6s", shortSeconds(result.Duration.Seconds())), colour
+}
+
+// table shows cases as rows and targets as columns, where they fit.
+func (p *printer) table() {
+	cases, targets := p.run.cases(), p.run.targets()
+	if len(cases) == 0 {
+		return
+	}
+	const gap = "  "
+	idWidth := len("CASE")
+	for _, c := range cases {
+		idWidth = max(idWidth, utf8.RuneCountInString(clean(c.ID, oneLine)))
+	}
+	column := len("NON-CONFORMANT") + len(" 000.0s")
+	names := make([]string, len(targets))
+	widest := 0
+	for i, t := range targets {
+		names[i] = clean(t.Name(), oneLine)
+		widest = max(widest, utf8.RuneCountInString(names[i]))
+	}
+	columns := max(column, widest)
+
+	fmt.Fprintln(p)
+	if idWidth+len(targets)*(len(gap)+columns) <= p.style.Width {
+		line := pad("CASE", idWidth)
+		for _, name := range names {
+			line += gap + pad(name, columns)
+		}
+		fmt.Fprintln(p, p.paint(bold, strings.TrimRight(line, " ")))
+		for _, c := range cases {
+			line := pad(clean(c.ID, oneLine), idWidth)
+			for _, t := range targets {
+				text, colour := cell(p.run.result(c.ID, t.Name()))
+				line += gap + p.paint(colour, text) + strings.Repeat(" ", max(0, columns-utf8.RuneCountInString(text)))
+			}
+			fmt.Fprintln(p, strings.TrimRight(line, " "))
+		}
+		return
+	}
+	fmt.Fprintln(p, p.paint(bold, pad("OUTCOME", column)+gap+pad("CASE", idWidth)+gap+"TARGET"))
+	for _, c := range cases {
+		for i, t := range targets {
+			text, colour := cell(p.run.result(c.ID, t.Name()))
+			fmt.Fprintln(p, p.paint(colour, pad(text, column))+gap+pad(clean(c.ID, oneLine), idWidth)+gap+names[i])
+		}
+	}
+}
+
+// explanations tell of every result that is no pass: the claim once for each
+// case, then what was found on each target. Skipped cases get a line each.
+func (p *printer) explanations() {
+	byCase := map[string][]suite.Result{}
+	var order []string
+	for _, result := range p.run.explained() {
+		id := result.Case.ID
+		if byCase[id] == nil {
+			order = append(order, id)
+		}
+		byCase[id] = append(byCase[id], result)
+	}
+	var skipped []field
+	for _, id := range order {
+		var loud []suite.Result
+		for _, result := range byCase[id] {
+			if result.Outcome == suite.NonConformant || result.Outcome == suite.Inconclusive {
+				loud = append(loud, result)
+				continue
+			}
+			skipped = append(skipped, field{string(result.Outcome), fmt.Sprintf("%s on %s: %s", id, result.Target.Name(), firstOf(result.Reason, "no reason given"))})
+		}
+		if len(loud) == 0 {
+			continue
+		}
+		text, colour := cell(loud[0], true)
+		fmt.Fprintf(p, "\n%s %s\n", p.paint(colour, strings.Fields(text)[0]), p.paint(bold, clean(id, oneLine)))
+		writeFields(p, "  ", ofCase(loud[0].Case))
+		for _, result := range loud {
+			fmt.Fprintln(p, "  on "+clean(result.Target.Name(), oneLine))
+			writeFields(p, "    ", p.run.ofResult(result))
+		}
+	}
+	if len(skipped) > 0 {
+		fmt.Fprintln(p)
+		for _, f := range skipped {
+			fmt.Fprintln(p, p.paint(dim, clean(f.name+" "+f.text, oneLine)))
+		}
+	}
+}
+
+// records print the informational cases, which judge nobody.
+func (p *printer) records() {
+	records := p.run.informational()
+	if len(records) == 0 {
+		return
+	}
+	fmt.Fprintln(p, "\n"+p.paint(bold, "Recorded, not judged"))
+	for _, result := range records {
+		how := "as described"
+		if differs(result) {
+			how = "differs"
+		}
+		fmt.Fprintf(p, "  %s on %s: %s\n", clean(result.Case.ID, oneLine), clean(result.Target.Name(), oneLine), how)
+		if text := record(result); text != how {
+			writeFields(p, "    ", []field{{"claim", result.Case.Claim}, {"record", text}})
+		}
+	}
+}
+
+func (p *printer) totals() {
+	r, v := p.run, p.run.Verdict()
+	outcomes := fmt.Sprintf("%d conformant · %d non-conformant · %d inconclusive · %d skipped", v.Conformant, v.NonConformant, v.Inconclusive, v.Skipped)
+	if v.NotRun > 0 {
+		outcomes += fmt.Sprintf(" · %d not run", v.NotRun)
+	}
+	times := "wall time " + shortSeconds(r.Stats.WallSeconds)
+	if t := r.Stats.T(); t > 0 {
+		var each []string
+		for target, seconds := range r.Stats.ReadySeconds {
+			each = append(each, target+" "+shortSeconds(seconds))
+		}
+		sort.Strings(each)
+		times += fmt.Sprintf(" = %.1f T, with T (the documented pod, from apply to Ready) %s: %s",
+			r.Stats.WallSeconds/t, shortSeconds(t), strings.Join(each, ", "))
+	}
+	cost := fmt.Sprintf("%s · %s · %s · %.1f requests per case and target",
+		plural(r.Stats.Pods, "pod", "pods"), plural(r.Stats.APIRequests, "API request", "API requests"),
+		plural(r.Stats.Execs, "exec", "execs"), r.requestsPerCaseAndTarget())
+	fmt.Fprintln(p)
+	writeFields(p, "", filled([]field{{"results", outcomes}, {"time", times}, {"cost", cost}, {"evidence", r.Folder}}))
+	for _, trouble := range r.troubles(v) {
+		fmt.Fprintln(p, p.paint(red, clean(trouble, oneLine)))
+	}
+}
