@@ -1,0 +1,359 @@
+package probe
+
+import (
+	"bytes"
+	"cmp"
+	_ "embed"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+//go:embed observe.sh
+var observeScript string
+
+// observerName is the script's argv[0], by which its processes are told from
+// the workload's.
+const observerName = "procns-observe"
+
+// ObserveCommand is the command that observes from inside a container. The
+// boundary must be random; paths are read in the container's own root and below
+// every process's /proc/PID/root.
+func ObserveCommand(boundary string, paths []string) []string {
+	return append([]string{"sh", "-c", observeScript, observerName, boundary}, paths...)
+}
+
+// errnoTexts are strerror's texts; glibc, musl and uClibc agree on them.
+var errnoTexts = map[string]Errno{
+	"Permission denied":         EACCES,
+	"Operation not permitted":   EPERM,
+	"No such file or directory": ENOENT,
+	"No such process":           ESRCH,
+}
+
+// ErrnoOf names the errno that a command's error message ends with.
+func ErrnoOf(message string) Errno {
+	message = strings.TrimSpace(message)
+	for text, errno := range errnoTexts {
+		if strings.HasSuffix(message, text) {
+			return errno
+		}
+	}
+	return Unknown
+}
+
+// frame is one answer of the script.
+type frame struct {
+	subject, field string
+	stdout, stderr []byte
+	code           int
+}
+
+// ParseSnapshot reads the two streams of one run of the observation script.
+// Its error says what is missing or malformed. Processes that ended while they
+// were being read are left out.
+func ParseSnapshot(container, boundary string, stdout, stderr []byte) (*Snapshot, error) {
+	frames, err := splitFrames(boundary, stdout)
+	if err != nil {
+		return nil, err
+	}
+	messages, err := splitFrames(boundary, stderr)
+	if err != nil {
+		return nil, fmt.Errorf("standard error: %w", err)
+	}
+	type key struct{ subject, field string }
+	said := map[key][]byte{}
+	for _, m := range messages {
+		said[key{m.subject, m.field}] = m.stdout
+	}
+
+	s := &Snapshot{Container: container, Namespaces: map[string]uint64{}}
+	byPID := map[string]*Process{}
+	var order []string
+	for _, f := range frames {
+		f.stderr = said[key{f.subject, f.field}]
+		if f.subject == "self" {
+			if err := s.readSelf(f); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		p := byPID[f.subject]
+		if p == nil {
+			p = &Process{}
+			byPID[f.subject] = p
+			order = append(order, f.subject)
+		}
+		if err := p.read(f); err != nil {
+			return nil, fmt.Errorf("process %s: %s: %w", f.subject, f.field, err)
+		}
+	}
+	for _, pid := range order {
+		if p := byPID[pid]; p.PID != 0 {
+			s.Processes = append(s.Processes, *p)
+		}
+	}
+	if s.Self == 0 || s.Namespaces["pid"] == 0 {
+		return nil, errors.New("the observation does not say who observed: no own PID or no PID namespace")
+	}
+	if !slices.ContainsFunc(s.Processes, func(p Process) bool { return p.PID == s.Self }) {
+		return nil, fmt.Errorf("the observer (PID %d) does not see itself in /proc", s.Self)
+	}
+	slices.SortFunc(s.Processes, func(a, b Process) int { return cmp.Compare(a.PID, b.PID) })
+	s.markObservers()
+	return s, nil
+}
+
+// splitFrames cuts one stream into its answers. A stream that ends within an
+// answer is an error: the exec was cut short.
+func splitFrames(boundary string, stream []byte) ([]frame, error) {
+	var frames []frame
+	mark := []byte("\n" + boundary + " ")
+	rest := stream
+	for {
+		start := bytes.Index(rest, mark)
+		if start < 0 {
+			break
+		}
+		rest = rest[start+len(mark):]
+		head, body, ok := bytes.Cut(rest, []byte("\n"))
+		if !ok {
+			return nil, errors.New("the observation was cut short in a heading")
+		}
+		subject, field, ok := strings.Cut(string(head), " ")
+		if !ok || subject == "" || subject == "=" {
+			return nil, fmt.Errorf("unexpected heading %q", head)
+		}
+		end := bytes.Index(body, mark)
+		if end < 0 {
+			return nil, fmt.Errorf("the observation was cut short within %q", head)
+		}
+		content, tail := body[:end], body[end+len(mark):]
+		line, after, ok := bytes.Cut(tail, []byte("\n"))
+		text, found := strings.CutPrefix(string(line), "= ")
+		if !ok || !found {
+			return nil, fmt.Errorf("%q is not closed by its exit code", head)
+		}
+		code, err := strconv.Atoi(text)
+		if err != nil {
+			return nil, fmt.Errorf("%q: exit code: %w", head, err)
+		}
+		frames = append(frames, frame{subject: subject, field: field, stdout: content, code: code})
+		rest = after
+	}
+	if len(frames) == 0 {
+		return nil, errors.New("the observation is empty")
+	}
+	return frames, nil
+}
+
+func (s *Snapshot) readSelf(f frame) error {
+	text := string(f.stdout)
+	switch f.field {
+	case "pid":
+		pid, err := strconv.Atoi(strings.TrimSpace(text))
+		if err != nil {
+			return fmt.Errorf("own PID: %w", err)
+		}
+		s.Self = pid
+	case "namespaces":
+		for name, target := range links(text, fmt.Sprintf("/proc/%d/ns/", s.Self)) {
+			inode, err := namespaceInode(target)
+			if err != nil {
+				return err
+			}
+			s.Namespaces[name] = inode
+		}
+	case "label":
+		s.Label = strings.TrimRight(text, "\n\x00")
+	case "uid_map":
+		s.UIDMap = strings.Join(strings.Fields(text), " ")
+	case "mounts":
+		for line := range strings.Lines(text) {
+			if fields := strings.Fields(line); len(fields) >= 4 && fields[1] == "/proc" && fields[2] == "proc" {
+				s.ProcMount = fields[3]
+			}
+		}
+	default:
+		if path, ok := strings.CutPrefix(f.field, "file "); ok {
+			if s.Files == nil {
+				s.Files = map[string]Access{}
+			}
+			s.Files[path] = f.access()
+		}
+	}
+	return nil
+}
+
+func (p *Process) read(f frame) error {
+	switch f.field {
+	case "process":
+		if f.code != 0 {
+			return nil // ended meanwhile: no stat, no process
+		}
+		return p.readStatus(f.stdout)
+	case "cmdline":
+		p.Cmdline = f.access()
+		p.Argv = splitNUL(p.Cmdline.Text)
+		p.Cmdline.Text = ""
+	case "environ":
+		p.Environ = f.access()
+	case "links":
+		targets := links(string(f.stdout), "/proc/"+f.subject+"/")
+		refusals := string(f.stderr)
+		for name, field := range map[string]*Access{"root": &p.Root, "cwd": &p.Cwd, "exe": &p.Exe, "ns/pid": &p.NSPID} {
+			*field = linkAccess("/proc/"+f.subject+"/"+name, name, targets, refusals)
+		}
+	case "fd":
+		p.FD = f.access()
+	default:
+		if path, ok := strings.CutPrefix(f.field, "file "); ok {
+			if p.Files == nil {
+				p.Files = map[string]Access{}
+			}
+			p.Files[path] = f.access()
+		}
+	}
+	return nil
+}
+
+// readStatus reads stat's one line and the lines of status behind it.
+func (p *Process) readStatus(text []byte) error {
+	// comm may hold spaces, parentheses and newlines: it ends at the last ')'
+	// before the first line of status,
+	// which escapes newlines in the name it repeats.
+	end := bytes.LastIndex(text, []byte("\nName:"))
+	if end < 0 {
+		return errors.New("status does not follow stat")
+	}
+	stat, status := text[:end], text[end:]
+	open, last := bytes.IndexByte(stat, '('), bytes.LastIndexByte(stat, ')')
+	if open < 0 || last < open {
+		return errors.New("stat holds no command name")
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(stat[:open])))
+	if err != nil || pid <= 0 {
+		return fmt.Errorf("stat: PID %q", stat[:open])
+	}
+	fields := strings.Fields(string(stat[last+1:]))
+	const afterComm = 3 // proc(5) counts stat's fields from 1; state is the third
+	if len(fields) <= 22-afterComm {
+		return fmt.Errorf("stat has %d fields behind the name, expected at least %d", len(fields), 23-afterComm)
+	}
+	ppid, err := strconv.Atoi(fields[4-afterComm])
+	if err != nil {
+		return fmt.Errorf("stat: parent: %w", err)
+	}
+	start, err := strconv.ParseUint(fields[22-afterComm], 10, 64)
+	if err != nil {
+		return fmt.Errorf("stat: start time: %w", err)
+	}
+	p.UID = -1
+	for line := range strings.Lines(string(status)) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), ":")
+		values := strings.Fields(value)
+		if len(values) == 0 {
+			continue
+		}
+		switch name {
+		case "Uid":
+			if p.UID, err = strconv.Atoi(values[0]); err != nil {
+				return fmt.Errorf("status: Uid: %w", err)
+			}
+		case "CapEff":
+			p.CapEff = values[0]
+		case "CapPrm":
+			p.CapPrm = values[0]
+		case "SigCgt":
+			p.SigCgt = values[0]
+		}
+	}
+	if p.UID < 0 {
+		return errors.New("status names no Uid")
+	}
+	p.PID, p.PPID, p.StartTime = pid, ppid, start
+	p.Comm, p.State = string(stat[open+1:last]), fields[0]
+	return nil
+}
+
+func (f frame) access() Access {
+	if f.code == 0 {
+		return Access{Text: string(f.stdout)}
+	}
+	message := strings.TrimSpace(string(f.stderr))
+	return Access{Errno: ErrnoOf(message), Message: message}
+}
+
+// links reads `ls -l` lines of the form "… PREFIXname -> target".
+func links(listing, prefix string) map[string]string {
+	targets := map[string]string{}
+	for line := range strings.Lines(listing) {
+		_, link, ok := strings.Cut(strings.TrimRight(line, "\n"), " "+prefix)
+		if !ok {
+			continue
+		}
+		if name, target, ok := strings.Cut(link, " -> "); ok {
+			targets[name] = target
+		}
+	}
+	return targets
+}
+
+// linkAccess decides one link: read, or refused with the errno in ls's message
+// about exactly this path.
+func linkAccess(path, name string, targets map[string]string, messages string) Access {
+	if target, ok := targets[name]; ok {
+		return Access{Text: target}
+	}
+	exact := regexp.MustCompile(regexp.QuoteMeta(path) + `\b`)
+	for line := range strings.Lines(messages) {
+		if exact.MatchString(line) {
+			message := strings.TrimSpace(line)
+			return Access{Errno: ErrnoOf(message), Message: message}
+		}
+	}
+	return Access{Errno: Unknown, Message: "ls said nothing about " + path}
+}
+
+var namespaceLink = regexp.MustCompile(`^[a-z_]+:\[([0-9]+)\]$`)
+
+// namespaceInode reads the inode out of a namespace link such as
+// "pid:[4026531836]" (namespaces(7)).
+func namespaceInode(target string) (uint64, error) {
+	m := namespaceLink.FindStringSubmatch(target)
+	if m == nil {
+		return 0, fmt.Errorf("%q is not a namespace link", target)
+	}
+	return strconv.ParseUint(m[1], 10, 64)
+}
+
+// splitNUL splits the NUL-terminated list that cmdline and environ are.
+func splitNUL(text string) []string {
+	text = strings.TrimRight(text, "\x00")
+	if text == "" {
+		return nil
+	}
+	return strings.Split(text, "\x00")
+}
+
+// markObservers marks the observation scripts, and everything below them, as
+// no part of the workload.
+func (s *Snapshot) markObservers() {
+	observers := map[int]bool{s.Self: true}
+	for changed := true; changed; {
+		changed = false
+		for i := range s.Processes {
+			p := &s.Processes[i]
+			if p.Observer {
+				continue
+			}
+			script := len(p.Argv) > 3 && p.Argv[3] == observerName
+			if script || observers[p.PID] || (p.PPID != 0 && observers[p.PPID]) {
+				p.Observer, observers[p.PID], changed = true, true, true
+			}
+		}
+	}
+}

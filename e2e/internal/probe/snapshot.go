@@ -1,0 +1,177 @@
+// Package probe observes: it runs one script in a container, parses what the
+// script saw into a Snapshot, and carries exec and attach to the API server.
+package probe
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Errno is the symbolic name of the error a system call ended with, such as
+// EACCES. It is empty where the call succeeded, and "EUNKNOWN" where the
+// message named none that we know.
+type Errno string
+
+// The errors that the rules of /proc, kill(2) and ptrace(2) distinguish.
+const (
+	EACCES  Errno = "EACCES"
+	EPERM   Errno = "EPERM"
+	ENOENT  Errno = "ENOENT"
+	ESRCH   Errno = "ESRCH"
+	Unknown Errno = "EUNKNOWN"
+)
+
+// Access is the result of one attempt to read something: its text, or the
+// errno it was refused with.
+type Access struct {
+	Text    string `json:"text,omitempty"`
+	Errno   Errno  `json:"errno,omitempty"`
+	Message string `json:"message,omitempty"`
+}
+
+// OK tells whether the attempt succeeded.
+func (a Access) OK() bool { return a.Errno == "" }
+
+// SHA256 is the hexadecimal digest of what was read.
+func (a Access) SHA256() string {
+	sum := sha256.Sum256([]byte(a.Text))
+	return hex.EncodeToString(sum[:])
+}
+
+func (a Access) String() string {
+	if a.OK() {
+		return "ok"
+	}
+	return string(a.Errno)
+}
+
+// Process is one row of a container's /proc, with what the observing container
+// may open of it. PIDs are those of the observer's PID namespace.
+type Process struct {
+	PID       int      `json:"pid"`
+	PPID      int      `json:"ppid"`
+	Comm      string   `json:"comm"`
+	State     string   `json:"state"`
+	StartTime uint64   `json:"startTime"` // clock ticks since boot: stat's field 22
+	UID       int      `json:"uid"`       // real user ID
+	CapEff    string   `json:"capEff,omitempty"`
+	CapPrm    string   `json:"capPrm,omitempty"`
+	SigCgt    string   `json:"sigCgt,omitempty"`
+	Argv      []string `json:"argv"`
+	// Observer marks our own observation script and its children.
+	Observer bool `json:"observer,omitempty"`
+
+	Cmdline Access            `json:"cmdline"` // Text is empty: see Argv
+	Environ Access            `json:"environ"` // entries are NUL-separated
+	Root    Access            `json:"root"`
+	Cwd     Access            `json:"cwd"`
+	Exe     Access            `json:"exe"`
+	NSPID   Access            `json:"nsPid"`
+	FD      Access            `json:"fd"`
+	Files   map[string]Access `json:"files,omitempty"` // by path below /proc/PID/root
+}
+
+// Identity distinguishes a process from another one that was given the same
+// PID later: PIDs are recycled, start times are not.
+type Identity struct {
+	PID       int
+	StartTime uint64
+}
+
+// Identity returns the process's PID together with its start time.
+func (p Process) Identity() Identity { return Identity{p.PID, p.StartTime} }
+
+func (i Identity) String() string { return fmt.Sprintf("%d (started at tick %d)", i.PID, i.StartTime) }
+
+// Command is the command line in one line, as ps prints it.
+func (p Process) Command() string {
+	if len(p.Argv) == 0 {
+		return "[" + p.Comm + "]"
+	}
+	return strings.TrimSpace(strings.Join(p.Argv, " "))
+}
+
+// Has tells whether marker is one of the process's arguments, or part of one.
+// Markers are random for each run, so that a match is no coincidence.
+func (p Process) Has(marker string) bool {
+	return slices.ContainsFunc(p.Argv, func(arg string) bool { return strings.Contains(arg, marker) })
+}
+
+// Snapshot is all that one container could observe at one moment.
+type Snapshot struct {
+	Container  string            `json:"container"`
+	Self       int               `json:"self"`                 // PID of the observing script
+	Namespaces map[string]uint64 `json:"namespaces,omitempty"` // inode by kind: pid, net, ipc, uts, mnt, user
+	Label      string            `json:"label,omitempty"`      // LSM label of an exec'd process
+	UIDMap     string            `json:"uidMap,omitempty"`
+	ProcMount  string            `json:"procMount,omitempty"` // options /proc is mounted with
+	Files      map[string]Access `json:"files,omitempty"`     // by path in the container's own root
+	Processes  []Process         `json:"processes"`
+	// Failure says why the container could not be observed; then all else is
+	// empty. An image without a shell is observed through its siblings only.
+	Failure string `json:"failure,omitempty"`
+	// NoShell says that the failure is the image's: it holds no shell to run.
+	NoShell bool `json:"noShell,omitempty"`
+}
+
+// Process returns the process that had this PID.
+func (s *Snapshot) Process(pid int) (Process, bool) {
+	return s.Find(func(p Process) bool { return p.PID == pid })
+}
+
+// Find returns the first process, by PID, that satisfies the condition. The
+// observation's own processes are passed over.
+func (s *Snapshot) Find(is func(Process) bool) (Process, bool) {
+	all := s.All(is)
+	if len(all) == 0 {
+		return Process{}, false
+	}
+	return all[0], true
+}
+
+// All returns the processes that satisfy the condition, ordered by PID,
+// without the observation's own.
+func (s *Snapshot) All(is func(Process) bool) []Process {
+	var found []Process
+	for _, p := range s.Processes {
+		if !p.Observer && is(p) {
+			found = append(found, p)
+		}
+	}
+	return found
+}
+
+// Mains returns the processes whose parent is outside the PID namespace: the
+// first process of each container and of each exec (pid_namespaces(7):
+// getppid() returns 0), and the namespace's own PID 1.
+func (s *Snapshot) Mains() []Process {
+	return s.All(func(p Process) bool { return p.PPID == 0 })
+}
+
+// Table prints the process table as a reader of ps expects it, with the columns
+// that the rules of visibility and signals turn on.
+func (s *Snapshot) Table() string {
+	if s == nil {
+		return "(not observed)\n"
+	}
+	if s.Failure != "" {
+		return "(could not be observed: " + s.Failure + ")\n"
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "seen from container %q, pid namespace %d:\n", s.Container, s.Namespaces["pid"])
+	fmt.Fprintf(&b, "  %5s %5s %5s %s %10s  %-7s %-7s %s\n", "PID", "PPID", "UID", "S", "START", "ENVIRON", "ROOT", "COMMAND")
+	for _, p := range s.Processes {
+		command := p.Command()
+		if p.Observer {
+			command = "(procns observing)"
+		}
+		if len(command) > 90 {
+			command = command[:87] + "..."
+		}
+		fmt.Fprintf(&b, "  %5d %5d %5d %s %10d  %-7s %-7s %s\n", p.PID, p.PPID, p.UID, p.State, p.StartTime, p.Environ, p.Root, command)
+	}
+	return b.String()
+}

@@ -1,0 +1,155 @@
+package probe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Terminal is one side of an attached terminal: it types, and reads what the
+// screen shows.
+type Terminal struct {
+	ctx      context.Context
+	keyboard io.Writer
+
+	mu      sync.Mutex
+	screen  strings.Builder
+	changed chan struct{} // closed and replaced at each arrival of text
+	ended   bool
+	err     error
+}
+
+func newTerminal(ctx context.Context, keyboard io.Writer) *Terminal {
+	return &Terminal{ctx: ctx, keyboard: keyboard, changed: make(chan struct{})}
+}
+
+// Write implements io.Writer for the stream of the remote side.
+func (t *Terminal) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.screen.Write(p)
+	t.announce()
+	return len(p), nil
+}
+
+func (t *Terminal) close(err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.ended, t.err = true, err
+	t.announce()
+}
+
+func (t *Terminal) announce() {
+	close(t.changed)
+	t.changed = make(chan struct{})
+}
+
+// Screen returns all that was shown so far as plain text.
+func (t *Terminal) Screen() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return PlainText(t.screen.String())
+}
+
+// Type sends keys as they are.
+func (t *Terminal) Type(keys string) error {
+	if _, err := io.WriteString(t.keyboard, keys); err != nil {
+		return fmt.Errorf("typing %q: the terminal is closed: %w", keys, err)
+	}
+	return nil
+}
+
+// Await waits until the plain text shown since the given length satisfies the
+// condition, and returns that text. Its error carries what was shown instead.
+func (t *Terminal) Await(since int, within time.Duration, what string, shown func(string) bool) (string, error) {
+	ctx, cancel := context.WithTimeout(t.ctx, within)
+	defer cancel()
+	for {
+		t.mu.Lock()
+		text, changed, ended, err := PlainText(t.screen.String()), t.changed, t.ended, t.err
+		t.mu.Unlock()
+		text = text[min(since, len(text)):]
+		if shown(text) {
+			return text, nil
+		}
+		if ended {
+			return text, fmt.Errorf("the terminal closed before %s: %w; it showed %q", what, errors.Join(err, io.EOF), text)
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return text, fmt.Errorf("no %s within %s; the terminal showed %q", what, within, text)
+		}
+	}
+}
+
+// escapes are the terminal's control sequences: CSI (ECMA-48 5.4), OSC, and
+// two-character escapes; and one whose end has not arrived yet.
+var escapes = regexp.MustCompile("\x1b(?:\\[[0-?]*[ -/]*(?:[@-~]|$)|$|\\][^\x07\x1b]*(?:\x07|\x1b\\\\)|[@-Z\\\\^_])")
+
+// PlainText removes what a terminal does not show as text: control sequences,
+// carriage returns, bells.
+func PlainText(screen string) string {
+	screen = escapes.ReplaceAllString(screen, "")
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\t' || r >= ' ' && r != 0x7f {
+			return r
+		}
+		return -1
+	}, screen)
+}
+
+// PSRow is one line of a table that ps printed.
+type PSRow struct {
+	PID     int
+	Command string
+}
+
+// ParsePS reads the table that `ps ax` prints, by its heading: the column named
+// PID, and the last one, which holds the command and may contain spaces. Text
+// before the heading and after the last row is passed over. It is an error when
+// no heading is found.
+func ParsePS(text string) ([]PSRow, error) {
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		heading := strings.Fields(line)
+		if len(heading) < 2 || heading[0] != "PID" || (heading[len(heading)-1] != "COMMAND" && heading[len(heading)-1] != "CMD") {
+			continue
+		}
+		var rows []PSRow
+		for _, line := range lines[i+1:] {
+			row, ok := parsePSRow(line, len(heading))
+			if !ok {
+				break
+			}
+			rows = append(rows, row)
+		}
+		return rows, nil
+	}
+	return nil, fmt.Errorf("no table of ps (a heading that begins with PID and ends with COMMAND) in %q", text)
+}
+
+func parsePSRow(line string, columns int) (PSRow, bool) {
+	rest := strings.TrimLeft(line, " ")
+	var first string
+	for column := range columns - 1 {
+		word, after, ok := strings.Cut(rest, " ")
+		if !ok {
+			return PSRow{}, false
+		}
+		if column == 0 {
+			first = word
+		}
+		rest = strings.TrimLeft(after, " ")
+	}
+	var pid int
+	if _, err := fmt.Sscanf(first, "%d", &pid); err != nil || pid <= 0 {
+		return PSRow{}, false
+	}
+	return PSRow{PID: pid, Command: strings.TrimRight(rest, " ")}, true
+}
