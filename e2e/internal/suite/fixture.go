@@ -1,0 +1,289 @@
+package suite
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"path"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+	"sigs.k8s.io/yaml"
+)
+
+// RunLabel is on every object that a run creates, with the run's ID.
+const RunLabel = "procns.run"
+
+// Manifest is a decoded fixture: one pod, and the Secrets and ConfigMaps that
+// it mounts.
+type Manifest struct {
+	File       string
+	Pod        *corev1.Pod
+	Secrets    []*corev1.Secret
+	ConfigMaps []*corev1.ConfigMap
+	// Markers are the random texts planted in place of MARKER-name.
+	Markers map[string]string
+}
+
+var markerName = regexp.MustCompile(`MARKER-([a-z0-9-]+)`)
+
+// DecodeManifest reads a fixture strictly: an unknown or repeated field is an
+// error. Each MARKER-name in it becomes a random text of its own, the same
+// wherever the name stands.
+func DecodeManifest(file string, raw []byte) (Manifest, error) {
+	m := Manifest{File: file, Markers: map[string]string{}}
+	raw = markerName.ReplaceAllFunc(raw, func(found []byte) []byte {
+		name := strings.TrimPrefix(string(found), "MARKER-")
+		if m.Markers[name] == "" {
+			m.Markers[name] = "marker" + RandomHex(10)
+		}
+		return []byte(m.Markers[name])
+	})
+	documents := utilyaml.NewDocumentDecoder(io.NopCloser(bytes.NewReader(raw)))
+	defer func() { _ = documents.Close() }()
+	buffer := make([]byte, len(raw)+1)
+	for {
+		n, err := documents.Read(buffer)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return m, fmt.Errorf("fixture %s: %w", file, err)
+		}
+		if err := m.decode(buffer[:n]); err != nil {
+			return m, fmt.Errorf("fixture %s: %w", file, err)
+		}
+	}
+	if m.Pod == nil {
+		return m, fmt.Errorf("fixture %s: holds no Pod", file)
+	}
+	return m, nil
+}
+
+func (m *Manifest) decode(document []byte) error {
+	var kind metav1.TypeMeta
+	if err := yaml.Unmarshal(document, &kind); err != nil {
+		return err
+	}
+	switch kind.APIVersion + " " + kind.Kind {
+	case "v1 Pod":
+		if m.Pod != nil {
+			return errors.New("holds more than one Pod")
+		}
+		m.Pod = &corev1.Pod{}
+		return yaml.UnmarshalStrict(document, m.Pod)
+	case "v1 Secret":
+		secret := &corev1.Secret{}
+		m.Secrets = append(m.Secrets, secret)
+		return yaml.UnmarshalStrict(document, secret)
+	case "v1 ConfigMap":
+		configMap := &corev1.ConfigMap{}
+		m.ConfigMaps = append(m.ConfigMaps, configMap)
+		return yaml.UnmarshalStrict(document, configMap)
+	case " ":
+		return nil // comments only
+	}
+	return fmt.Errorf("holds a %s %s; only v1 Pod, Secret and ConfigMap are known", kind.APIVersion, kind.Kind)
+}
+
+// ImageName is the name by which a manifest's image can be replaced: the last
+// part of its path, without tag and digest ("nginx", "busybox", "pause").
+func ImageName(image string) string {
+	image, _, _ = strings.Cut(image, "@")
+	name, _, _ := strings.Cut(path.Base(image), ":")
+	return name
+}
+
+// Placement is where and how a manifest is created.
+type Placement struct {
+	RunID      string
+	Target     Target
+	Images     map[string]string // reference by ImageName
+	PullSecret string
+}
+
+// Place pins the manifest to its target and gives all its objects names of
+// their own. Only the name, the labels, the placement and the images' references
+// (with imagePullPolicy IfNotPresent, so that a loaded image serves) change.
+func (m Manifest) Place(p Placement) Manifest {
+	suffix := "-" + RandomHex(4)
+	labels := map[string]string{RunLabel: p.RunID}
+	placed := Manifest{File: m.File, Pod: m.Pod.DeepCopy(), Markers: m.Markers}
+	pod := placed.Pod
+	pod.Name += suffix
+	pod.Labels = merged(pod.Labels, labels)
+	for _, s := range m.Secrets {
+		s = s.DeepCopy()
+		s.Name, s.Labels = s.Name+suffix, merged(s.Labels, labels)
+		placed.Secrets = append(placed.Secrets, s)
+	}
+	for _, c := range m.ConfigMaps {
+		c = c.DeepCopy()
+		c.Name, c.Labels = c.Name+suffix, merged(c.Labels, labels)
+		placed.ConfigMaps = append(placed.ConfigMaps, c)
+	}
+	for i := range pod.Spec.Volumes {
+		v := &pod.Spec.Volumes[i]
+		if v.Secret != nil {
+			v.Secret.SecretName += suffix
+		}
+		if v.ConfigMap != nil {
+			v.ConfigMap.Name += suffix
+		}
+	}
+	for _, containers := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
+		for i := range containers {
+			if reference := p.Images[ImageName(containers[i].Image)]; reference != "" {
+				containers[i].Image = reference
+				containers[i].ImagePullPolicy = corev1.PullIfNotPresent
+			}
+		}
+	}
+	if p.PullSecret != "" {
+		pod.Spec.ImagePullSecrets = append(pod.Spec.ImagePullSecrets, corev1.LocalObjectReference{Name: p.PullSecret})
+	}
+	if p.Target.RuntimeClass != "" {
+		pod.Spec.RuntimeClassName = &p.Target.RuntimeClass
+	}
+	if p.Target.Node != "" {
+		pod.Spec.Affinity = onNode(p.Target.Node)
+	}
+	return placed
+}
+
+// onNode pins a pod by the node's name, through the scheduler, as a DaemonSet's
+// pods are: taints and resources still count, which spec.nodeName would bypass.
+func onNode(node string) *corev1.Affinity {
+	return &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{
+		RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{
+			NodeSelectorTerms: []corev1.NodeSelectorTerm{{
+				MatchFields: []corev1.NodeSelectorRequirement{{
+					Key: "metadata.name", Operator: corev1.NodeSelectorOpIn, Values: []string{node},
+				}},
+			}},
+		},
+	}}
+}
+
+func merged(a, b map[string]string) map[string]string {
+	all := map[string]string{}
+	maps.Copy(all, a)
+	maps.Copy(all, b)
+	return all
+}
+
+// Rewritten says what differs between the pod that was sent and the one that the
+// server stored, in the properties that the claims turn on. It is empty where
+// nothing does: defaults, and what the ServiceAccount admission adds, do not
+// count.
+func Rewritten(sent, stored *corev1.Pod) string {
+	var changes []string
+	note := func(what string, a, b any) {
+		if !reflect.DeepEqual(a, b) {
+			changes = append(changes, fmt.Sprintf("%s: sent %v, stored %v", what, show(a), show(b)))
+		}
+	}
+	note("spec.shareProcessNamespace", sharing(sent), sharing(stored))
+	note("spec.hostPID", sent.Spec.HostPID, stored.Spec.HostPID)
+	note("spec.restartPolicy", orDefault(sent.Spec.RestartPolicy, corev1.RestartPolicyAlways), stored.Spec.RestartPolicy)
+	note("the containers", names(sent.Spec.Containers), names(stored.Spec.Containers))
+	note("the init containers", names(sent.Spec.InitContainers), names(stored.Spec.InitContainers))
+	if len(changes) > 0 {
+		return strings.Join(changes, "; ")
+	}
+	for i, a := range slices.Concat(sent.Spec.InitContainers, sent.Spec.Containers) {
+		b := slices.Concat(stored.Spec.InitContainers, stored.Spec.Containers)[i]
+		note(a.Name+": image", a.Image, b.Image)
+		note(a.Name+": command", a.Command, b.Command)
+		note(a.Name+": args", a.Args, b.Args)
+		note(a.Name+": stdin and tty", []bool{a.Stdin, a.TTY}, []bool{b.Stdin, b.TTY})
+		note(a.Name+": securityContext", securityOf(a), securityOf(b))
+	}
+	return strings.Join(changes, "; ")
+}
+
+// securityOf is a container's security context without what defaulting adds.
+func securityOf(c corev1.Container) corev1.SecurityContext {
+	if c.SecurityContext == nil {
+		return corev1.SecurityContext{}
+	}
+	context := *c.SecurityContext.DeepCopy()
+	if context.ProcMount != nil && *context.ProcMount == corev1.DefaultProcMount {
+		context.ProcMount = nil
+	}
+	return context
+}
+
+func orDefault[T comparable](value, fallback T) T {
+	var zero T
+	if value == zero {
+		return fallback
+	}
+	return value
+}
+
+func show(v any) string {
+	text, err := yaml.Marshal(v)
+	if err != nil {
+		return fmt.Sprint(v)
+	}
+	return strings.ReplaceAll(strings.TrimSpace(string(text)), "\n", ", ")
+}
+
+func names(containers []corev1.Container) []string {
+	var all []string
+	for _, c := range containers {
+		all = append(all, c.Name)
+	}
+	return all
+}
+
+// sharing is spec.shareProcessNamespace as a word: "true", "false" or "absent".
+func sharing(pod *corev1.Pod) string {
+	if pod.Spec.ShareProcessNamespace == nil {
+		return "absent"
+	}
+	return fmt.Sprint(*pod.Spec.ShareProcessNamespace)
+}
+
+// StateOf extracts what judges may know of a pod.
+func StateOf(pod *corev1.Pod) PodState {
+	state := PodState{
+		Name: pod.Name, Node: pod.Spec.NodeName, Sharing: sharing(pod),
+		Phase: string(pod.Status.Phase), Containers: map[string]ContainerState{},
+	}
+	for _, c := range pod.Status.Conditions {
+		if c.Type == corev1.PodReady {
+			state.Ready = c.Status == corev1.ConditionTrue
+		}
+	}
+	for _, c := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
+		cs := ContainerState{
+			ID: c.ContainerID, Image: c.Image, Ready: c.Ready, Running: c.State.Running != nil, Restarts: int(c.RestartCount),
+		}
+		for _, ended := range []*corev1.ContainerStateTerminated{c.State.Terminated, c.LastTerminationState.Terminated} {
+			if ended != nil && cs.ExitCode == nil {
+				code := int(ended.ExitCode)
+				cs.ExitCode = &code
+			}
+		}
+		state.Containers[c.Name] = cs
+	}
+	return state
+}
+
+// RandomHex returns n random bytes as text.
+func RandomHex(n int) string {
+	b := make([]byte, n)
+	_, _ = rand.Read(b) // never fails: crypto/rand.Read aborts the program instead
+	return hex.EncodeToString(b)
+}

@@ -1,0 +1,147 @@
+package suite
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Outcome is what became of one case on one target.
+type Outcome string
+
+const (
+	// Conformant: the claim holds, and the control showed that it need not.
+	Conformant Outcome = "conformant"
+	// NonConformant: the cluster is wrong.
+	NonConformant Outcome = "non-conformant"
+	// Inconclusive: we could not tell.
+	Inconclusive Outcome = "inconclusive"
+	// Skipped: the case does not apply, for a proved reason.
+	Skipped Outcome = "skipped"
+)
+
+// Target is one kind of place on which every case is run.
+type Target struct {
+	Node         string `json:"node"`
+	RuntimeClass string `json:"runtimeClass,omitempty"`
+	OSImage      string `json:"osImage"`
+	Kernel       string `json:"kernel"`
+	Architecture string `json:"architecture"`
+	Runtime      string `json:"runtime"` // name and version, as kubelet reports them
+	Kubelet      string `json:"kubelet"`
+	CgroupMode   string `json:"cgroupMode"` // "v1", "v2" or "unknown"
+}
+
+// Name is the target's name in reports: the node, and the runtime class if any.
+func (t Target) Name() string {
+	if t.RuntimeClass == "" {
+		return t.Node
+	}
+	return t.Node + "/" + t.RuntimeClass
+}
+
+// Result is one case's outcome on one target.
+type Result struct {
+	Case     Case
+	Target   Target
+	Outcome  Outcome
+	Reason   string // one line: why the outcome is what it is
+	Expected string
+	Observed string
+	Evidence string // process tables and transcripts
+	Recorded string // what the case records when it conforms
+	Folder   string // where the evidence lies, below the report's folder
+	Images   []string
+	Duration time.Duration
+}
+
+// Verdict is the answer about the whole cluster.
+type Verdict struct {
+	Conformant, NonConformant, Inconclusive, Skipped int
+}
+
+// Sum counts the outcomes. Informational cases are counted, but a
+// non-conformant one counts as conformant: it records, it does not judge.
+func Sum(results []Result) Verdict {
+	var v Verdict
+	for _, r := range results {
+		switch r.Outcome {
+		case Conformant:
+			v.Conformant++
+		case NonConformant:
+			if r.Case.Level == Informational {
+				v.Conformant++
+			} else {
+				v.NonConformant++
+			}
+		case Inconclusive:
+			v.Inconclusive++
+		case Skipped:
+			v.Skipped++
+		}
+	}
+	return v
+}
+
+// Exit codes of the test binary.
+const (
+	ExitConformant    = 0
+	ExitNonConformant = 1
+	ExitInconclusive  = 2
+	ExitUsage         = 3 // wrong usage, or the set-up failed
+)
+
+// ExitCode is the process's exit code for the verdict. A run in which nothing
+// was found conformant is inconclusive, whatever else it lacks.
+func (v Verdict) ExitCode() int {
+	switch {
+	case v.NonConformant > 0:
+		return ExitNonConformant
+	case v.Inconclusive > 0, v.Conformant == 0:
+		return ExitInconclusive
+	}
+	return ExitConformant
+}
+
+// Outcome is the verdict in one word.
+func (v Verdict) Outcome() Outcome {
+	switch v.ExitCode() {
+	case ExitConformant:
+		return Conformant
+	case ExitNonConformant:
+		return NonConformant
+	}
+	return Inconclusive
+}
+
+// judged is what a judge said of the fixture and of the control.
+type judged struct {
+	fixture, control error
+	hasControl       bool
+}
+
+// decide turns the two answers into the case's result: conformant only when the
+// judge says yes to the fixture and no to the control.
+func (j judged) decide(r *Result) {
+	var f *Finding
+	if errors.As(j.fixture, &f) {
+		r.Expected, r.Observed, r.Evidence = f.Expected, f.Observed, f.Evidence
+	}
+	switch {
+	case j.fixture != nil && IsViolation(j.fixture):
+		r.Outcome, r.Reason = NonConformant, j.fixture.Error()
+	case j.fixture != nil:
+		r.Outcome, r.Reason = Inconclusive, "cannot tell: "+j.fixture.Error()
+	case !j.hasControl, IsViolation(j.control):
+		r.Outcome = Conformant
+	case j.control == nil:
+		r.Outcome = Inconclusive
+		r.Reason = fmt.Sprintf("the control did not bite: the claim was found true on %s as well, so the observation proves nothing", r.Case.Control)
+	default:
+		r.Outcome = Inconclusive
+		r.Reason = "the control could not be judged: " + j.control.Error()
+		if errors.As(j.control, &f) {
+			r.Expected, r.Observed, r.Evidence = f.Expected, f.Observed, f.Evidence
+		}
+	}
+}
