@@ -1,0 +1,106 @@
+package cluster
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"sigs.k8s.io/kind/pkg/apis/config/v1alpha4"
+	"sigs.k8s.io/yaml"
+)
+
+// Host is what of this machine decides how kind's nodes must be configured.
+type Host struct {
+	// CgroupV1 is true unless the unified hierarchy is mounted at /sys/fs/cgroup.
+	CgroupV1 bool
+	// CanLowerOOMScore is whether the capability bounding set holds
+	// CAP_SYS_RESOURCE, without which no process can lower its oom_score_adj.
+	CanLowerOOMScore bool
+}
+
+// capSysResource is the capability's number (capabilities(7)).
+const capSysResource = 24
+
+// DetectHost reads the host's cgroup mode and capabilities below root ("/").
+func DetectHost(root string) (Host, error) {
+	var h Host
+	// cgroups(7): only a cgroup v2 mount has this file at its root.
+	_, err := os.Stat(filepath.Join(root, "sys/fs/cgroup/cgroup.controllers"))
+	h.CgroupV1 = os.IsNotExist(err)
+	status, err := os.ReadFile(filepath.Join(root, "proc/self/status"))
+	if err != nil {
+		return h, err
+	}
+	for line := range strings.Lines(string(status)) {
+		if value, ok := strings.CutPrefix(line, "CapBnd:"); ok {
+			set, err := strconv.ParseUint(strings.TrimSpace(value), 16, 64)
+			if err != nil {
+				return h, fmt.Errorf("the capability bounding set: %w", err)
+			}
+			h.CanLowerOOMScore = set&(1<<capSysResource) != 0
+		}
+	}
+	return h, nil
+}
+
+// Mend is one change to kind's configuration that this host needs.
+type Mend struct {
+	Cause string
+	Apply func(*v1alpha4.Cluster)
+}
+
+// Mends lists what the host needs, each with its cause.
+func (h Host) Mends() []Mend {
+	var mends []Mend
+	if h.CgroupV1 {
+		mends = append(mends, Mend{
+			Cause: "the host has cgroup v1, which kubelet refuses from v1.35 on: failCgroupV1 is set to false",
+			Apply: func(c *v1alpha4.Cluster) {
+				c.KubeadmConfigPatches = append(c.KubeadmConfigPatches,
+					"kind: KubeletConfiguration\napiVersion: kubelet.config.k8s.io/v1beta1\nfailCgroupV1: false\n")
+			},
+		})
+	}
+	if !h.CanLowerOOMScore {
+		mends = append(mends, Mend{
+			Cause: "the host withholds CAP_SYS_RESOURCE: containerd is told not to lower OOM scores (restrict_oom_score_adj)",
+			Apply: func(c *v1alpha4.Cluster) {
+				c.ContainerdConfigPatches = append(c.ContainerdConfigPatches, restrictOOMScore)
+			},
+		})
+	}
+	return mends
+}
+
+// restrictOOMScore names the CRI plugin as containerd 2 does (configuration
+// version 3), and as containerd 1 did: kind merges both, each reads its own.
+const restrictOOMScore = `[plugins."io.containerd.cri.v1.runtime"]
+  restrict_oom_score_adj = true
+[plugins."io.containerd.grpc.v1.cri"]
+  restrict_oom_score_adj = true
+`
+
+// Configure applies the mends to kind's configuration, and returns it as it will
+// be used, with the causes.
+func (h Host) Configure(raw []byte) ([]byte, []string, error) {
+	var config v1alpha4.Cluster
+	if err := yaml.UnmarshalStrict(raw, &config); err != nil {
+		return nil, nil, fmt.Errorf("kind-config.yaml: %w", err)
+	}
+	var causes []string
+	for _, mend := range h.Mends() {
+		mend.Apply(&config)
+		causes = append(causes, mend.Cause)
+	}
+	if len(config.Nodes) == 0 {
+		config.Nodes = []v1alpha4.Node{{Role: v1alpha4.ControlPlaneRole}}
+	}
+	if !slices.ContainsFunc(config.Nodes, func(n v1alpha4.Node) bool { return n.Role == v1alpha4.WorkerRole }) {
+		causes = append(causes, "kind-config.yaml has no worker: the control plane is the target")
+	}
+	effective, err := yaml.Marshal(&config)
+	return effective, causes, err
+}

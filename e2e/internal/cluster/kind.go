@@ -1,0 +1,294 @@
+package cluster
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/e2e-framework/klient"
+	"sigs.k8s.io/e2e-framework/support"
+	kind "sigs.k8s.io/kind/pkg/cluster"
+	"sigs.k8s.io/kind/pkg/cluster/nodeutils"
+	kindlog "sigs.k8s.io/kind/pkg/log"
+)
+
+// Kind makes and deletes one kind cluster with kind's library, without a kind
+// binary. It implements e2e-framework's cluster provider.
+//
+// The cluster has a network of its own, named like it, so that deleting the
+// cluster leaves nothing on the host; and a kubeconfig of its own, never the
+// user's.
+type Kind struct {
+	name       string
+	engine     string // docker, podman or nerdctl
+	image      string
+	kubeconfig string
+	log        *stepLog
+	provider   *kind.Provider
+
+	mu sync.Mutex // serialises removal
+}
+
+var (
+	_ support.E2EClusterProvider                = (*Kind)(nil)
+	_ support.E2EClusterProviderWithImageLoader = (*Kind)(nil)
+)
+
+// NewKind prepares a provider. folder receives the kubeconfig; progress is
+// written to out.
+func NewKind(name, engine, nodeImage, folder string, out io.Writer) (*Kind, error) {
+	k := &Kind{name: name, engine: engine, image: nodeImage, kubeconfig: filepath.Join(folder, name+".kubeconfig"), log: &stepLog{out: out}}
+	var with kind.ProviderOption
+	switch engine {
+	case "docker":
+		with = kind.ProviderWithDocker()
+	case "podman":
+		with = kind.ProviderWithPodman()
+	case "nerdctl":
+		with = kind.ProviderWithNerdctl("nerdctl")
+	default:
+		return nil, fmt.Errorf("the engine is %q: use docker, podman or nerdctl", engine)
+	}
+	if _, err := exec.LookPath(engine); err != nil {
+		return nil, fmt.Errorf("%s is not installed: install it, or name another engine with -engine", engine)
+	}
+	// kind reads the network's name from the environment only. nerdctl shares
+	// docker's variable.
+	variable := map[string]string{"podman": "KIND_EXPERIMENTAL_PODMAN_NETWORK"}[engine]
+	if variable == "" {
+		variable = "KIND_EXPERIMENTAL_DOCKER_NETWORK"
+	}
+	if err := os.Setenv(variable, name); err != nil {
+		return nil, err
+	}
+	k.provider = kind.NewProvider(with, kind.ProviderWithLogger(k.log))
+	return k, nil
+}
+
+// Exists tells whether a cluster of this name is there already.
+func (k *Kind) Exists() (bool, error) {
+	names, err := k.provider.List()
+	return slices.Contains(names, k.name), err
+}
+
+// Image is the node image that an existing cluster's nodes were made from.
+func (k *Kind) Image() string {
+	nodes, err := k.provider.ListNodes(k.name)
+	if err != nil || len(nodes) == 0 {
+		return ""
+	}
+	out, err := exec.Command(k.engine, "inspect", "--format", "{{.Config.Image}}", nodes[0].String()).Output()
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// CreateWithConfig makes the cluster from a kind configuration and returns the
+// path of its kubeconfig. It does not wait for the nodes: AwaitNodes does. When
+// ctx ends meanwhile, the half-made cluster is deleted before it returns.
+func (k *Kind) CreateWithConfig(ctx context.Context, configFile string) (string, error) {
+	created := make(chan error, 1)
+	go func() {
+		created <- k.provider.Create(k.name,
+			kind.CreateWithConfigFile(configFile), kind.CreateWithNodeImage(k.image),
+			kind.CreateWithKubeconfigPath(k.kubeconfig), kind.CreateWithRetain(true),
+			kind.CreateWithDisplayUsage(false), kind.CreateWithDisplaySalutation(false))
+	}()
+	select {
+	case err := <-created:
+		if err != nil {
+			return "", fmt.Errorf("kind create: %w", k.explain(err))
+		}
+		return k.kubeconfig, nil
+	case <-ctx.Done():
+		// kind's library cannot be cancelled: taking its containers away ends it.
+		_ = k.remove()
+		<-created
+		return "", errors.Join(context.Cause(ctx), k.remove())
+	}
+}
+
+// explain adds what the failed command printed, which kind keeps apart.
+func (k *Kind) explain(err error) error {
+	var run interface{ PrettyCommand() string }
+	if errors.As(err, &run) {
+		return fmt.Errorf("%w (%s)", err, run.PrettyCommand())
+	}
+	return err
+}
+
+// LoadImageArchive loads an image archive into every node.
+func (k *Kind) LoadImageArchive(ctx context.Context, archive string, _ ...string) error {
+	nodes, err := k.provider.ListInternalNodes(k.name)
+	if err != nil {
+		return err
+	}
+	content, err := os.ReadFile(archive)
+	if err != nil {
+		return err
+	}
+	failures := make([]error, len(nodes))
+	var wg sync.WaitGroup
+	for i, node := range nodes {
+		wg.Go(func() {
+			if err := nodeutils.LoadImageArchive(node, bytes.NewReader(content)); err != nil {
+				failures[i] = fmt.Errorf("loading %s into node %s: %w", filepath.Base(archive), node, err)
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(append(failures, ctx.Err())...)
+}
+
+// LoadImage implements support.E2EClusterProviderWithImageLoader.
+func (k *Kind) LoadImage(context.Context, string, ...string) error {
+	return errors.New("use LoadImageArchive: images come as archives, so that no engine has to hold them")
+}
+
+// Destroy deletes the cluster and all that was made for it: containers, volumes,
+// network, kubeconfig. Deleting what is not there is no error.
+func (k *Kind) Destroy(context.Context) error { return k.remove() }
+
+func (k *Kind) remove() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	failed := k.provider.Delete(k.name, k.kubeconfig)
+	// A volume is made before the node that would own it: an interrupt between the
+	// two leaves it behind, labelled with the node's name.
+	if k.engine == "podman" {
+		for _, suffix := range []string{"control-plane", "worker", "worker2"} {
+			failed = errors.Join(failed, k.removeListed("volume", "label="+k.name+"-"+suffix))
+		}
+	}
+	failed = errors.Join(failed, k.removeListed("network", "name=^"+k.name+"$"))
+	if err := os.Remove(k.kubeconfig); err != nil && !os.IsNotExist(err) {
+		failed = errors.Join(failed, err)
+	}
+	for _, lock := range []string{k.kubeconfig + ".lock"} {
+		_ = os.Remove(lock) // kind's own; there only after an interrupt
+	}
+	if failed != nil {
+		return fmt.Errorf("cluster %s is left: %w; delete it by hand: %s", k.name, failed, k.ByHand())
+	}
+	return nil
+}
+
+func (k *Kind) removeListed(what, filter string) error {
+	out, err := exec.Command(k.engine, what, "ls", "--quiet", "--filter", filter).Output()
+	if err != nil {
+		return nil // the engine has no such object or filter
+	}
+	names := strings.Fields(string(out))
+	if len(names) == 0 {
+		return nil
+	}
+	if out, err := exec.Command(k.engine, append([]string{what, "rm"}, names...)...).CombinedOutput(); err != nil {
+		return fmt.Errorf("%s %s rm: %s", k.engine, what, strings.TrimSpace(string(out)))
+	}
+	return nil
+}
+
+// ByHand is the command that deletes the cluster without us.
+func (k *Kind) ByHand() string {
+	return fmt.Sprintf("%s ps -aq --filter label=io.x-k8s.kind.cluster=%s | xargs -r %s rm -f -v; %s network rm %s",
+		k.engine, k.name, k.engine, k.engine, k.name)
+}
+
+// The rest of e2e-framework's interface.
+
+// WithName implements support.E2EClusterProvider.
+func (k *Kind) WithName(name string) support.E2EClusterProvider { k.name = name; return k }
+
+// WithVersion implements support.E2EClusterProvider: the version is the node image's.
+func (k *Kind) WithVersion(string) support.E2EClusterProvider { return k }
+
+// WithPath implements support.E2EClusterProvider: there is no binary.
+func (k *Kind) WithPath(string) support.E2EClusterProvider { return k }
+
+// WithOpts implements support.E2EClusterProvider.
+func (k *Kind) WithOpts(opts ...support.ClusterOpts) support.E2EClusterProvider {
+	for _, opt := range opts {
+		opt(k)
+	}
+	return k
+}
+
+// Create implements support.E2EClusterProvider; a configuration is always needed.
+func (k *Kind) Create(context.Context, ...string) (string, error) {
+	return "", errors.New("use CreateWithConfig: the cluster is made from kind-config.yaml")
+}
+
+// GetKubeconfig implements support.E2EClusterProvider.
+func (k *Kind) GetKubeconfig() string { return k.kubeconfig }
+
+// GenerateKubeconfig writes the cluster's kubeconfig anew.
+func (k *Kind) GenerateKubeconfig(...string) (string, error) {
+	return k.kubeconfig, k.provider.ExportKubeConfig(k.name, k.kubeconfig, false)
+}
+
+// GetKubectlContext implements support.E2EClusterProvider.
+func (k *Kind) GetKubectlContext() string { return "kind-" + k.name }
+
+// ExportLogs collects the nodes' logs into a folder.
+func (k *Kind) ExportLogs(_ context.Context, folder string) error {
+	return k.provider.CollectLogs(k.name, folder)
+}
+
+// SetDefaults implements support.E2EClusterProvider.
+func (k *Kind) SetDefaults() support.E2EClusterProvider { return k }
+
+// WaitForControlPlane implements support.E2EClusterProvider: AwaitNodes watches
+// all nodes, which is more.
+func (k *Kind) WaitForControlPlane(context.Context, klient.Client) error { return nil }
+
+// KubernetesRestConfig implements support.E2EClusterProvider.
+func (k *Kind) KubernetesRestConfig() *rest.Config {
+	config, _, _, err := Connect(k.kubeconfig, "", 50, &Counts{})
+	if err != nil {
+		return nil
+	}
+	return config
+}
+
+// stepLog prints kind's progress as one line a step, with its time.
+type stepLog struct {
+	out io.Writer
+	mu  sync.Mutex
+}
+
+func (l *stepLog) line(message string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	message = strings.TrimSpace(message)
+	if message == "" || strings.HasPrefix(message, "WARNING: Overriding") || strings.Contains(message, "enabling experimental") {
+		return
+	}
+	fmt.Fprintf(l.out, "    kind: %s\n", message)
+}
+
+func (l *stepLog) Warn(message string)          { l.line(message) }
+func (l *stepLog) Warnf(f string, args ...any)  { l.line(fmt.Sprintf(f, args...)) }
+func (l *stepLog) Error(message string)         { l.line(message) }
+func (l *stepLog) Errorf(f string, args ...any) { l.line(fmt.Sprintf(f, args...)) }
+
+// V implements kind's logger: level 0 is meant for users.
+func (l *stepLog) V(level kindlog.Level) kindlog.InfoLogger {
+	if level > 0 {
+		return kindlog.NoopInfoLogger{}
+	}
+	return l
+}
+
+func (l *stepLog) Info(message string)         { l.line(message) }
+func (l *stepLog) Infof(f string, args ...any) { l.line(fmt.Sprintf(f, args...)) }
+func (l *stepLog) Enabled() bool               { return true }

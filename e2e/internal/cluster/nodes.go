@@ -1,0 +1,169 @@
+package cluster
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/cache"
+	watchtools "k8s.io/client-go/tools/watch"
+
+	"procns/e2e/internal/suite"
+)
+
+// LeftOut is a node on which nothing is run, and why.
+type LeftOut struct {
+	Node   string `json:"node"`
+	Reason string `json:"reason"`
+}
+
+// Targets returns one target for each node that is Ready, schedulable and free
+// of taints that keep pods away; and the nodes left out, with the reason.
+func Targets(ctx context.Context, client kubernetes.Interface) ([]suite.Target, []LeftOut, error) {
+	nodes, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, nil, fmt.Errorf("listing nodes: %w", err)
+	}
+	var targets []suite.Target
+	var leftOut []LeftOut
+	for _, node := range nodes.Items {
+		if reason := unusable(node); reason != "" {
+			leftOut = append(leftOut, LeftOut{Node: node.Name, Reason: reason})
+			continue
+		}
+		info := node.Status.NodeInfo
+		targets = append(targets, suite.Target{
+			Node: node.Name, OSImage: info.OSImage, Kernel: info.KernelVersion, Architecture: info.Architecture,
+			Runtime: info.ContainerRuntimeVersion, Kubelet: info.KubeletVersion,
+			CgroupMode: cgroupMode(ctx, client, node.Name),
+		})
+	}
+	slices.SortFunc(targets, func(a, b suite.Target) int { return strings.Compare(a.Name(), b.Name()) })
+	return targets, leftOut, nil
+}
+
+func unusable(node corev1.Node) string {
+	if node.Labels[corev1.LabelOSStable] == "windows" {
+		return "Windows has no PID namespaces: the field is refused there"
+	}
+	if !ready(&node) {
+		return "not Ready"
+	}
+	if node.Spec.Unschedulable {
+		return "cordoned"
+	}
+	for _, taint := range node.Spec.Taints {
+		if taint.Effect != corev1.TaintEffectPreferNoSchedule {
+			return fmt.Sprintf("tainted %s (%s)", taint.Key, taint.Effect)
+		}
+	}
+	return ""
+}
+
+func ready(node *corev1.Node) bool {
+	return slices.ContainsFunc(node.Status.Conditions, func(c corev1.NodeCondition) bool {
+		return c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue
+	})
+}
+
+// cgroupMode reads the node's cgroup version from kubelet's metrics
+// (kubelet_cgroup_version, v1.35 and later). It is for the report only, so a
+// server that does not let us read it yields "unknown".
+func cgroupMode(ctx context.Context, client kubernetes.Interface, node string) string {
+	raw, err := client.CoreV1().RESTClient().Get().Resource("nodes").Name(node).SubResource("proxy").Suffix("metrics").DoRaw(ctx)
+	if err != nil {
+		return "unknown"
+	}
+	for line := range strings.Lines(string(raw)) {
+		if value, ok := strings.CutPrefix(line, "kubelet_cgroup_version "); ok {
+			return "v" + strings.TrimSpace(value)
+		}
+	}
+	return "unknown"
+}
+
+// AwaitNodes watches until at least count nodes exist and every one is Ready.
+// Its error names those that are not, with kubelet's reason.
+func AwaitNodes(ctx context.Context, client kubernetes.Interface, count int) error {
+	lw := cache.NewListWatchFromClient(client.CoreV1().RESTClient(), "nodes", "", fields.Everything())
+	states := map[string]string{}
+	note := func(node *corev1.Node) {
+		states[node.Name] = ""
+		if ready(node) {
+			return
+		}
+		states[node.Name] = "has not reported yet"
+		for _, c := range node.Status.Conditions {
+			if c.Type == corev1.NodeReady {
+				states[node.Name] = c.Reason + ": " + c.Message
+			}
+		}
+	}
+	enough := func() bool {
+		if len(states) < count {
+			return false
+		}
+		for _, state := range states {
+			if state != "" {
+				return false
+			}
+		}
+		return true
+	}
+	_, err := watchtools.UntilWithSync(ctx, lw, &corev1.Node{}, func(store cache.Store) (bool, error) {
+		for _, item := range store.List() {
+			if node, ok := item.(*corev1.Node); ok {
+				note(node)
+			}
+		}
+		return enough(), nil
+	}, func(e watch.Event) (bool, error) {
+		if node, ok := e.Object.(*corev1.Node); ok {
+			note(node)
+		}
+		return enough(), nil
+	})
+	if err == nil {
+		return nil
+	}
+	var missing []string
+	for node, state := range states {
+		if state != "" {
+			missing = append(missing, node+": "+state)
+		}
+	}
+	slices.Sort(missing)
+	return fmt.Errorf("%d of %d nodes registered; not Ready: %s: %w", len(states), count, strings.Join(missing, "; "), err)
+}
+
+// Server is the cluster's identity.
+type Server struct {
+	Version  string // gitVersion
+	Platform string
+	UID      string // of the kube-system namespace, which lives as long as the cluster
+}
+
+// Identify asks the server for its version, and for the cluster's identity where
+// we may read it.
+func Identify(ctx context.Context, client kubernetes.Interface) (Server, error) {
+	raw, err := client.Discovery().RESTClient().Get().AbsPath("/version").DoRaw(ctx)
+	if err != nil {
+		return Server{}, err
+	}
+	var info struct{ GitVersion, Platform string }
+	if err := json.Unmarshal(raw, &info); err != nil {
+		return Server{}, fmt.Errorf("/version is not the JSON that an API server answers with: %w", err)
+	}
+	server := Server{Version: info.GitVersion, Platform: info.Platform, UID: "unknown"}
+	if system, err := client.CoreV1().Namespaces().Get(ctx, metav1.NamespaceSystem, metav1.GetOptions{}); err == nil {
+		server.UID = string(system.UID)
+	}
+	return server, nil
+}

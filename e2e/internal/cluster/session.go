@@ -1,0 +1,345 @@
+// Package cluster reaches a cluster: it makes one with kind or attaches to one,
+// finds the targets, creates and watches pods, and cleans up.
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/tools/clientcmd"
+	watchtools "k8s.io/client-go/tools/watch"
+
+	"procns/e2e/internal/probe"
+	"procns/e2e/internal/suite"
+)
+
+// Counts are the run's costs, as the client's transport saw them.
+type Counts struct {
+	Requests, Execs, Pods atomic.Int64
+}
+
+// Connect reads a kubeconfig (empty: the usual places, then the pod's own
+// credentials) and counts every request into counts. qps bounds the requests a
+// second.
+func Connect(kubeconfig, contextName string, qps float32, counts *Counts) (*rest.Config, kubernetes.Interface, string, error) {
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	rules.ExplicitPath = kubeconfig
+	loader := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: contextName})
+	config, err := loader.ClientConfig()
+	if err != nil {
+		return nil, nil, "", fmt.Errorf("kubeconfig: %w", err)
+	}
+	raw, _ := loader.RawConfig() // an in-cluster configuration has no contexts
+	name := contextName
+	if name == "" {
+		name = raw.CurrentContext
+	}
+	config.QPS, config.Burst = qps, int(2*qps)
+	config.UserAgent = "procns"
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return countingTransport{next, counts} })
+	client, err := kubernetes.NewForConfig(config)
+	return config, client, name, err
+}
+
+type countingTransport struct {
+	next   http.RoundTripper
+	counts *Counts
+}
+
+func (c countingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	c.counts.Requests.Add(1)
+	return c.next.RoundTrip(r)
+}
+
+// Session is one run's presence on a cluster: a namespace of its own, a watch
+// on its pods, and the clean-up. It implements suite.Cluster.
+type Session struct {
+	Client    kubernetes.Interface
+	Config    *rest.Config
+	Namespace string
+	RunID     string
+	Counts    *Counts
+
+	store cache.Store
+	stop  context.CancelFunc
+
+	mu       sync.Mutex
+	changed  chan struct{} // closed and replaced at each change of any pod
+	discards sync.WaitGroup
+}
+
+// Open creates the run's namespace and starts the watch. The namespace admits
+// every pod of the catalogue: the page's own manifest is above Pod Security's
+// baseline, because of SYS_PTRACE.
+func Open(ctx context.Context, client kubernetes.Interface, config *rest.Config, runID string, counts *Counts) (*Session, error) {
+	s := &Session{
+		Client: client, Config: config, RunID: runID, Counts: counts,
+		Namespace: "procns-" + runID, changed: make(chan struct{}),
+	}
+	_, err := client.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+		Name: s.Namespace,
+		Labels: map[string]string{
+			suite.RunLabel:                       runID,
+			"pod-security.kubernetes.io/enforce": "privileged",
+			"pod-security.kubernetes.io/warn":    "privileged",
+			"pod-security.kubernetes.io/audit":   "privileged",
+		},
+	}}, metav1.CreateOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("creating namespace %s: %w", s.Namespace, err)
+	}
+	if err := s.awaitServiceAccount(ctx); err != nil {
+		return s, err
+	}
+	watching, stop := context.WithCancel(context.Background())
+	s.stop = stop
+	informer := informers.NewSharedInformerFactoryWithOptions(client, 0, informers.WithNamespace(s.Namespace)).Core().V1().Pods().Informer()
+	_, err = informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc: func(any) { s.announce() }, UpdateFunc: func(any, any) { s.announce() }, DeleteFunc: func(any) { s.announce() },
+	})
+	if err != nil {
+		return s, err
+	}
+	s.store = informer.GetStore()
+	go informer.Run(watching.Done())
+	if !cache.WaitForCacheSync(ctx.Done(), informer.HasSynced) {
+		return s, fmt.Errorf("watching pods in %s: %w", s.Namespace, context.Cause(ctx))
+	}
+	return s, nil
+}
+
+// awaitServiceAccount waits for the namespace's default ServiceAccount, without
+// which no pod is admitted.
+func (s *Session) awaitServiceAccount(ctx context.Context) error {
+	const bound = 30 * time.Second // the controller needs well under a second
+	ctx, cancel := context.WithTimeoutCause(ctx, bound, fmt.Errorf("not within %s", bound))
+	defer cancel()
+	accounts := s.Client.CoreV1().ServiceAccounts(s.Namespace)
+	lw := cache.NewListWatchFromClient(s.Client.CoreV1().RESTClient(), "serviceaccounts", s.Namespace, fields.OneTermEqualSelector("metadata.name", "default"))
+	_, err := watchtools.UntilWithSync(ctx, lw, &corev1.ServiceAccount{}, func(store cache.Store) (bool, error) {
+		return len(store.List()) > 0, nil
+	}, func(e watch.Event) (bool, error) { return e.Type == watch.Added, nil })
+	if err == nil {
+		return nil
+	}
+	// Some clusters let a namespace's owner read but not watch ServiceAccounts.
+	if _, readErr := accounts.Get(ctx, "default", metav1.GetOptions{}); readErr == nil {
+		return nil
+	}
+	return fmt.Errorf("namespace %s has no default ServiceAccount: %w", s.Namespace, err)
+}
+
+func (s *Session) announce() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+func (s *Session) change() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.changed
+}
+
+// Create implements suite.Cluster.
+func (s *Session) Create(ctx context.Context, m suite.Manifest) (*corev1.Pod, error) {
+	core := s.Client.CoreV1()
+	for _, secret := range m.Secrets {
+		if _, err := core.Secrets(s.Namespace).Create(ctx, secret, metav1.CreateOptions{}); err != nil {
+			return nil, fmt.Errorf("creating Secret %s: %w", secret.Name, err)
+		}
+	}
+	for _, configMap := range m.ConfigMaps {
+		if _, err := core.ConfigMaps(s.Namespace).Create(ctx, configMap, metav1.CreateOptions{}); err != nil {
+			return nil, fmt.Errorf("creating ConfigMap %s: %w", configMap.Name, err)
+		}
+	}
+	s.Counts.Pods.Add(1)
+	stored, err := core.Pods(s.Namespace).Create(ctx, m.Pod, metav1.CreateOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("creating pod %s from %s: %w", m.Pod.Name, m.File, err)
+	}
+	return stored, nil
+}
+
+// Current implements suite.Cluster.
+func (s *Session) Current(name string) (*corev1.Pod, bool) {
+	item, ok, err := s.store.GetByKey(s.Namespace + "/" + name)
+	if err != nil || !ok {
+		return nil, false
+	}
+	pod, ok := item.(*corev1.Pod)
+	return pod, ok
+}
+
+// Await implements suite.Cluster.
+func (s *Session) Await(ctx context.Context, name, what string, done func(*corev1.Pod) bool) (*corev1.Pod, error) {
+	seen := false
+	for {
+		changed := s.change()
+		pod, ok := s.Current(name)
+		switch {
+		case ok && done(pod):
+			return pod, nil
+		case ok:
+			seen = true
+			if hopeless := Hopeless(pod); hopeless != "" {
+				return pod, fmt.Errorf("pod %s is not %s, and waiting will not mend it: %s", name, what, hopeless)
+			}
+		case seen:
+			return nil, fmt.Errorf("pod %s is not %s: it was deleted meanwhile", name, what)
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			state := "it was never seen"
+			if ok {
+				state = Describe(pod)
+			}
+			return pod, fmt.Errorf("pod %s is not %s: %w; its last state: %s", name, what, context.Cause(ctx), state)
+		}
+	}
+}
+
+// Hopeless says why a pod will not get further by waiting, or "".
+func Hopeless(pod *corev1.Pod) string {
+	for _, c := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
+		if w := c.State.Waiting; w != nil {
+			switch w.Reason {
+			// ErrImagePull is followed by one of these when the next attempt is due.
+			case "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName":
+				return Describe(pod)
+			}
+		}
+	}
+	if pod.Status.Phase == corev1.PodFailed && len(pod.Status.ContainerStatuses) == 0 {
+		return Describe(pod) // refused by kubelet's admission
+	}
+	return ""
+}
+
+// Describe says where a pod and each container of it that is not ready stand.
+func Describe(pod *corev1.Pod) string {
+	state := fmt.Sprintf("pod %s on node %q: %s", pod.Name, pod.Spec.NodeName, pod.Status.Phase)
+	if pod.Status.Reason != "" {
+		state += fmt.Sprintf(" (%s: %s)", pod.Status.Reason, pod.Status.Message)
+	}
+	var details []string
+	for _, c := range pod.Status.Conditions {
+		if c.Type == corev1.PodScheduled && c.Status != corev1.ConditionTrue {
+			details = append(details, fmt.Sprintf("%s: %s", c.Reason, c.Message))
+		}
+	}
+	for _, c := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
+		if c.Ready {
+			continue
+		}
+		switch {
+		case c.State.Waiting != nil:
+			details = append(details, fmt.Sprintf("container %s: %s: %s", c.Name, c.State.Waiting.Reason, c.State.Waiting.Message))
+		case c.State.Terminated != nil:
+			details = append(details, fmt.Sprintf("container %s: terminated with exit code %d (%s)", c.Name, c.State.Terminated.ExitCode, c.State.Terminated.Reason))
+		default:
+			details = append(details, fmt.Sprintf("container %s: running, not ready, %d restarts", c.Name, c.RestartCount))
+		}
+	}
+	if len(details) > 0 {
+		state += "; " + strings.Join(details, "; ")
+	}
+	return state
+}
+
+// graceSeconds is the grace period pods are deleted with. The page's shell
+// ignores SIGTERM, as interactive shells do, and would use up any longer one.
+var graceSeconds int64 = 1
+
+// Discard implements suite.Cluster. Failures are left to Close, which deletes
+// the namespace with all that is in it.
+func (s *Session) Discard(pod string) {
+	if pod == "" {
+		return
+	}
+	s.discards.Go(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		_ = s.Client.CoreV1().Pods(s.Namespace).Delete(ctx, pod, metav1.DeleteOptions{GracePeriodSeconds: &graceSeconds})
+	})
+}
+
+func (s *Session) remote(pod string) probe.Remote {
+	return probe.Remote{Client: s.Client, Config: s.Config, Namespace: s.Namespace, Pod: pod}
+}
+
+// Exec implements suite.Cluster.
+func (s *Session) Exec(ctx context.Context, pod, container string, command ...string) (probe.CommandResult, error) {
+	s.Counts.Execs.Add(1)
+	return s.remote(pod).Exec(ctx, container, command...)
+}
+
+// Observe implements suite.Cluster.
+func (s *Session) Observe(ctx context.Context, pod, container string, paths []string) (*probe.Snapshot, string, error) {
+	s.Counts.Execs.Add(1)
+	return s.remote(pod).Observe(ctx, container, paths)
+}
+
+// Attach implements suite.Cluster.
+func (s *Session) Attach(ctx context.Context, pod, container string, converse func(*probe.Terminal) error) error {
+	s.Counts.Execs.Add(1)
+	return s.remote(pod).Attach(ctx, container, converse)
+}
+
+// Close deletes everything the run created and waits until it is gone. It uses
+// a context of its own, so that it works after an interrupt. Its error names
+// what is left and how to delete it.
+func (s *Session) Close(ctx context.Context) error {
+	if s == nil {
+		return nil
+	}
+	s.discards.Wait()
+	if s.stop != nil {
+		defer s.stop()
+	}
+	byHand := fmt.Sprintf("delete it by hand: kubectl delete namespace %s", s.Namespace)
+	err := s.Client.CoreV1().Pods(s.Namespace).DeleteCollection(ctx,
+		metav1.DeleteOptions{GracePeriodSeconds: &graceSeconds}, metav1.ListOptions{})
+	if err != nil {
+		return fmt.Errorf("namespace %s is left: deleting its pods: %w; %s", s.Namespace, err, byHand)
+	}
+	err = s.Client.CoreV1().Namespaces().Delete(ctx, s.Namespace, metav1.DeleteOptions{})
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("namespace %s is left: %w; %s", s.Namespace, err, byHand)
+	}
+	if err := awaitNamespaceGone(ctx, s.Client, s.Namespace); err != nil {
+		return fmt.Errorf("namespace %s is left: %w; %s", s.Namespace, err, byHand)
+	}
+	return nil
+}
+
+func awaitNamespaceGone(ctx context.Context, client kubernetes.Interface, name string) error {
+	lw := cache.NewListWatchFromClient(client.CoreV1().RESTClient(), "namespaces", "", fields.OneTermEqualSelector("metadata.name", name))
+	absent := func(store cache.Store) (bool, error) { return len(store.List()) == 0, nil }
+	_, err := watchtools.UntilWithSync(ctx, lw, &corev1.Namespace{}, absent, func(e watch.Event) (bool, error) {
+		return e.Type == watch.Deleted, nil
+	})
+	if errors.Is(err, context.DeadlineExceeded) {
+		return errors.New("its deletion did not finish in time")
+	}
+	return err
+}
