@@ -1,0 +1,131 @@
+package cases
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"procns/e2e/internal/probe"
+	"procns/e2e/internal/suite"
+)
+
+// nginxConf is the file that the page reads through /proc/PID/root.
+const nginxConf = "/etc/nginx/nginx.conf"
+
+// master finds nginx's master: the nginx process that no process of its own PID
+// namespace started.
+func master(s *probe.Snapshot) (probe.Process, bool) {
+	return s.Find(func(p probe.Process) bool { return p.Comm == "nginx" && p.PPID == 0 })
+}
+
+// workers are the master's children.
+func workers(s *probe.Snapshot, master probe.Process) []probe.Process {
+	return s.All(func(p probe.Process) bool { return p.Comm == "nginx" && p.PPID == master.PID && p.State != "Z" })
+}
+
+// nginxServing is the precondition of every case about nginx, seen from its own
+// container: a master with workers.
+func nginxServing(o suite.Observation) error {
+	own := o.Container("nginx")
+	m, ok := master(own)
+	if !ok {
+		return suite.CannotTell("nginx's master process in its own container", "none", own)
+	}
+	if len(workers(own, m)) == 0 {
+		return suite.CannotTell("at least one nginx worker in its own container", "none", own)
+	}
+	return nil
+}
+
+// masterSeenFrom demands that another container sees nginx's master: the same
+// PID with the same start time as nginx's own container does.
+func masterSeenFrom(o suite.Observation, container string) (probe.Process, error) {
+	own, other := o.Container("nginx"), o.Container(container)
+	want, ok := master(own)
+	if !ok {
+		return want, suite.CannotTell("nginx's master process in its own container", "none", own)
+	}
+	got, ok := other.Process(want.PID)
+	if !ok || got.Identity() != want.Identity() || got.Comm != "nginx" {
+		return want, suite.Violation(
+			fmt.Sprintf("container %s sees nginx's master as PID %s", container, want.Identity()),
+			"it does not", own, other)
+	}
+	return got, nil
+}
+
+// workersReplaced demands what SIGHUP does to nginx, seen from its own container:
+// the same master, none of the old workers, at least one new.
+func workersReplaced(o suite.Observation) error {
+	before, after := o.Container("nginx"), o.AfterIn("nginx")
+	oldMaster, ok := master(before)
+	if !ok {
+		return suite.CannotTell("nginx's master process before the signal", "none", before)
+	}
+	if err := sameMaster(oldMaster, before, after); err != nil {
+		return err
+	}
+	old, now := identities(workers(before, oldMaster)), identities(workers(after, oldMaster))
+	stayed := slices.DeleteFunc(slices.Clone(old), func(i probe.Identity) bool { return !slices.Contains(now, i) })
+	if len(stayed) > 0 || len(now) == 0 {
+		return suite.Violation(
+			"every worker is replaced by a new one after SIGHUP",
+			fmt.Sprintf("workers before: %v, after: %v", old, now), before, after)
+	}
+	return nil
+}
+
+// workersUntouched demands that nginx has the same master and the same workers.
+func workersUntouched(o suite.Observation) error {
+	before, after := o.Container("nginx"), o.AfterIn("nginx")
+	m, ok := master(before)
+	if !ok {
+		return suite.CannotTell("nginx's master process before the act", "none", before)
+	}
+	if err := sameMaster(m, before, after); err != nil {
+		return err
+	}
+	old, now := identities(workers(before, m)), identities(workers(after, m))
+	if !slices.Equal(old, now) {
+		return suite.Violation("nginx's workers are unchanged",
+			fmt.Sprintf("workers before: %v, after: %v", old, now), before, after)
+	}
+	return nil
+}
+
+func sameMaster(m probe.Process, before, after *probe.Snapshot) error {
+	now, ok := after.Process(m.PID)
+	if !ok || now.Identity() != m.Identity() {
+		return suite.Violation("nginx's master stays "+m.Identity().String(), "it is gone", before, after)
+	}
+	return nil
+}
+
+// nothingRestarted demands that kubelet restarted no container of the pod.
+func nothingRestarted(o suite.Observation) error {
+	if o.AfterPod == nil {
+		return suite.CannotTell("the pod's status after the act", "none")
+	}
+	for name, now := range o.AfterPod.Containers {
+		was := o.Pod.Containers[name]
+		if now.ID != was.ID || now.Restarts != was.Restarts {
+			return suite.Violation("no container restarts",
+				fmt.Sprintf("container %s: %d restarts before, %d after", name, was.Restarts, now.Restarts))
+		}
+	}
+	return nil
+}
+
+func identities(processes []probe.Process) []probe.Identity {
+	var all []probe.Identity
+	for _, p := range processes {
+		all = append(all, p.Identity())
+	}
+	return all
+}
+
+// firstLines returns the first n lines, as head does.
+func firstLines(text string, n int) string {
+	lines := strings.SplitAfterN(text, "\n", n+1)
+	return strings.Join(lines[:min(n, len(lines))], "")
+}

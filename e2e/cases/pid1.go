@@ -1,0 +1,159 @@
+package cases
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"slices"
+	"time"
+
+	"procns/e2e/internal/probe"
+	"procns/e2e/internal/suite"
+)
+
+// pid1Cases state who is process 1 when the pod shares its PID namespace.
+func pid1Cases() []suite.Case {
+	return []suite.Case{
+		{
+			ID:      "pid1/is-the-sandbox",
+			Level:   suite.Core,
+			Claim:   "PID 1 is the pod sandbox's own process, and the same one for every container.",
+			Source:  onUnderstanding1 + "; " + onConfiguring + ", step 2 (/pause is PID 1)",
+			Fixture: documented,
+			Control: isolated,
+			Given:   nginxServing,
+			Judge:   sandboxOwnsPID1,
+			Record: func(o suite.Observation) string {
+				p, _ := o.Container("nginx").Process(1)
+				return fmt.Sprintf("PID 1 is %s, uid %d", p.Command(), p.UID)
+			},
+		},
+		{
+			ID:      "pid1/no-container-is",
+			Level:   suite.Core,
+			Claim:   "No container's first process is PID 1.",
+			Source:  onUnderstanding1 + "; " + apiReference,
+			Fixture: markers,
+			Control: markersIsolated,
+			Judge:   firstProcessesAreNotPID1,
+		},
+		{
+			ID:      "pid1/hangup-reaches-the-sandbox",
+			Level:   suite.Core,
+			Claim:   "kill -HUP 1 signals the sandbox and not the container's own process: nginx does not reload, nothing restarts.",
+			Source:  onUnderstanding1,
+			Fixture: documented,
+			Control: isolated,
+			Given:   nginxServing,
+			Act:     hangUpPID1,
+			Judge:   hangUpChangedNothing,
+			Record:  func(o suite.Observation) string { return "kill -HUP 1 in nginx: " + o.Ran["nginx"].String() },
+		},
+		{
+			ID:      "pid1/demanding-image-refuses",
+			Level:   suite.Core,
+			Claim:   "An image that refuses to start unless it is PID 1 does not start in a pod with a shared process namespace.",
+			Source:  onUnderstanding1,
+			Fixture: "demands-pid1.yaml",
+			Control: "demands-pid1-isolated.yaml",
+			Await: &suite.Await{
+				Name: "settled (started or ended)",
+				Done: func(p suite.PodState) bool {
+					c := p.Containers["demanding"]
+					return c.Ready || c.ExitCode != nil
+				},
+			},
+			Judge: func(o suite.Observation) error {
+				c := o.Pod.Containers["demanding"]
+				if c.ExitCode == nil || *c.ExitCode != 42 {
+					return suite.Violation("the container refuses to start and exits with 42", describeExit(c), o.Container("demanding"))
+				}
+				return nil
+			},
+		},
+	}
+}
+
+// sandboxNames are the programs that runtimes give a sandbox: upstream's pause,
+// and OpenShift's pod.
+var sandboxNames = []string{"pause", "pod"}
+
+// sandboxOwnsPID1 demands that PID 1 is one process for all, that it is older
+// than every process of the containers, and that it is a sandbox's program.
+func sandboxOwnsPID1(o suite.Observation) error {
+	nginx, shell := o.Container("nginx"), o.Container("shell")
+	first, ok := nginx.Process(1)
+	if !ok {
+		return suite.Violation("nginx's container sees a PID 1", "it does not", nginx)
+	}
+	same, ok := shell.Process(1)
+	if !ok || same.Identity() != first.Identity() {
+		return suite.Violation("both containers see the same PID 1", "they do not", nginx, shell)
+	}
+	if len(first.Argv) == 0 || !slices.Contains(sandboxNames, path.Base(first.Argv[0])) {
+		return suite.Violation(fmt.Sprintf("PID 1 runs the sandbox's program, one of %v", sandboxNames), "it runs "+first.Command(), nginx)
+	}
+	for _, s := range []*probe.Snapshot{nginx, shell} {
+		for _, p := range s.All(func(p probe.Process) bool { return p.PID != 1 }) {
+			if p.StartTime < first.StartTime {
+				return suite.Violation("the sandbox's process started before every other", fmt.Sprintf("PID %d is older", p.PID), s)
+			}
+		}
+	}
+	return nil
+}
+
+// firstProcessesAreNotPID1 finds each container's first process by the random
+// text in its arguments.
+func firstProcessesAreNotPID1(o suite.Observation) error {
+	for name, marker := range o.Markers {
+		own := o.Container(name)
+		first, ok := own.Find(func(p probe.Process) bool { return p.Has(marker) })
+		if !ok {
+			return suite.CannotTell("container "+name+" sees its own first process", "it does not", own)
+		}
+		if first.PID == 1 || first.PPID != 0 {
+			return suite.Violation(
+				fmt.Sprintf("container %s's first process has a PID other than 1, and its parent outside the namespace (PPID 0)", name),
+				fmt.Sprintf("PID %d, PPID %d", first.PID, first.PPID), own)
+		}
+	}
+	return nil
+}
+
+// hangUpPID1 does what some images' scripts do, in nginx's container.
+var hangUpPID1 = &suite.Act{
+	Name:     "hang-up-pid-1",
+	Within:   30 * time.Second,
+	NoEffect: true,
+	Do: func(ctx context.Context, pod suite.Hands) error {
+		_, err := pod.Exec(ctx, "nginx", "nginx", "sh", "-c", "kill -HUP 1")
+		return err
+	},
+}
+
+// hangUpChangedNothing turns on the effect alone: whether kill itself succeeds
+// depends on credentials (kill(2)) and on LSMs, and proves nothing
+// (pid_namespaces(7): a signal PID 1 has no handler for is dropped).
+func hangUpChangedNothing(o suite.Observation) error {
+	if !o.Ran["nginx"].Ran() {
+		return suite.CannotTell("kill -HUP 1 runs in nginx's container", o.Ran["nginx"].String())
+	}
+	before, after := o.Container("nginx"), o.AfterIn("nginx")
+	was, okWas := before.Process(1)
+	is, okIs := after.Process(1)
+	if !okWas || !okIs || was.Identity() != is.Identity() {
+		return suite.Violation("PID 1 stays the same process", "it does not", before, after)
+	}
+	if err := workersUntouched(o); err != nil {
+		return err
+	}
+	return nothingRestarted(o)
+}
+
+func describeExit(c suite.ContainerState) string {
+	if c.ExitCode == nil {
+		return fmt.Sprintf("it has not ended (ready: %v)", c.Ready)
+	}
+	return fmt.Sprintf("it exited with %d", *c.ExitCode)
+}

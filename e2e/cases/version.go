@@ -1,0 +1,21 @@
+package cases
+
+import "procns/e2e/internal/suite"
+
+// versionCases state since when the field works, and that it does here.
+func versionCases() []suite.Case {
+	return []suite.Case{{
+		ID:      "version/field-is-kept",
+		Level:   suite.Core,
+		Claim:   "The server stores shareProcessNamespace: true as it was sent.",
+		Source:  page + ", feature state stable since v1.17; " + onConfiguring,
+		Fixture: documented,
+		Control: isolated,
+		Judge: func(o suite.Observation) error {
+			if o.Pod.Sharing != "true" {
+				return suite.Violation("spec.shareProcessNamespace is true in the stored pod", o.Pod.Sharing)
+			}
+			return nil
+		},
+	}}
+}

@@ -1,0 +1,105 @@
+package cases
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"procns/e2e/internal/probe"
+	"procns/e2e/internal/suite"
+)
+
+// visibilityCases state which processes a container sees.
+func visibilityCases() []suite.Case {
+	return []suite.Case{
+		{
+			ID:      "visibility/every-ordered-pair",
+			Level:   suite.Core,
+			Claim:   "The processes of each container are visible to every other container of the pod.",
+			Source:  onPurpose + "; " + onUnderstanding2,
+			Fixture: markers,
+			Control: markersIsolated,
+			Judge:   everyPairVisible,
+		},
+		{
+			ID:      "visibility/one-namespace",
+			Level:   suite.Core,
+			Claim:   "All containers of the pod are in one PID namespace.",
+			Source:  apiReference + " (a single process namespace); namespaces(7)",
+			Fixture: markers,
+			Control: markersIsolated,
+			Judge:   onePIDNamespace,
+		},
+		{
+			ID:        "visibility/not-across-pods",
+			Level:     suite.Core,
+			Claim:     "Another pod on the same node stays invisible, and has a PID namespace of its own.",
+			Source:    onPurpose + "; " + kep495 + ", Non-Goals",
+			Fixture:   "lookout.yaml",
+			Control:   "lookout-host-pid.yaml",
+			Varies:    "shareProcessNamespace, hostPID",
+			Neighbour: markers,
+			Judge:     neighbourInvisible,
+		},
+	}
+}
+
+func everyPairVisible(o suite.Observation) error {
+	names := slices.Sorted(maps.Keys(o.Markers))
+	for _, of := range names {
+		has := func(p probe.Process) bool { return p.Has(o.Markers[of]) }
+		own, ok := o.Container(of).Find(has)
+		if !ok {
+			return suite.CannotTell("container "+of+" sees its own process", "it does not", o.Container(of))
+		}
+		for _, from := range names {
+			seen, ok := o.Container(from).Find(has)
+			if !ok || seen.Identity() != own.Identity() {
+				return suite.Violation(
+					fmt.Sprintf("container %s sees the process of container %s, PID %s", from, of, own.Identity()),
+					"it does not", o.Container(from), o.Container(of))
+			}
+		}
+	}
+	return nil
+}
+
+func onePIDNamespace(o suite.Observation) error {
+	inodes := map[uint64]bool{}
+	var seen []*probe.Snapshot
+	for _, name := range slices.Sorted(maps.Keys(o.Markers)) {
+		s := o.Container(name)
+		inodes[s.Namespaces["pid"]] = true
+		seen = append(seen, s)
+	}
+	if len(seen) < 2 || inodes[0] {
+		return suite.CannotTell("the PID namespaces of at least two containers", fmt.Sprint(inodes), seen...)
+	}
+	if len(inodes) != 1 {
+		return suite.Violation("one PID namespace", fmt.Sprintf("%d namespaces", len(inodes)), seen...)
+	}
+	return nil
+}
+
+func neighbourInvisible(o suite.Observation) error {
+	own := o.Container("lookout")
+	if _, ok := own.Find(func(p probe.Process) bool { return p.Has(o.Markers["lookout"]) }); !ok {
+		return suite.CannotTell("the container sees its own process", "it does not", own)
+	}
+	if o.Neighbour == nil || len(o.Neighbour.Markers) == 0 || o.Neighbour.Pod.Node != o.Pod.Node {
+		return suite.CannotTell("a second pod on the same node", "there is none")
+	}
+	for name, marker := range o.Neighbour.Markers {
+		other := o.Neighbour.Container(name)
+		if _, ok := other.Find(func(p probe.Process) bool { return p.Has(marker) }); !ok {
+			return suite.CannotTell("the second pod sees its own process", "it does not", other)
+		}
+		if p, ok := own.Find(func(p probe.Process) bool { return p.Has(marker) }); ok {
+			return suite.Violation("no process of the second pod is visible", fmt.Sprintf("PID %d is", p.PID), own)
+		}
+		if other.Namespaces["pid"] == own.Namespaces["pid"] {
+			return suite.Violation("the two pods have different PID namespaces", "they share one", own, other)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,307 @@
+package cases
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"procns/e2e/internal/probe"
+	"procns/e2e/internal/suite"
+)
+
+// walkthroughCases follow the page literally: once through attach with a
+// terminal, as its text says, once through exec, as its English version does.
+func walkthroughCases() []suite.Case {
+	cases := []suite.Case{
+		{
+			ID:      "walkthrough/manifest-runs",
+			Level:   suite.Core,
+			Claim:   "The documented manifest runs: both containers Ready in one PID namespace, none restarted.",
+			Source:  onConfiguring + ", step 1",
+			Fixture: documented,
+			Control: isolated,
+			Judge:   manifestRuns,
+		},
+		{
+			ID:      "walkthrough/attach-prompt",
+			Level:   suite.Core,
+			Claim:   "Attached to the shell container with a terminal, the shell shows its prompt after Enter.",
+			Source:  onConfiguring + ", step 2",
+			Fixture: documented,
+			Control: "no-terminal.yaml",
+			Varies:  "tty",
+			Given:   nginxServing,
+			Act:     walkByAttach,
+			Judge: func(o suite.Observation) error {
+				if o.Notes["prompt"] == "" {
+					return suite.Violation("the shell shows a prompt after Enter", fmt.Sprintf("the terminal showed %q", o.Notes["screen"]))
+				}
+				return nil
+			},
+			Record: func(o suite.Observation) string { return fmt.Sprintf("prompt %q", o.Notes["prompt"]) },
+		},
+	}
+	for _, way := range []struct {
+		id, where string
+		act       *suite.Act
+	}{
+		{"attach", onConfiguring + ", step 2", walkByAttach},
+		{"exec", onConfiguring + ", step 2 (kubectl exec in the English version)", walkByExec},
+	} {
+		cases = append(cases,
+			suite.Case{
+				ID:      "walkthrough/" + way.id + "-ps",
+				Level:   suite.Core,
+				Claim:   "ps ax in the shell container lists the sandbox as PID 1, nginx's master and workers, the shell and ps itself.",
+				Source:  way.where,
+				Fixture: documented,
+				Control: isolated,
+				Given:   nginxServing,
+				Act:     way.act,
+				Judge:   psListsAll,
+				Record:  func(o suite.Observation) string { return o.Notes["ps-before"] },
+			},
+			suite.Case{
+				ID:      "walkthrough/" + way.id + "-hangup",
+				Level:   suite.Core,
+				Claim:   "kill -HUP on nginx's master, typed in the shell container, gives nginx new workers, as ps then shows.",
+				Source:  onConfiguring + ", signalling other containers",
+				Fixture: documented,
+				Control: isolated,
+				Given:   nginxServing,
+				Act:     way.act,
+				Judge:   psShowsNewWorkers,
+			},
+			suite.Case{
+				ID:      "walkthrough/" + way.id + "-nginx-conf",
+				Level:   suite.Core,
+				Claim:   "head /proc/PID/root/etc/nginx/nginx.conf in the shell container prints the head of nginx's configuration.",
+				Source:  onConfiguring + ", /proc/$pid/root",
+				Fixture: documented,
+				Control: isolated,
+				Given:   nginxServing,
+				Read:    []string{nginxConf},
+				Act:     way.act,
+				Judge:   headPrintsConfiguration,
+			},
+		)
+	}
+	return cases
+}
+
+func manifestRuns(o suite.Observation) error {
+	for _, name := range []string{"nginx", "shell"} {
+		if c := o.Pod.Containers[name]; !c.Ready || c.Restarts > 0 {
+			return suite.Violation("container "+name+" is ready and was never restarted",
+				fmt.Sprintf("ready: %v, restarts: %d", c.Ready, c.Restarts))
+		}
+	}
+	nginx, shell := o.Container("nginx"), o.Container("shell")
+	if nginx.Namespaces["pid"] != shell.Namespaces["pid"] {
+		return suite.Violation("nginx and shell are in one PID namespace",
+			fmt.Sprintf("namespaces %d and %d", nginx.Namespaces["pid"], shell.Namespaces["pid"]), nginx, shell)
+	}
+	return nil
+}
+
+// The walk: the page's commands, in the page's order, with the PID that ps shows.
+
+var walkByAttach = &suite.Act{
+	Name:   "walk-by-attach",
+	Within: 30 * time.Second,
+	Do: func(ctx context.Context, pod suite.Hands) error {
+		return pod.Attach(ctx, "shell", func(t *probe.Terminal) error {
+			err := attachedWalk(t, pod)
+			pod.Note("screen", t.Screen())
+			return err
+		})
+	},
+}
+
+var walkByExec = &suite.Act{
+	Name:   "walk-by-exec",
+	Within: 30 * time.Second,
+	Do: func(ctx context.Context, pod suite.Hands) error {
+		walk := func(name, command string) (string, error) {
+			result, err := pod.Exec(ctx, name, "shell", "sh", "-c", command)
+			if err == nil && !result.Ran() {
+				err = errors.New("exec: " + result.Failure)
+			}
+			return result.Stdout, err
+		}
+		if err := followPage(walk, pod); err != nil {
+			return err
+		}
+		// Containers of a pod share localhost.
+		_, err := pod.Exec(ctx, "http", "shell", "wget", "-q", "-O", "/dev/null", "http://127.0.0.1/")
+		return err
+	},
+}
+
+// reply bounds the wait for one command's output on a terminal; it is there
+// within milliseconds unless the node is overloaded.
+const reply = 30 * time.Second
+
+// attachedWalk types what the page says, each command after the prompt that
+// follows the one before.
+func attachedWalk(t *probe.Terminal, pod suite.Hands) error {
+	// The echo after Enter bounds the wait for a prompt by an event: whatever the
+	// shell shows before it answers, it has shown when the answer is there.
+	const question, answer = "echo procns-$((6*7))", "procns-42"
+	if err := t.Type("\n"); err != nil {
+		return err
+	}
+	if err := t.Type(question + "\n"); err != nil {
+		return err
+	}
+	shown, err := t.Await(0, reply, "answer of the shell", func(text string) bool { return strings.Contains(text, answer) })
+	if err != nil {
+		return err
+	}
+	typed := regexp.MustCompile(`(?m)^(.*[#$] )` + regexp.QuoteMeta(question)).FindStringSubmatch(shown)
+	if typed == nil {
+		return nil // no prompt: the judge says so
+	}
+	prompt := typed[1]
+	pod.Note("prompt", prompt)
+	atPrompt := func(text string) bool { return strings.HasSuffix(text, "\n"+prompt) }
+	if _, err := t.Await(0, reply, "prompt", atPrompt); err != nil {
+		return err
+	}
+	return followPage(func(_, command string) (string, error) {
+		since := len(t.Screen())
+		if err := t.Type(command + "\n"); err != nil {
+			return "", err
+		}
+		text, err := t.Await(since, reply, "prompt after "+command, atPrompt)
+		return strings.TrimSuffix(text, prompt), err
+	}, pod)
+}
+
+// followPage runs the page's commands and notes what each printed. Where ps
+// shows no nginx there is nothing to signal, and the walk ends.
+func followPage(run func(name, command string) (string, error), pod suite.Hands) error {
+	before, err := run("ps-before", "ps ax")
+	if err != nil {
+		return err
+	}
+	pod.Note("ps-before", before)
+	rows, err := probe.ParsePS(before)
+	if err != nil {
+		return err
+	}
+	masters := psRows(rows, "nginx: master process")
+	if len(masters) == 0 {
+		return nil
+	}
+	printed, err := run("hangup", fmt.Sprintf("kill -HUP %d", masters[0].PID))
+	if err != nil {
+		return err
+	}
+	pod.Note("hangup", printed)
+	// ps is typed again until the workers are new ones: nginx lets the old finish
+	// their requests first, and a process table cannot be watched.
+	for deadline := time.Now().Add(reply); ; {
+		after, err := run("ps-after", "ps ax")
+		if err != nil {
+			return err
+		}
+		pod.Note("ps-after", after)
+		if newWorkersIn(before, after) || time.Now().After(deadline) {
+			break
+		}
+	}
+	head, err := run("head", fmt.Sprintf("head /proc/%d/root%s", masters[0].PID, nginxConf))
+	pod.Note("head", head)
+	return err
+}
+
+func psRows(rows []probe.PSRow, prefix string) []probe.PSRow {
+	return slices.DeleteFunc(slices.Clone(rows), func(r probe.PSRow) bool { return !strings.HasPrefix(r.Command, prefix) })
+}
+
+func newWorkersIn(before, after string) bool {
+	old, errOld := probe.ParsePS(before)
+	now, errNow := probe.ParsePS(after)
+	if errOld != nil || errNow != nil {
+		return false
+	}
+	was, is := psRows(old, "nginx: worker process"), psRows(now, "nginx: worker process")
+	stayed := slices.ContainsFunc(is, func(r probe.PSRow) bool {
+		return slices.ContainsFunc(was, func(o probe.PSRow) bool { return o.PID == r.PID })
+	})
+	return len(is) > 0 && !stayed && !slices.ContainsFunc(psRows(now, "nginx: worker process is shutting down"), func(probe.PSRow) bool { return true })
+}
+
+// psListsAll compares the table that ps printed with what nginx's own container
+// sees: the roles must be the right processes, not only the right words.
+func psListsAll(o suite.Observation) error {
+	own := o.Container("nginx")
+	table := o.Notes["ps-before"]
+	rows, err := probe.ParsePS(table)
+	if err != nil {
+		return suite.CannotTell("the table of ps ax", err.Error())
+	}
+	m, ok := master(own)
+	if !ok {
+		return suite.CannotTell("nginx's master process in its own container", "none", own)
+	}
+	missing := func(what string) error {
+		return suite.Violation("ps ax in the shell container lists "+what, "it printed:\n"+table, own, o.Container("shell"))
+	}
+	has := func(pid int, prefix string) bool {
+		return slices.ContainsFunc(rows, func(r probe.PSRow) bool { return r.PID == pid && strings.HasPrefix(r.Command, prefix) })
+	}
+	sandbox, ok := own.Process(1)
+	if !ok || !has(1, sandbox.Command()) || m.PID == 1 {
+		return missing("the sandbox as PID 1")
+	}
+	if !has(m.PID, "nginx: master process") {
+		return missing(fmt.Sprintf("nginx's master as PID %d", m.PID))
+	}
+	for _, w := range workers(own, m) {
+		if !has(w.PID, "nginx: worker process") {
+			return missing(fmt.Sprintf("nginx's worker as PID %d", w.PID))
+		}
+	}
+	if !slices.ContainsFunc(rows, func(r probe.PSRow) bool { return r.Command == "sh" || strings.HasSuffix(r.Command, "/sh") }) {
+		return missing("the shell")
+	}
+	if len(psRows(rows, "ps ax")) == 0 {
+		return missing("ps itself")
+	}
+	return nil
+}
+
+func psShowsNewWorkers(o suite.Observation) error {
+	if o.Notes["ps-after"] == "" {
+		return suite.Violation("the shell container can signal nginx's master, which ps shows", "ps showed no master:\n"+o.Notes["ps-before"],
+			o.Container("nginx"), o.Container("shell"))
+	}
+	if !newWorkersIn(o.Notes["ps-before"], o.Notes["ps-after"]) {
+		return suite.Violation("ps shows new workers after kill -HUP",
+			"kill printed "+fmt.Sprintf("%q", o.Notes["hangup"])+"; ps before:\n"+o.Notes["ps-before"]+"and after:\n"+o.Notes["ps-after"],
+			o.Container("nginx"), o.AfterIn("nginx"))
+	}
+	return workersReplaced(o)
+}
+
+func headPrintsConfiguration(o suite.Observation) error {
+	own := o.Container("nginx").Files[nginxConf]
+	if !own.OK() {
+		return suite.CannotTell(nginxConf+" in nginx's own container", own.Message)
+	}
+	head := o.Notes["head"]
+	// A terminal shows the typed command first.
+	if line, rest, ok := strings.Cut(head, "\n"); ok && strings.HasPrefix(strings.TrimSpace(line), "head /proc/") {
+		head = rest
+	}
+	if want := firstLines(own.Text, 10); strings.TrimSpace(head) != strings.TrimSpace(want) || strings.TrimSpace(want) == "" {
+		return suite.Violation("the first ten lines of nginx's configuration:\n"+want, fmt.Sprintf("%q", head), o.Container("shell"))
+	}
+	return nil
+}
