@@ -84,13 +84,12 @@ const restrictOOMScore = `[plugins."io.containerd.cri.v1.runtime"]
 `
 
 // Configure applies the mends to kind's configuration, and returns it as it will
-// be used, with the causes.
-func (h Host) Configure(raw []byte) ([]byte, []string, error) {
+// be used, with the number of its nodes and the causes of the changes.
+func (h Host) Configure(raw []byte) (effective []byte, nodes int, causes []string, err error) {
 	var config v1alpha4.Cluster
 	if err := yaml.UnmarshalStrict(raw, &config); err != nil {
-		return nil, nil, fmt.Errorf("kind-config.yaml: %w", err)
+		return nil, 0, nil, fmt.Errorf("kind-config.yaml: %w", err)
 	}
-	var causes []string
 	for _, mend := range h.Mends() {
 		mend.Apply(&config)
 		causes = append(causes, mend.Cause)
@@ -101,6 +100,6 @@ func (h Host) Configure(raw []byte) ([]byte, []string, error) {
 	if !slices.ContainsFunc(config.Nodes, func(n v1alpha4.Node) bool { return n.Role == v1alpha4.WorkerRole }) {
 		causes = append(causes, "kind-config.yaml has no worker: the control plane is the target")
 	}
-	effective, err := yaml.Marshal(&config)
-	return effective, causes, err
+	effective, err = yaml.Marshal(&config)
+	return effective, len(config.Nodes), causes, err
 }

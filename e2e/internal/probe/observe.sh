@@ -47,3 +47,7 @@ for dir in /proc/[0-9]*; do
 		answer "$pid" "file $path" head -c 65536 "$dir/root$path"
 	done
 done
+
+# Without this last answer nobody could tell that processes are missing because
+# the stream was cut between two answers.
+answer self end true

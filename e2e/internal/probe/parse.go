@@ -108,7 +108,8 @@ func ParseSnapshot(container, boundary string, stdout, stderr []byte) (*Snapshot
 }
 
 // splitFrames cuts one stream into its answers. A stream that ends within an
-// answer is an error: the exec was cut short.
+// answer, or without the closing one, is an error: the exec was cut short, and
+// processes that it did not come to would seem not to exist.
 func splitFrames(boundary string, stream []byte) ([]frame, error) {
 	var frames []frame
 	mark := []byte("\n" + boundary + " ")
@@ -146,6 +147,9 @@ func splitFrames(boundary string, stream []byte) ([]frame, error) {
 	}
 	if len(frames) == 0 {
 		return nil, errors.New("the observation is empty")
+	}
+	if last := frames[len(frames)-1]; last.subject != "self" || last.field != "end" {
+		return nil, fmt.Errorf("the observation was cut short behind %q", last.subject+" "+last.field)
 	}
 	return frames, nil
 }
@@ -194,7 +198,12 @@ func (p *Process) read(f frame) error {
 		if f.code != 0 {
 			return nil // ended meanwhile: no stat, no process
 		}
-		return p.readStatus(f.stdout)
+		if err := p.readStatus(f.stdout); err != nil {
+			return err
+		}
+		if strconv.Itoa(p.PID) != f.subject {
+			return fmt.Errorf("stat is that of process %d", p.PID)
+		}
 	case "cmdline":
 		p.Cmdline = f.access()
 		p.Argv = splitNUL(p.Cmdline.Text)
@@ -223,8 +232,8 @@ func (p *Process) read(f frame) error {
 // readStatus reads stat's one line and the lines of status behind it.
 func (p *Process) readStatus(text []byte) error {
 	// comm may hold spaces, parentheses and newlines: it ends at the last ')'
-	// before the first line of status,
-	// which escapes newlines in the name it repeats.
+	// before the first line of status, which escapes newlines in the name it
+	// repeats.
 	end := bytes.LastIndex(text, []byte("\nName:"))
 	if end < 0 {
 		return errors.New("status does not follow stat")
@@ -303,17 +312,19 @@ func links(listing, prefix string) map[string]string {
 }
 
 // linkAccess decides one link: read, or refused with the errno in ls's message
-// about exactly this path.
+// about exactly this path. A refusal outweighs a target: a working directory
+// with a line break in its name can put any line into ls's listing, but none
+// among its messages.
 func linkAccess(path, name string, targets map[string]string, messages string) Access {
-	if target, ok := targets[name]; ok {
-		return Access{Text: target}
-	}
 	exact := regexp.MustCompile(regexp.QuoteMeta(path) + `\b`)
 	for line := range strings.Lines(messages) {
 		if exact.MatchString(line) {
 			message := strings.TrimSpace(line)
 			return Access{Errno: ErrnoOf(message), Message: message}
 		}
+	}
+	if target, ok := targets[name]; ok {
+		return Access{Text: target}
 	}
 	return Access{Errno: Unknown, Message: "ls said nothing about " + path}
 }

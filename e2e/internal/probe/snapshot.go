@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // Errno is the symbolic name of the error a system call ended with, such as
@@ -86,12 +87,19 @@ func (p Process) Identity() Identity { return Identity{p.PID, p.StartTime} }
 
 func (i Identity) String() string { return fmt.Sprintf("%d (started at tick %d)", i.PID, i.StartTime) }
 
-// Command is the command line in one line, as ps prints it.
+// Command is the command line in one line, as ps prints it: with a question
+// mark for each control character, so that no argument can forge a row.
 func (p Process) Command() string {
+	command := strings.TrimSpace(strings.Join(p.Argv, " "))
 	if len(p.Argv) == 0 {
-		return "[" + p.Comm + "]"
+		command = "[" + p.Comm + "]"
 	}
-	return strings.TrimSpace(strings.Join(p.Argv, " "))
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return '?'
+		}
+		return r
+	}, command)
 }
 
 // Has tells whether marker is one of the process's arguments, or part of one.
@@ -168,8 +176,8 @@ func (s *Snapshot) Table() string {
 		if p.Observer {
 			command = "(procns observing)"
 		}
-		if len(command) > 90 {
-			command = command[:87] + "..."
+		if runes := []rune(command); len(runes) > 90 {
+			command = string(runes[:87]) + "..."
 		}
 		fmt.Fprintf(&b, "  %5d %5d %5d %s %10d  %-7s %-7s %s\n", p.PID, p.PPID, p.UID, p.State, p.StartTime, p.Environ, p.Root, command)
 	}

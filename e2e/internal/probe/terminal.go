@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Terminal is one side of an attached terminal: it types, and reads what the
@@ -88,20 +91,39 @@ func (t *Terminal) Await(since int, within time.Duration, what string, shown fun
 	}
 }
 
-// escapes are the terminal's control sequences: CSI (ECMA-48 5.4), OSC, and
-// two-character escapes; and one whose end has not arrived yet.
-var escapes = regexp.MustCompile("\x1b(?:\\[[0-?]*[ -/]*(?:[@-~]|$)|$|\\][^\x07\x1b]*(?:\x07|\x1b\\\\)|[@-Z\\\\^_])")
+// escapes are the terminal's control sequences: CSI (ECMA-48 5.4), the strings
+// that OSC, DCS, SOS, PM and APC open, and the short escapes. Each also matches
+// while its end has not arrived yet, or never will.
+var escapes = regexp.MustCompile("\x1b(?:" +
+	`\[[0-?]*[ -/]*[@-~]?` +
+	"|[\\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\\\)?" +
+	`|[ -/]*[0-~]?)`)
 
 // PlainText removes what a terminal does not show as text: control sequences,
-// carriage returns, bells.
+// carriage returns, bells. The plain text of what has arrived so far is always
+// a prefix of the plain text of more, so that a position in it stays valid.
 func PlainText(screen string) string {
-	screen = escapes.ReplaceAllString(screen, "")
+	screen = escapes.ReplaceAllString(withoutHalfRune(screen), "")
 	return strings.Map(func(r rune) rune {
-		if r == '\n' || r == '\t' || r >= ' ' && r != 0x7f {
+		if r == '\n' || r == '\t' || !unicode.IsControl(r) {
 			return r
 		}
 		return -1
 	}, screen)
+}
+
+// withoutHalfRune cuts off the beginning of a character whose other bytes have
+// not arrived yet.
+func withoutHalfRune(text string) string {
+	for i := len(text) - 1; i >= max(0, len(text)-utf8.UTFMax); i-- {
+		if utf8.RuneStart(text[i]) {
+			if !utf8.FullRuneInString(text[i:]) {
+				return text[:i]
+			}
+			break
+		}
+	}
+	return text
 }
 
 // PSRow is one line of a table that ps printed.
@@ -147,8 +169,8 @@ func parsePSRow(line string, columns int) (PSRow, bool) {
 		}
 		rest = strings.TrimLeft(after, " ")
 	}
-	var pid int
-	if _, err := fmt.Sscanf(first, "%d", &pid); err != nil || pid <= 0 {
+	pid, err := strconv.Atoi(first)
+	if err != nil || pid <= 0 {
 		return PSRow{}, false
 	}
 	return PSRow{PID: pid, Command: strings.TrimRight(rest, " ")}, true

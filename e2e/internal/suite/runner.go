@@ -48,6 +48,8 @@ type Runner struct {
 	Log      func(format string, args ...any)
 	// OnResult is called once for each result, as soon as it is known.
 	OnResult func(Result)
+	// OnReady is told how long each pod took from its creation until it was ready.
+	OnReady func(target Target, manifest string, took time.Duration)
 	// Skip returns the proved reason why a case does not apply, or "".
 	Skip func(Case) string
 }
@@ -289,6 +291,7 @@ func (s *stage) perform(ctx context.Context) error {
 	placed := manifest.Place(placement)
 	s.pod = placed.Pod.Name
 	s.observation.Markers = placed.Markers
+	applied := time.Now()
 	stored, err := s.runner.Cluster.Create(ctx, placed)
 	if err != nil {
 		return err
@@ -306,6 +309,7 @@ func (s *stage) perform(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.runner.OnReady(s.target, s.key.file, time.Since(applied))
 	s.observation.Pod = StateOf(pod)
 	if changed := Rewritten(placed.Pod, pod); changed != "" {
 		return fmt.Errorf("the server did not store the pod as it was sent, an admission webhook may have rewritten it: %s", changed)
@@ -427,6 +431,9 @@ func (s *stage) waitForControls(ctx context.Context, began time.Time) error {
 func (s *stage) observe(ctx context.Context, pod *corev1.Pod, when string) (map[string]*probe.Snapshot, error) {
 	snapshots := map[string]*probe.Snapshot{}
 	for _, c := range pod.Spec.Containers {
+		if state := s.observation.Pod.Containers[c.Name]; state.ExitCode != nil && !state.Running {
+			continue // it ended before the first snapshot, which is what its case is about
+		}
 		snapshot, raw, err := s.runner.Cluster.Observe(ctx, s.pod, c.Name, s.paths())
 		if err != nil {
 			return nil, err
