@@ -232,6 +232,9 @@ func orDefault[T comparable](value, fallback T) T {
 }
 
 func show(v any) string {
+	if text, ok := v.(string); ok {
+		return text
+	}
 	text, err := yaml.Marshal(v)
 	if err != nil {
 		return fmt.Sprint(v)

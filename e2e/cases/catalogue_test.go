@@ -1,0 +1,147 @@
+package cases
+
+import (
+	"bytes"
+	"io/fs"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"sigs.k8s.io/yaml"
+
+	"procns/e2e/internal/suite"
+	"procns/fixtures"
+)
+
+func TestCasesAreComplete(t *testing.T) {
+	id := regexp.MustCompile(`^[a-z0-9]+/[a-z0-9]+(-[a-z0-9]+)*$`)
+	seen := map[string]bool{}
+	for _, c := range All() {
+		t.Run(c.ID, func(t *testing.T) {
+			assert.Regexp(t, id, c.ID, "IDs are area/behaviour in kebab-case")
+			assert.False(t, seen[c.ID], "the ID is taken")
+			seen[c.ID] = true
+			assert.Contains(t, []suite.Level{suite.Core, suite.Extended, suite.Informational}, c.Level)
+			assert.NotEmpty(t, c.Source)
+			assert.NotEmpty(t, c.Fixture)
+			assert.NotNil(t, c.Judge)
+			assert.True(t, strings.HasSuffix(c.Claim, "."), "a claim is a sentence")
+			if c.Control == "" {
+				assert.NotEmpty(t, c.NoControl, "a case without a control says why")
+			} else {
+				assert.Empty(t, c.NoControl)
+			}
+			if c.Act != nil {
+				assert.Positive(t, c.Act.Within, "an act bounds the wait for its effect")
+			}
+			if c.MinVersion != "" {
+				_, err := suite.ParseVersion(c.MinVersion)
+				assert.NoError(t, err)
+			}
+		})
+	}
+}
+
+// TestCoreIsThePage holds the level to its meaning: Core is what the page says.
+func TestCoreIsThePage(t *testing.T) {
+	for _, c := range All() {
+		if c.Level == suite.Core && c.Source != "" {
+			assert.True(t, strings.Contains(c.Source, page) || strings.Contains(c.Source, apiReference),
+				"%s: a Core case names the page or the API reference, not only %q", c.ID, c.Source)
+		}
+	}
+}
+
+// TestControlsDifferInOneProperty compares fixture and control field by field,
+// without the property that the case says is varied.
+func TestControlsDifferInOneProperty(t *testing.T) {
+	for _, c := range All() {
+		if c.Control == "" {
+			continue
+		}
+		t.Run(c.ID, func(t *testing.T) {
+			fixture, control := documents(t, c.Fixture), documents(t, c.Control)
+			assert.NotEqual(t, fixture, control, "the control is the fixture itself")
+			for property := range strings.SplitSeq(c.Property(), ", ") {
+				without(fixture, property)
+				without(control, property)
+			}
+			assert.Equal(t, fixture, control, "the control differs in more than %s", c.Property())
+		})
+	}
+}
+
+// documents reads a manifest as plain data.
+func documents(t *testing.T, file string) []any {
+	t.Helper()
+	raw, err := fixtures.Read(file)
+	require.NoError(t, err)
+	var all []any
+	for part := range bytes.SplitSeq(raw, []byte("\n---\n")) {
+		var document any
+		require.NoError(t, yaml.Unmarshal(part, &document))
+		all = append(all, document)
+	}
+	return all
+}
+
+// without removes a property wherever it stands.
+func without(value any, property string) {
+	switch v := value.(type) {
+	case []any:
+		for _, item := range v {
+			without(item, property)
+		}
+	case map[string]any:
+		delete(v, property)
+		for _, item := range v {
+			without(item, property)
+		}
+	}
+}
+
+func TestFixturesDecodeAndAreUsed(t *testing.T) {
+	files, err := fs.Glob(fixtures.Files, "*.yaml")
+	require.NoError(t, err)
+	used := map[string]bool{}
+	for _, c := range All() {
+		for _, file := range []string{c.Fixture, c.Control, c.Neighbour} {
+			used[file] = true
+			if file != "" {
+				assert.True(t, slices.Contains(files, file), "%s: %s does not exist", c.ID, file)
+			}
+		}
+	}
+	for _, file := range files {
+		t.Run(file, func(t *testing.T) {
+			assert.True(t, used[file], "no case uses it")
+			raw, err := fixtures.Read(file)
+			require.NoError(t, err)
+			manifest, err := suite.DecodeManifest(file, raw)
+			require.NoError(t, err)
+			assert.NotContains(t, manifest.Pod.String(), "MARKER-", "every marker is planted")
+		})
+	}
+}
+
+// TestDocumentedFixture holds the first fixture to the page's own manifest.
+func TestDocumentedFixture(t *testing.T) {
+	raw, err := fixtures.Read(documented)
+	require.NoError(t, err)
+	manifest, err := suite.DecodeManifest(documented, raw)
+	require.NoError(t, err)
+	spec := manifest.Pod.Spec
+	require.NotNil(t, spec.ShareProcessNamespace)
+	assert.True(t, *spec.ShareProcessNamespace)
+	require.Len(t, spec.Containers, 2)
+	nginx, shell := spec.Containers[0], spec.Containers[1]
+	assert.Equal(t, "nginx", nginx.Image)
+	assert.Equal(t, "busybox", shell.Image)
+	assert.True(t, shell.Stdin)
+	assert.True(t, shell.TTY)
+	assert.Equal(t, "SYS_PTRACE", string(shell.SecurityContext.Capabilities.Add[0]))
+	assert.Empty(t, manifest.Markers, "the page's bytes carry nothing of ours")
+}

@@ -1,0 +1,83 @@
+package probe
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"gotest.tools/v3/assert"
+	"gotest.tools/v3/skip"
+)
+
+// TestObserveHere runs the script on this machine with every shell that it has
+// to work in, and finds a process of this test by markers that nobody else has.
+func TestObserveHere(t *testing.T) {
+	skip.If(t, runtime.GOOS != "linux", "the script reads Linux's /proc")
+	argvMarker, environMarker, fileMarker := "argv-"+randomHex(), "environ-"+randomHex(), "file-"+randomHex()+"\x00\n\n"
+	file := filepath.Join(t.TempDir(), "a file")
+	assert.NilError(t, os.WriteFile(file, []byte(fileMarker), 0o600))
+
+	child := exec.Command("sh", "-c", "read line", argvMarker, "two\nlines")
+	child.Env = append(os.Environ(), "PROCNS_TEST="+environMarker)
+	child.Dir = t.TempDir()
+	stdin, err := child.StdinPipe() // the child ends with this test, however that ends
+	assert.NilError(t, err)
+	assert.NilError(t, child.Start())
+	defer func() {
+		_ = stdin.Close()
+		_ = child.Wait() // read fails at the end of its input: not of interest
+	}()
+
+	for _, shell := range []string{"sh", "dash", "bash", "busybox"} {
+		t.Run(shell, func(t *testing.T) {
+			path, err := exec.LookPath(shell)
+			skip.If(t, err != nil, "%s is not installed", shell)
+			boundary := "procns-" + randomHex()
+			command := ObserveCommand(boundary, []string{file, "/does/not/exist"})
+			var stdout, stderr bytes.Buffer
+			script := exec.CommandContext(t.Context(), path)
+			script.Args = command // argv[0] is "sh" as in a container: busybox is what it is called
+			script.Stdout, script.Stderr = &stdout, &stderr
+			_ = script.Run() // its exit code says nothing, its answers do
+			got, err := ParseSnapshot("here", boundary, stdout.Bytes(), stderr.Bytes())
+			assert.NilError(t, err)
+			assert.Equal(t, got.Self, script.Process.Pid)
+
+			target, err := os.Readlink("/proc/self/ns/pid")
+			assert.NilError(t, err)
+			inode, err := namespaceInode(target)
+			assert.NilError(t, err)
+			assert.Equal(t, got.Namespaces["pid"], inode)
+			assert.Equal(t, len(got.Namespaces), 6, "%v", got.Namespaces)
+			assert.Assert(t, got.ProcMount != "" && got.UIDMap != "")
+			assert.Equal(t, got.Files[file].Text, fileMarker)
+			assert.Equal(t, got.Files["/does/not/exist"].Errno, ENOENT)
+
+			found := got.All(func(p Process) bool { return p.Has(argvMarker) })
+			assert.Equal(t, len(found), 1)
+			p := found[0]
+			assert.Equal(t, p.PID, child.Process.Pid)
+			assert.Equal(t, p.PPID, os.Getpid())
+			assert.Equal(t, p.UID, os.Getuid())
+			assert.DeepEqual(t, p.Argv, []string{"sh", "-c", "read line", argvMarker, "two\nlines"})
+			assert.Assert(t, slices.Contains(splitNUL(p.Environ.Text), "PROCNS_TEST="+environMarker), "%+v", p.Environ.Errno)
+			assert.Equal(t, p.Cwd.Text, child.Dir)
+			assert.Equal(t, p.Root.Text, "/")
+			assert.Equal(t, p.NSPID.Text, target)
+			assert.Assert(t, filepath.IsAbs(p.Exe.Text), "%+v", p.Exe)
+			assert.Assert(t, slices.Contains(strings.Fields(p.FD.Text), "0"), "%+v", p.FD)
+			assert.Equal(t, p.Files[file].Text, fileMarker)
+			assert.Equal(t, p.Files["/does/not/exist"].Errno, ENOENT)
+
+			me, ok := got.Process(os.Getpid())
+			assert.Assert(t, ok && !me.Observer, "this test is no observer")
+			_, ok = got.Process(got.Self)
+			assert.Assert(t, !ok, "the script is an observer")
+		})
+	}
+}

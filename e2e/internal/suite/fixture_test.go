@@ -1,0 +1,169 @@
+package suite
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+)
+
+const sample = `# A comment.
+apiVersion: v1
+kind: Secret
+metadata:
+  name: files
+stringData:
+  password: MARKER-secret
+---
+apiVersion: v1
+kind: Pod
+metadata:
+  name: files
+spec:
+  shareProcessNamespace: true
+  containers:
+  - name: app
+    image: registry.example:5000/library/busybox:1.36
+    command: ["sh", "MARKER-app", "MARKER-app", "MARKER-secret"]
+  - name: other
+    image: elsewhere
+  volumes:
+  - name: secret
+    secret:
+      secretName: files
+`
+
+func decoded(t *testing.T) Manifest {
+	t.Helper()
+	m, err := DecodeManifest("sample.yaml", []byte(sample))
+	require.NoError(t, err)
+	return m
+}
+
+func TestDecodeManifestPlantsMarkers(t *testing.T) {
+	m := decoded(t)
+	assert.Len(t, m.Markers, 2)
+	assert.NotEqual(t, m.Markers["app"], m.Markers["secret"])
+	command := m.Pod.Spec.Containers[0].Command
+	assert.Equal(t, []string{"sh", m.Markers["app"], m.Markers["app"], m.Markers["secret"]}, command)
+	assert.Equal(t, m.Markers["secret"], m.Secrets[0].StringData["password"])
+	assert.NotEqual(t, m.Markers["app"], decoded(t).Markers["app"], "markers are new for each pod")
+}
+
+func TestDecodeManifestIsStrict(t *testing.T) {
+	for name, row := range map[string]struct{ text, says string }{
+		"misspelt field": {strings.Replace(sample, "shareProcessNamespace", "sharedProcessNamespace", 1), "sharedProcessNamespace"},
+		"repeated field": {strings.Replace(sample, "  shareProcessNamespace: true\n", "  hostPID: true\n  hostPID: true\n", 1), "hostPID"},
+		"wrong type":     {strings.Replace(sample, "shareProcessNamespace: true", "shareProcessNamespace: perhaps", 1), "bool"},
+		"unknown kind":   {strings.Replace(sample, "kind: Secret", "kind: Service", 1), "Service"},
+		"no pod":         {strings.SplitN(sample, "---\n", 2)[0], "no Pod"},
+		"two pods":       {sample + "---\n" + strings.SplitN(sample, "---\n", 2)[1], "more than one Pod"},
+		"no YAML":        {"{", "sample.yaml"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := DecodeManifest("sample.yaml", []byte(row.text))
+			require.Error(t, err)
+			assert.Contains(t, err.Error(), row.says)
+			assert.Contains(t, err.Error(), "sample.yaml")
+		})
+	}
+}
+
+func TestPlace(t *testing.T) {
+	m := decoded(t)
+	placed := m.Place(Placement{
+		RunID: "r1", Target: Target{Node: "node-a", RuntimeClass: "gvisor"},
+		Images: map[string]string{"busybox": "mirror/busybox@sha256:1"}, PullSecret: "pull",
+	})
+	pod := placed.Pod
+	assert.NotEqual(t, m.Pod.Name, pod.Name)
+	assert.Equal(t, "r1", pod.Labels[RunLabel])
+	assert.Equal(t, "r1", placed.Secrets[0].Labels[RunLabel])
+	assert.Equal(t, placed.Secrets[0].Name, pod.Spec.Volumes[0].Secret.SecretName, "the volume follows the Secret's name")
+	assert.Equal(t, "mirror/busybox@sha256:1", pod.Spec.Containers[0].Image)
+	assert.Equal(t, corev1.PullIfNotPresent, pod.Spec.Containers[0].ImagePullPolicy)
+	assert.Equal(t, "elsewhere", pod.Spec.Containers[1].Image, "an image without a replacement stays")
+	assert.Empty(t, pod.Spec.Containers[1].ImagePullPolicy)
+	assert.Equal(t, "gvisor", *pod.Spec.RuntimeClassName)
+	assert.Equal(t, []string{"node-a"},
+		pod.Spec.Affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms[0].MatchFields[0].Values)
+	assert.Equal(t, []corev1.LocalObjectReference{{Name: "pull"}}, pod.Spec.ImagePullSecrets)
+	assert.Nil(t, m.Pod.Spec.Affinity, "the decoded manifest stays as it is")
+	assert.Equal(t, "files", m.Pod.Spec.Volumes[0].Secret.SecretName)
+}
+
+func TestImageName(t *testing.T) {
+	for image, want := range map[string]string{
+		"nginx":                                "nginx",
+		"nginx:1.27":                           "nginx",
+		"registry.example:5000/library/nginx":  "nginx",
+		"registry.k8s.io/pause:3.10.2":         "pause",
+		"docker.io/library/busybox@sha256:abc": "busybox",
+	} {
+		assert.Equal(t, want, ImageName(image), image)
+	}
+}
+
+// TestRewritten changes what an admission webhook might, one thing at a time.
+func TestRewritten(t *testing.T) {
+	truth, falsehood := true, false
+	for name, row := range map[string]struct {
+		change func(*corev1.Pod)
+		says   string
+	}{
+		"nothing":          {func(*corev1.Pod) {}, ""},
+		"field to false":   {func(p *corev1.Pod) { p.Spec.ShareProcessNamespace = &falsehood }, "shareProcessNamespace: sent true, stored false"},
+		"field dropped":    {func(p *corev1.Pod) { p.Spec.ShareProcessNamespace = nil }, "stored absent"},
+		"host PID":         {func(p *corev1.Pod) { p.Spec.HostPID = true }, "hostPID"},
+		"injected sidecar": {func(p *corev1.Pod) { p.Spec.Containers = append(p.Spec.Containers, corev1.Container{Name: "proxy"}) }, "proxy"},
+		"injected init":    {func(p *corev1.Pod) { p.Spec.InitContainers = []corev1.Container{{Name: "setup"}} }, "setup"},
+		"other image":      {func(p *corev1.Pod) { p.Spec.Containers[0].Image = "mirror" }, "app: image"},
+		"wrapped command":  {func(p *corev1.Pod) { p.Spec.Containers[0].Command = []string{"tini"} }, "app: command"},
+		"privileged": {func(p *corev1.Pod) {
+			p.Spec.Containers[0].SecurityContext = &corev1.SecurityContext{Privileged: &truth}
+		}, "app: securityContext"},
+		"a terminal":      {func(p *corev1.Pod) { p.Spec.Containers[0].TTY = true }, "app: stdin and tty"},
+		"restart policy":  {func(p *corev1.Pod) { p.Spec.RestartPolicy = corev1.RestartPolicyNever }, "restartPolicy"},
+		"default volumes": {func(p *corev1.Pod) { p.Spec.Volumes = append(p.Spec.Volumes, corev1.Volume{Name: "kube-api-access"}) }, ""},
+		"default procMount": {func(p *corev1.Pod) {
+			mount := corev1.DefaultProcMount
+			p.Spec.Containers[0].SecurityContext = &corev1.SecurityContext{ProcMount: &mount}
+		}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sent := decoded(t).Pod
+			stored := sent.DeepCopy()
+			stored.Spec.RestartPolicy = corev1.RestartPolicyAlways
+			row.change(stored)
+			changed := Rewritten(sent, stored)
+			if row.says == "" {
+				assert.Empty(t, changed)
+			} else {
+				assert.Contains(t, changed, row.says)
+			}
+		})
+	}
+}
+
+func TestStateOf(t *testing.T) {
+	pod := decoded(t).Pod
+	pod.Spec.NodeName = "node-a"
+	pod.Status = corev1.PodStatus{
+		Phase:      corev1.PodRunning,
+		Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}},
+		ContainerStatuses: []corev1.ContainerStatus{
+			{Name: "app", Ready: true, RestartCount: 2, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}},
+				LastTerminationState: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 137}}},
+			{Name: "other", State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 0}}},
+		},
+	}
+	state := StateOf(pod)
+	assert.Equal(t, "true", state.Sharing)
+	assert.True(t, state.Ready)
+	assert.Equal(t, 137, *state.Containers["app"].ExitCode)
+	assert.True(t, state.Containers["app"].Running)
+	assert.Equal(t, 0, *state.Containers["other"].ExitCode)
+	assert.False(t, state.Containers["other"].Running)
+}
