@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# The main job: a kind cluster on this machine, the catalogue on each of its
+# workers, a report; then the cluster is deleted.
+#
+# Reads NODE_IMAGE, K8S_VERSION, KEEP=1, NGINX_IMAGE, BUSYBOX_IMAGE, PAUSE_IMAGE
+# and ARGS, further flags for the test binary. With KUBECONFIG_FILE the cluster
+# of that kubeconfig is judged instead, and none is made.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/lib.sh
+
+build_binary() {
+	local version
+	version=$(git describe --always --dirty --tags 2>/dev/null || echo unversioned)
+	step "test binary bin/procns.test" \
+		go test -c -o bin/procns.test -ldflags "-X procns/e2e.suiteVersion=$version" ./e2e
+}
+
+main() {
+	local flags=() name reference archive
+	build_binary
+
+	local engine_settings
+	engine_settings=$(scripts/engine.sh)
+	set -a
+	eval "$engine_settings"
+	set +a
+
+	local node_image
+	node_image=$(scripts/node-image.sh)
+	flags+=(-engine "$ENGINE" -node-image "$node_image")
+
+	local workloads
+	workloads=$(scripts/workload-images.sh)
+	while IFS=$'\t' read -r name reference archive; do
+		flags+=(-image "$name=$reference" -load "$archive")
+	done <<<"$workloads"
+
+	if [ "${KEEP:-}" = 1 ]; then
+		flags+=(-keep)
+	fi
+	# shellcheck disable=SC2086 # ARGS is a list of flags
+	exec bin/procns.test "${flags[@]}" ${ARGS:-}
+}
+
+main
