@@ -1,3 +1,5 @@
+//go:build linux
+
 package probe
 
 import (
@@ -5,9 +7,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"gotest.tools/v3/assert"
@@ -17,7 +19,6 @@ import (
 // TestObserveHere runs the script on this machine with every shell that it has
 // to work in, and finds a process of this test by markers that nobody else has.
 func TestObserveHere(t *testing.T) {
-	skip.If(t, runtime.GOOS != "linux", "the script reads Linux's /proc")
 	argvMarker, environMarker, fileMarker := "argv-"+randomHex(), "environ-"+randomHex(), "file-"+randomHex()+"\x00\n\n"
 	file := filepath.Join(t.TempDir(), "a file")
 	assert.NilError(t, os.WriteFile(file, []byte(fileMarker), 0o600))
@@ -35,18 +36,7 @@ func TestObserveHere(t *testing.T) {
 
 	for _, shell := range []string{"sh", "dash", "bash", "busybox"} {
 		t.Run(shell, func(t *testing.T) {
-			path, err := exec.LookPath(shell)
-			skip.If(t, err != nil, "%s is not installed", shell)
-			boundary := "procns-" + randomHex()
-			command := ObserveCommand(boundary, []string{file, "/does/not/exist"})
-			var stdout, stderr bytes.Buffer
-			script := exec.CommandContext(t.Context(), path)
-			script.Args = command // argv[0] is "sh" as in a container: busybox is what it is called
-			script.Stdout, script.Stderr = &stdout, &stderr
-			_ = script.Run() // its exit code says nothing, its answers do
-			got, err := ParseSnapshot("here", boundary, stdout.Bytes(), stderr.Bytes())
-			assert.NilError(t, err)
-			assert.Equal(t, got.Self, script.Process.Pid)
+			got := observeHere(t, shell, nil, file, "/does/not/exist")
 
 			target, err := os.Readlink("/proc/self/ns/pid")
 			assert.NilError(t, err)
@@ -79,5 +69,46 @@ func TestObserveHere(t *testing.T) {
 			_, ok = got.Process(got.Self)
 			assert.Assert(t, !ok, "the script is an observer")
 		})
+		t.Run(shell+" as another user", func(t *testing.T) {
+			skip.If(t, os.Getuid() != 0, "only root can become another user")
+			got := observeHere(t, shell, &syscall.Credential{Uid: 65534, Gid: 65534}, file)
+			p, ok := got.Process(child.Process.Pid)
+			assert.Assert(t, ok && p.Has(argvMarker), "command lines are for everybody")
+			for what, access := range map[string]Access{
+				"environ": p.Environ, "root": p.Root, "cwd": p.Cwd, "exe": p.Exe, "ns/pid": p.NSPID, "fd": p.FD, "file": p.Files[file],
+			} {
+				assert.Equal(t, access.Errno, EACCES, "%s: %q %q", what, access.Text, access.Message)
+			}
+		})
 	}
+}
+
+// observeHere runs the script with one shell, and with that shell's own tools
+// where it has any: busybox words its messages in its own way.
+func observeHere(t *testing.T, shell string, as *syscall.Credential, paths ...string) *Snapshot {
+	t.Helper()
+	path, err := exec.LookPath(shell)
+	skip.If(t, err != nil, "%s is not installed", shell)
+	boundary := "procns-" + randomHex()
+	var stdout, stderr bytes.Buffer
+	script := exec.CommandContext(t.Context(), path)
+	script.Args = ObserveCommand(boundary, paths) // argv[0] is "sh" as in a container: busybox is what it is called
+	script.Stdout, script.Stderr = &stdout, &stderr
+	script.SysProcAttr = &syscall.SysProcAttr{Credential: as}
+	script.Dir = "/"
+	if shell == "busybox" {
+		tools, err := os.MkdirTemp("", "procns")
+		assert.NilError(t, err)
+		t.Cleanup(func() { assert.Check(t, os.RemoveAll(tools)) })
+		assert.NilError(t, os.Chmod(tools, 0o755))
+		for _, name := range []string{"cat", "head", "ls", "true"} {
+			assert.NilError(t, os.Symlink(path, filepath.Join(tools, name)))
+		}
+		script.Env = []string{"PATH=" + tools}
+	}
+	_ = script.Run() // its exit code says nothing, its answers do
+	got, err := ParseSnapshot("here", boundary, stdout.Bytes(), stderr.Bytes())
+	assert.NilError(t, err)
+	assert.Equal(t, got.Self, script.Process.Pid)
+	return got
 }
