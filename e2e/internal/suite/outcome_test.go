@@ -1,0 +1,139 @@
+package suite
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"gotest.tools/v3/assert"
+	"gotest.tools/v3/assert/cmp"
+)
+
+// TestDecide goes through every pair of answers of a judge.
+func TestDecide(t *testing.T) {
+	violation := Violation("the sandbox as PID 1", "nginx as PID 1")
+	cannotTell := CannotTell("a process table", "no exec")
+	foreign := errors.New("index out of range")
+	controlViolation := Violation("another", "one")
+	controlCannotTell := CannotTell("the control's table", "nothing")
+
+	fixtures := map[string]error{"nil": nil, "violation": violation, "cannot tell": cannotTell, "foreign": foreign}
+	controls := map[string]judged{
+		"none":        {},
+		"nil":         {hasControl: true},
+		"violation":   {hasControl: true, control: controlViolation},
+		"cannot tell": {hasControl: true, control: controlCannotTell},
+		"foreign":     {hasControl: true, control: foreign},
+	}
+	type want struct {
+		outcome            Outcome
+		reason             string // a part of it
+		expected, observed string
+	}
+	wrong := want{NonConformant, "expected the sandbox as PID 1; observed nginx as PID 1", "the sandbox as PID 1", "nginx as PID 1"}
+	blind := want{Inconclusive, "cannot tell: expected a process table; observed no exec", "a process table", "no exec"}
+	broken := want{Inconclusive, "cannot tell: index out of range", "", ""}
+	table := map[string]map[string]want{
+		"nil": {
+			"none":        {Conformant, "", "", ""},
+			"nil":         {Inconclusive, "the control did not bite: the claim was found true on isolated.yaml as well", "", ""},
+			"violation":   {Conformant, "", "", ""},
+			"cannot tell": {Inconclusive, "the control could not be judged: expected the control's table; observed nothing", "the control's table", "nothing"},
+			"foreign":     {Inconclusive, "the control could not be judged: index out of range", "", ""},
+		},
+		"violation":   {"none": wrong, "nil": wrong, "violation": wrong, "cannot tell": wrong, "foreign": wrong},
+		"cannot tell": {"none": blind, "nil": blind, "violation": blind, "cannot tell": blind, "foreign": blind},
+		"foreign":     {"none": broken, "nil": broken, "violation": broken, "cannot tell": broken, "foreign": broken},
+	}
+	for fixture, answer := range fixtures {
+		for control, j := range controls {
+			t.Run(fixture+", control "+control, func(t *testing.T) {
+				want, ok := table[fixture][control]
+				assert.Assert(t, ok, "the table has no such row")
+				for _, wrap := range []func(error) error{
+					func(err error) error { return err },
+					func(err error) error { return fmt.Errorf("while judging: %w", err) },
+				} {
+					j.fixture = answer
+					if answer != nil {
+						j.fixture = wrap(answer)
+					}
+					r := Result{Case: Case{Control: "isolated.yaml"}}
+					j.decide(&r)
+					assert.Equal(t, r.Outcome, want.outcome)
+					assert.Equal(t, r.Expected, want.expected)
+					assert.Equal(t, r.Observed, want.observed)
+					assert.Equal(t, r.Reason == "", want.reason == "", r.Reason)
+					if j.fixture == answer {
+						assert.Check(t, cmp.Contains(r.Reason, want.reason))
+					}
+				}
+			})
+		}
+	}
+}
+
+// TestFindingKeepsEvidence: what a judge saw goes into the result.
+func TestFindingKeepsEvidence(t *testing.T) {
+	o := Observation{}
+	r := Result{}
+	judged{fixture: Violation("a", "b", o.Container("nginx"), o.AfterIn("shell"))}.decide(&r)
+	assert.Equal(t, r.Evidence, "(could not be observed: no snapshot was taken)\n(could not be observed: no snapshot was taken)\n")
+}
+
+func TestIsViolation(t *testing.T) {
+	assert.Assert(t, IsViolation(Violation("a", "b")))
+	assert.Assert(t, IsViolation(fmt.Errorf("wrapped: %w", Violation("a", "b"))))
+	assert.Assert(t, !IsViolation(CannotTell("a", "b")))
+	assert.Assert(t, !IsViolation(errors.New("a")))
+	assert.Assert(t, !IsViolation(nil))
+}
+
+func TestVerdict(t *testing.T) {
+	core := func(outcomes ...Outcome) []Result {
+		var results []Result
+		for _, o := range outcomes {
+			results = append(results, Result{Outcome: o, Case: Case{Level: Core}})
+		}
+		return results
+	}
+	informational := func(outcomes ...Outcome) []Result {
+		results := core(outcomes...)
+		for i := range results {
+			results[i].Case.Level = Informational
+		}
+		return results
+	}
+	for name, row := range map[string]struct {
+		results []Result
+		want    Verdict
+		outcome Outcome
+		exit    int
+	}{
+		"nothing ran":             {nil, Verdict{}, Inconclusive, ExitInconclusive},
+		"all conform":             {core(Conformant, Conformant), Verdict{Conformant: 2}, Conformant, ExitConformant},
+		"one is wrong":            {core(Conformant, NonConformant), Verdict{Conformant: 1, NonConformant: 1}, NonConformant, ExitNonConformant},
+		"wrong outweighs unknown": {core(Inconclusive, NonConformant), Verdict{NonConformant: 1, Inconclusive: 1}, NonConformant, ExitNonConformant},
+		"one is unknown":          {core(Conformant, Inconclusive), Verdict{Conformant: 1, Inconclusive: 1}, Inconclusive, ExitInconclusive},
+		"some skipped":            {core(Conformant, Skipped), Verdict{Conformant: 1, Skipped: 1}, Conformant, ExitConformant},
+		"all skipped":             {core(Skipped, Skipped), Verdict{Skipped: 2}, Inconclusive, ExitInconclusive},
+		"no outcome":              {core(""), Verdict{}, Inconclusive, ExitInconclusive},
+		"only planned":            {core("planned"), Verdict{}, Inconclusive, ExitInconclusive},
+		"a record differs": {
+			append(core(Conformant), informational(NonConformant)...), Verdict{Conformant: 2}, Conformant, ExitConformant,
+		},
+		"only wrong": {core(NonConformant), Verdict{NonConformant: 1}, NonConformant, ExitNonConformant},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := Sum(row.results)
+			assert.Equal(t, got, row.want)
+			assert.Equal(t, got.Outcome(), row.outcome)
+			assert.Equal(t, got.ExitCode(), row.exit)
+		})
+	}
+}
+
+func TestTargetName(t *testing.T) {
+	assert.Equal(t, Target{Node: "a"}.Name(), "a")
+	assert.Equal(t, Target{Node: "a", RuntimeClass: "gvisor"}.Name(), "a/gvisor")
+}
