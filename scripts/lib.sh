@@ -1,0 +1,291 @@
+# shellcheck shell=bash
+# Helpers shared by the scripts of this folder. Source it, do not run it.
+
+set -euo pipefail
+shopt -s inherit_errexit # a failure inside $(…) is a failure
+
+ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+CACHE="${PROCNS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/procns}"
+IMAGES="$ROOT/fixtures/images"
+TEMP=  # see make_temp
+CHILD= # see in_group
+LOCK=  # see lock
+export ROOT CACHE IMAGES
+
+mkdir -p "$CACHE/logs" "$CACHE/temp"
+
+# say prints one line for the person who waits. Standard output belongs to the results.
+say() {
+	printf '==> %s\n' "$*" >&2
+}
+
+# die says what is wrong and what to do about it, and ends with the exit code of set-up failures.
+die() {
+	printf '%s: %s\n' "$(basename "$0")" "$*" >&2
+	exit 3
+}
+
+have() {
+	command -v "$1" >/dev/null 2>&1
+}
+
+# step TEXT COMMAND... runs the command with its output in a log file and says how long it took.
+# On a terminal the line that announced the step is rewritten, elsewhere a second line follows.
+# Do not call it behind `if`, `!`, `&&` or `||`: bash switches `set -e` off for all that runs there.
+step() {
+	local text="$1" log begin=$SECONDS code
+	shift
+	log="$CACHE/logs/$(tr -cs 'A-Za-z0-9.\n' '-' <<<"$text").log"
+	if [[ -t 2 ]]; then
+		printf '==> %s … ' "$text" >&2
+	else
+		printf '==> %s …\n' "$text" >&2
+	fi
+	set +e
+	in_group "$@" >"$log" 2>&1 </dev/null
+	code=$?
+	set -e
+	if ((code != 0)); then
+		step_failed "$text" "$log" "$code" $((SECONDS - begin))
+	fi
+	if [[ -t 2 ]]; then
+		printf '\r' >&2
+	fi
+	printf '==> %s … %ds\n' "$text" $((SECONDS - begin)) >&2
+}
+
+# in_group runs a command in a process group of its own and waits for it, so that an interruption
+# is noticed at once (bash handles signals while it is in `wait`, but not before the end of a
+# command in the foreground) and can end the command with everything that it started.
+in_group() {
+	local code=0
+	set -m
+	(
+		set -e
+		# A process that outlives its step must not keep the lock.
+		if [[ -n $LOCK ]]; then
+			exec {LOCK}>&-
+		fi
+		"$@"
+	) &
+	CHILD=$!
+	set +m
+	wait "$CHILD" || code=$?
+	end_group
+	return "$code"
+}
+
+# end_group ends what is left of the group: normally nothing, after a failure perhaps a daemon.
+end_group() {
+	kill -TERM -- "-$CHILD" 2>/dev/null || true
+	wait "$CHILD" 2>/dev/null || true
+	kill -KILL -- "-$CHILD" 2>/dev/null || true
+	CHILD=
+}
+
+step_failed() {
+	local text="$1" log="$2" code="$3" seconds="$4"
+	printf '\n' >&2
+	tail -n 20 "$log" | sed 's/^/    /' >&2
+	die "$text failed after ${seconds}s (exit status $code); the whole log is in $log"
+}
+
+# make_temp sets TEMP to a new folder that vanishes with the script, however that ends. A script
+# that was killed outright could not tidy up: the next one does, by the process number in the name.
+make_temp() {
+	local folder owner
+	trap clean_up EXIT
+	trap 'exit 129' HUP
+	trap 'exit 130' INT
+	trap 'exit 143' TERM
+	for folder in "$CACHE"/temp/*; do
+		owner="${folder##*/}"
+		if [[ -d $folder && ! -d /proc/${owner%%.*} ]]; then
+			rm -rf --one-file-system "$folder"
+		fi
+	done
+	TEMP="$(mktemp -d "$CACHE/temp/$$.XXXXXX")"
+}
+
+clean_up() {
+	trap '' HUP INT TERM
+	if [[ -n $CHILD ]]; then
+		end_group
+	fi
+	if [[ -n $TEMP ]]; then
+		rm -rf --one-file-system "$TEMP"
+	fi
+}
+
+# lock NAME waits until no other process holds the lock of that name, and holds it until this
+# script ends. The kernel releases it, even if the script is killed.
+lock() {
+	exec {LOCK}>"$CACHE/$1.lock"
+	if ! flock --nonblock "$LOCK"; then
+		say "another run is at work on $1: waiting for it"
+		flock "$LOCK"
+	fi
+}
+
+# hash_of prints a short content hash of its arguments: a file counts by its content, a folder by
+# the names, modes and contents of its files, anything else as the text it is.
+hash_of() {
+	local item
+	for item in "$@"; do
+		if [[ -d $item ]]; then
+			(cd "$item" && find . -type f -printf '%P %m\n' | LC_ALL=C sort && find . -type f -print0 | LC_ALL=C sort -z | xargs -0 -r sha256sum)
+		elif [[ -f $item ]]; then
+			sha256sum <"$item"
+		else
+			printf '%s\n' "$item"
+		fi
+	done | sha256sum | cut -c1-12
+}
+
+# cached NAME HASH TEXT COMMAND... sets RESULT to the folder $CACHE/NAME-HASH. If there is none,
+# the command makes it: it runs in an empty folder, which gets its name when the command is done,
+# so what an interrupted run leaves is never taken for a result.
+cached() {
+	local name="$1" hash="$2" text="$3" folder
+	shift 3
+	RESULT="$CACHE/$name-$hash"
+	if [[ -d $RESULT ]]; then
+		return
+	fi
+	folder="$(mktemp -d "$TEMP/cached.XXXXXX")"
+	chmod 755 "$folder"
+	mkdir -p "$(dirname "$RESULT")"
+	cd "$folder"
+	step "$text" "$@"
+	cd "$ROOT"
+	mv -T "$folder" "$RESULT"
+}
+
+# go_build MODULE_FOLDER ARGUMENTS... builds the packages that a module names as tools, into the
+# current folder. The user's own Go settings must not change the result: no workspace, no flags,
+# no C compiler, and go.mod and go.sum as they are committed.
+go_build() {
+	local module="$1" out="$PWD/"
+	shift
+	(
+		cd "$module"
+		CGO_ENABLED=0 GOOS=linux GOWORK=off GOFLAGS='' go build -mod=readonly -trimpath -o "$out" "$@"
+	)
+}
+
+# image_archive ARCHIVE REFERENCE CONFIG LAYER... writes an image in the form of `docker save`,
+# which docker, podman, nerdctl and containerd all load. CONFIG is the "config" member of the image
+# configuration (JSON); each layer is a tar file, plain, or gzipped if its name ends in .gz.
+# An image made by hand needs no running engine and no build container that could be left behind.
+image_archive() {
+	local archive="$1" reference="$2" config="$3" work layer names='' diffs='' digest
+	shift 3
+	work="$(mktemp -d "$TEMP/image.XXXXXX")"
+	for layer in "$@"; do
+		digest="$(plain "$layer" | sha256sum | cut -d' ' -f1)"
+		ln -s "$(realpath "$layer")" "$work/$digest.tar"
+		diffs+="${diffs:+,}\"sha256:$digest\""
+		names+="${names:+,}\"$digest.tar\""
+	done
+	printf '{"architecture":"%s","os":"linux","created":"1970-01-01T00:00:00Z","config":%s,"rootfs":{"type":"layers","diff_ids":[%s]}}' \
+		"$(architecture)" "$config" "$diffs" >"$work/config.json"
+	digest="$(sha256sum <"$work/config.json" | cut -d' ' -f1)"
+	mv "$work/config.json" "$work/$digest.json"
+	printf '[{"Config":"%s.json","RepoTags":["%s"],"Layers":[%s]}]' "$digest" "$reference" "$names" >"$work/manifest.json"
+	pack "$work" --dereference >"$archive"
+	rm -rf "$work"
+}
+
+# plain prints a tar file without its compression.
+plain() {
+	case "$1" in
+	*.gz) gzip -dc "$1" ;;
+	*) cat "$1" ;;
+	esac
+}
+
+# pack FOLDER OPTIONS... prints a tar of the folder that depends on nothing but its content.
+pack() {
+	local folder="$1"
+	shift
+	tar --create --directory "$folder" --sort=name --mtime=@0 --numeric-owner --xattrs --format=posix \
+		--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime,delete=mtime "$@" .
+}
+
+# architecture prints the processor architecture as Go and container images name it.
+architecture() {
+	go env GOARCH
+}
+
+# use_engine sets ENGINE and what belongs to it, unless the caller has done it before.
+use_engine() {
+	if [[ -n ${ENGINE:-} ]]; then
+		return
+	fi
+	local assignments
+	assignments="$("$ROOT/scripts/engine.sh")"
+	eval "$assignments"
+	export ENGINE KIND_EXPERIMENTAL_PROVIDER
+	if [[ -n ${CONTAINERS_CONF:-} ]]; then
+		export CONTAINERS_CONF
+	fi
+}
+
+# debian_like tells whether this machine can install and unpack the distribution's packages.
+debian_like() {
+	have apt-get && grep -Eqs '^ID(_LIKE)?=.*(debian|ubuntu)' /etc/os-release && [[ $(id -u) == 0 ]]
+}
+
+# require_packages installs what is missing of the named packages of the distribution.
+require_packages() {
+	local package missing=()
+	for package in "$@"; do
+		if [[ $(dpkg-query --show --showformat '${db:Status-Status}' "$package" 2>/dev/null) != installed ]]; then
+			missing+=("$package")
+		fi
+	done
+	if ((${#missing[@]} == 0)); then
+		return
+	fi
+	debian_like || die "${missing[*]}: not installed, and only root on Debian or a kin can have it installed from here"
+	step "apt-get update" apt-get update
+	step "apt-get install ${missing[*]}" env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends "${missing[@]}"
+}
+
+# distribution prints the release of the distribution's own packages, like "debian bookworm".
+distribution() {
+	(
+		. /etc/os-release
+		printf '%s %s\n' "$ID" "$VERSION_CODENAME"
+	)
+}
+
+# mirror prints where this machine gets the packages of its own release from: the address and the
+# keyring, as apt knows them. Sources of third parties have other origins.
+mirror() {
+	local id codename
+	read -r id codename <<<"$(distribution)"
+	apt-get indextargets --format '$(ORIGIN) $(CODENAME) $(COMPONENT) $(REPO_URI)' 'Created-By: Packages' |
+		awk -v id="$id" -v codename="$codename" 'tolower($1) == id && $2 == codename && $3 == "main" { print $4; exit }'
+}
+
+# debian_root FOLDER PACKAGE... makes a root of this machine's own distribution with the packages.
+# Mounts that debootstrap needs are made where nobody else sees them, and are gone with it.
+debian_root() {
+	local root="$1" id codename packages
+	read -r id codename <<<"$(distribution)"
+	shift
+	packages="$(IFS=, && echo "$*")"
+	unshare --mount --propagation private \
+		debootstrap --variant=minbase --merged-usr --include="$packages" "$codename" "$root" "$(mirror)"
+	slim "$root"
+}
+
+# slim removes what nobody reads in a container. The copyright files stay.
+slim() {
+	local root="$1"
+	find "$root/usr/share/doc" -mindepth 2 ! -name copyright ! -type d -delete
+	find "$root/usr/share/doc" -type d -empty -delete
+	rm -rf "$root"/usr/share/{man,info,locale,lintian,bash-completion,zoneinfo} \
+		"$root"/var/cache/apt/* "$root"/var/lib/apt/lists/* "$root"/var/cache/debconf/*-old "$root"/var/log/*.log "$root"/var/log/apt/*
+}

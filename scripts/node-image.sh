@@ -1,0 +1,400 @@
+#!/usr/bin/env bash
+# Prints the reference of a kind node image which the container engine has:
+#
+#     scripts/node-image.sh
+#     K8S_VERSION=v1.36.3 scripts/node-image.sh
+#     NODE_IMAGE=registry.example/node:v1.35.0 scripts/node-image.sh
+#
+# NODE_IMAGE if it is given; else one that was built here before from the same inputs; else kind's
+# own default image, if a registry can be reached and K8S_VERSION does not ask for another version;
+# else an image built here from Go modules and the distribution's packages, which takes a while
+# once: every part of it is cached by the content it is made of.
+# shellcheck source=scripts/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+readonly DEFAULT_VERSION=v1.37.2
+readonly NODE="$IMAGES/node/rootfs"
+
+# What a node is made of besides what is built here. Debian and Ubuntu have all of it under these names.
+readonly BASE_PACKAGES=(
+	systemd systemd-sysv # process 1
+	runc                 # what containerd starts containers with
+	iptables nftables conntrack iproute2 ethtool kmod
+	mount procps jq ca-certificates
+)
+
+# The commands that kube-proxy needs in its image, next to itself.
+readonly NETFILTER=(/usr/sbin/xtables-nft-multi /usr/sbin/xtables-legacy-multi /usr/sbin/nft /usr/sbin/conntrack /bin/dash)
+
+#
+# The parts: each function fills the current folder, which `cached` keeps under a content hash.
+#
+
+# version_of MODULE_FOLDER MODULE prints the version that the folder's go.mod pins.
+version_of() {
+	(cd "$1" && GOWORK=off GOFLAGS='' go list -mod=readonly -m -f '{{.Version}}' "$2")
+}
+
+# go_part NAME FOLDER FUNCTION ARGUMENTS... builds programs of one Go module into the folder RESULT.
+go_part() {
+	local name="$1" module="$2" build="$3"
+	shift 3
+	cached "${name// /-}" "$(hash_of "$module" "$GO_VERSION" "$(declare -f go_build "$build")")" "$name" "$build" "$module" "$@"
+}
+
+build_kubernetes() {
+	local module="$1" version="$2" command="$3" package flags='-s -w' minor
+	minor="${version#v1.}"
+	# kubeadm reads its own version from here, and refuses to work without one.
+	for package in k8s.io/component-base/version k8s.io/client-go/pkg/version; do
+		flags+=" -X $package.gitVersion=$version -X $package.gitMajor=1 -X $package.gitMinor=${minor%%.*} -X $package.gitTreeState=clean"
+	done
+	go_build "$module" -tags selinux,notest,grpcnotrace -ldflags "$flags" "k8s.io/kubernetes/cmd/$command"
+}
+
+build_containerd() {
+	local version
+	version="$(version_of "$1" github.com/containerd/containerd/v2)"
+	# Snapshotters that need a C library or a kernel that a node does not have.
+	go_build "$1" -tags no_btrfs,no_aufs,no_zfs,no_devmapper \
+		-ldflags "-s -w -X github.com/containerd/containerd/v2/version.Version=$version" tool
+}
+
+build_cni_plugins() {
+	local version
+	version="$(version_of "$1" github.com/containernetworking/plugins)"
+	go_build "$1" -ldflags "-s -w -X github.com/containernetworking/plugins/pkg/utils/buildversion.BuildVersion=$version" tool
+}
+
+build_etcd() {
+	go_build "$1" -ldflags '-s -w' tool
+	mv server etcd
+}
+
+build_coredns() {
+	go_build "$1" -ldflags '-s -w' tool
+}
+
+build_pause() {
+	require_packages gcc libc6-dev
+	gcc -static -Os -Wall -Wextra -Werror -s -o pause "$IMAGES/pause/pause.c"
+}
+
+# build_base makes the distribution's part: the node's root, and kube-proxy's, which is a few
+# commands and libraries out of the same root.
+build_base() {
+	debian_root root "${BASE_PACKAGES[@]}"
+	only_what_a_container_needs root
+	pack root | gzip -1n >node.tar.gz
+	mkdir netfilter
+	copy_commands root netfilter "${NETFILTER[@]}"
+	add_iptables netfilter
+	pack netfilter | gzip -1n >netfilter.tar.gz
+	rm -rf root netfilter
+}
+
+# only_what_a_container_needs keeps systemd from waiting for hardware, consoles and logins: the
+# units are left, but nothing asks for them.
+only_what_a_container_needs() {
+	local root="$1" units="$1/lib/systemd/system"
+	rm -f "$units"/multi-user.target.wants/* "$units"/local-fs.target.wants/* "$root"/etc/systemd/system/*.wants/* \
+		"$units"/sockets.target.wants/*udev* "$units"/sockets.target.wants/*initctl* "$units"/basic.target.wants/*
+	ln -sf /lib/systemd/system/multi-user.target "$root/etc/systemd/system/default.target"
+	ln -sf /dev/null "$root/etc/systemd/system/systemd-binfmt.service"
+	ln -sf /dev/null "$root/etc/systemd/system/console-getty.service"
+	# The kernel's log is the host's, not the node's.
+	mkdir -p "$root/etc/systemd/journald.conf.d"
+	printf '[Journal]\nReadKMsg=no\n' >"$root/etc/systemd/journald.conf.d/node.conf"
+	rm -f "$root/etc/machine-id"
+}
+
+# copy_commands ROOT TARGET COMMAND... copies programs with the libraries they are linked to, and
+# what iptables loads at run time.
+copy_commands() {
+	local root="$1" target="$2" file
+	shift 2
+	{
+		printf '%s\n' "$@"
+		chroot "$root" ldd "$@" | grep -o '/[^ :]*lib[^ :]*' | sort -u
+		(cd "$root" && find usr/lib/*/xtables -name '*.so' -printf '/%p\n')
+	} | while read -r file; do
+		mkdir -p "$target$(dirname "$file")"
+		cp -L "$root$file" "$target$file"
+	done
+}
+
+add_iptables() {
+	local bin="$1/usr/sbin" family suffix
+	ln -s dash "$1/bin/sh"
+	for family in iptables ip6tables; do
+		for suffix in '' -save -restore; do
+			ln -s xtables-nft-multi "$bin/$family-nft$suffix"
+			ln -s xtables-legacy-multi "$bin/$family-legacy$suffix"
+			cp "$IMAGES/kube-proxy/iptables" "$bin/$family$suffix"
+		done
+	done
+}
+
+#
+# The control plane's images, in containerd's own store
+#
+
+# build_store writes the control plane's images into a fresh containerd store, with the tags that
+# kubeadm of this version asks for. The layers stay packed: a node unpacks what it runs.
+build_store() {
+	local image archives=()
+	for image in $("$KUBEADM" config images list --kubernetes-version "$RELEASE"); do
+		component_image "$image"
+		archives+=("$RESULT")
+	done
+	mkdir -p root/var/lib/containerd
+	import_images root/var/lib/containerd "${archives[@]}"
+	pack root | gzip -1n >store.tar.gz
+	rm -rf root
+}
+
+# component_image REFERENCE sets RESULT to an archive of that image.
+component_image() {
+	local reference="$1" name root="$TEMP/component" layers=() config
+	name="${reference##*/}"
+	name="${name%%:*}"
+	config='{"Env":["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]}'
+	rm -rf "$root"
+	mkdir -p "$root/usr/local/bin"
+	case "$name" in
+	kube-*) cp "${PARTS[$name]}/$name" "$root/usr/local/bin/" ;;
+	etcd) cp "${PARTS[etcd]}/etcd" "$root/usr/local/bin/" ;;
+	coredns)
+		cp "${PARTS[coredns]}/coredns" "$root/"
+		config='{"Entrypoint":["/coredns"],"WorkingDir":"/"}'
+		;;
+	pause)
+		cp "${PARTS[pause]}/pause" "$root/"
+		config='{"Entrypoint":["/pause"],"User":"65535:65535"}'
+		;;
+	*) die "kubeadm $RELEASE asks for the image $reference, which nobody here knows how to build" ;;
+	esac
+	if [[ $name == kube-proxy ]]; then
+		layers+=("${PARTS[base]}/netfilter.tar.gz")
+	fi
+	pack "$root" | gzip -1n >"$TEMP/$name.layer.tar.gz"
+	layers+=("$TEMP/$name.layer.tar.gz")
+	RESULT="$TEMP/$name.image.tar"
+	image_archive "$RESULT" "$reference" "$config" "${layers[@]}"
+}
+
+# import_images STORE ARCHIVE... lets a containerd of the node's own version write its store. It
+# runs here and not in a container, with nothing but what an import needs.
+import_images() {
+	local store="$1" archive daemon
+	shift
+	write_import_config "$store" >"$TEMP/containerd.toml"
+	"${PARTS[containerd]}/containerd" --config "$TEMP/containerd.toml" &
+	daemon=$!
+	# A tenth of a second: containerd needs about that long to open its socket.
+	until ctr_import version >/dev/null 2>&1; do
+		kill -0 "$daemon"
+		sleep 0.1
+	done
+	for archive in "$@"; do
+		# The label keeps kubelet's garbage collection away from them: no registry would replace them.
+		ctr_import images import --local --no-unpack --all-platforms --digests --label io.cri-containerd.pinned=pinned "$archive"
+	done
+	kill "$daemon"
+	wait "$daemon" || true
+}
+
+ctr_import() {
+	"${PARTS[containerd]}/ctr" --address "$TEMP/containerd.sock" --namespace k8s.io "$@"
+}
+
+write_import_config() {
+	cat <<-END
+		version = 3
+		root = "$(realpath "$1")"
+		state = "$TEMP/containerd-state"
+		disabled_plugins = [
+		  "io.containerd.cri.v1.images", "io.containerd.cri.v1.runtime", "io.containerd.grpc.v1.cri",
+		  "io.containerd.internal.v1.opt", "io.containerd.nri.v1.nri", "io.containerd.monitor.task.v1.cgroups",
+		  "io.containerd.snapshotter.v1.blockfile", "io.containerd.snapshotter.v1.erofs",
+		  "io.containerd.snapshotter.v1.overlayfs",
+		]
+		[grpc]
+		address = "$TEMP/containerd.sock"
+		[ttrpc]
+		address = "$TEMP/containerd.sock.ttrpc"
+	END
+}
+
+#
+# The node image
+#
+
+# build_parts makes all that the image consists of, slowest first, and fills PARTS with the folders.
+build_parts() {
+	local kubernetes="$IMAGES/kubernetes/$RELEASE" command
+	declare -gA PARTS
+	for command in kubeadm kubelet kubectl kube-apiserver kube-controller-manager kube-scheduler kube-proxy; do
+		go_part "kubernetes $RELEASE $command" "$kubernetes" build_kubernetes "$RELEASE" "$command"
+		PARTS[$command]="$RESULT"
+	done
+	KUBEADM="${PARTS[kubeadm]}/kubeadm"
+	go_part containerd "$IMAGES/containerd" build_containerd
+	PARTS[containerd]="$RESULT"
+	go_part cni-plugins "$IMAGES/cni-plugins" build_cni_plugins
+	PARTS[cni]="$RESULT"
+	go_part etcd "$IMAGES/etcd" build_etcd
+	PARTS[etcd]="$RESULT"
+	go_part coredns "$IMAGES/coredns" build_coredns
+	PARTS[coredns]="$RESULT"
+	pause_part
+	PARTS[pause]="$RESULT"
+	base_part
+	PARTS[base]="$RESULT"
+	store_part
+	PARTS[store]="$RESULT"
+}
+
+pause_part() {
+	cached pause "$(hash_of "$IMAGES/pause" "$(architecture)" "$(declare -f build_pause)")" pause build_pause
+}
+
+base_part() {
+	cached base "$(base_hash)" "base of the node ($(distribution))" build_base
+}
+
+base_hash() {
+	hash_of "$(distribution)" "$(architecture)" "${BASE_PACKAGES[@]}" "${NETFILTER[@]}" "$IMAGES/kube-proxy" \
+		"$(declare -f build_base only_what_a_container_needs copy_commands add_iptables debian_root slim)"
+}
+
+store_part() {
+	local parts=() name
+	for name in "${!PARTS[@]}"; do
+		case "$name" in
+		kubelet | kubectl | cni) ;;
+		*) parts+=("${PARTS[$name]##*/}") ;;
+		esac
+	done
+	cached store "$(hash_of "$(printf '%s\n' "${parts[@]}" | sort)" "$RELEASE" \
+		"$(declare -f build_store component_image import_images write_import_config image_archive pack)")" \
+		"images of the control plane $RELEASE" build_store
+}
+
+# image_hash is the hash of all inputs of the node image. It is made from files, not from what was
+# built of them: an image that exists is found before anything is built.
+image_hash() {
+	hash_of "$IMAGES/kubernetes/$RELEASE" "$IMAGES/containerd" "$IMAGES/cni-plugins" "$IMAGES/etcd" "$IMAGES/coredns" \
+		"$IMAGES/pause" "$IMAGES/node" "$(base_hash)" "$GO_VERSION" \
+		"$(declare -f build_kubernetes build_containerd build_cni_plugins build_etcd build_coredns build_pause build_store \
+			component_image import_images write_import_config assemble add_kubernetes add_runtime go_build image_archive pack)"
+}
+
+# assemble lays the parts over the base, from what changes seldom to what changes often, and hands
+# the image to the engine.
+assemble() {
+	local reference="$1" config
+	add_runtime "$TEMP/runtime"
+	add_kubernetes "$TEMP/kubernetes"
+	pack "$TEMP/runtime" >"$TEMP/runtime.tar"
+	pack "$TEMP/kubernetes" >"$TEMP/kubernetes.tar"
+	config='{"Entrypoint":["/usr/local/bin/entrypoint","/sbin/init"],"StopSignal":"SIGRTMIN+3",'
+	config+='"Env":["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin","container=docker"],'
+	config+='"Labels":{"procns":"node","procns.kubernetes":"'"$RELEASE"'"}}'
+	image_archive "$TEMP/node.tar" "$reference" "$config" \
+		"${PARTS[base]}/node.tar.gz" "$TEMP/runtime.tar" "${PARTS[store]}/store.tar.gz" "$TEMP/kubernetes.tar"
+	"$ENGINE" load --input "$TEMP/node.tar"
+	rm "$TEMP/node.tar" "$TEMP/runtime.tar" "$TEMP/kubernetes.tar"
+}
+
+add_runtime() {
+	local root="$1" pause unit
+	mkdir -p "$root/usr/local/bin" "$root/opt/cni/bin" "$root/etc/kubernetes/manifests" "$root/etc/systemd/system/multi-user.target.wants"
+	cp -a "$NODE/." "$root/"
+	cp "${PARTS[containerd]}"/* "$root/usr/local/bin/"
+	cp "${PARTS[cni]}"/* "$root/opt/cni/bin/"
+	for unit in containerd kubelet; do
+		ln -s "/etc/systemd/system/$unit.service" "$root/etc/systemd/system/multi-user.target.wants/"
+	done
+	pause="$("$KUBEADM" config images list --kubernetes-version "$RELEASE" | grep /pause:)"
+	sed -i "s|@PAUSE@|$pause|" "$root/etc/containerd/config.toml"
+	"${PARTS[containerd]}/ctr" oci spec | sed '/"rlimits": \[/,/\],/d' >"$root/etc/containerd/cri-base.json"
+}
+
+add_kubernetes() {
+	local root="$1" command
+	mkdir -p "$root/usr/bin" "$root/kind"
+	for command in kubeadm kubelet kubectl; do
+		cp "${PARTS[$command]}/$command" "$root/usr/bin/"
+	done
+	printf '%s' "$RELEASE" >"$root/kind/version"
+}
+
+build_image() {
+	local reference="$1"
+	if [[ ! -d $IMAGES/kubernetes/$RELEASE ]]; then
+		die "there is no fixtures/images/kubernetes/$RELEASE: add it with scripts/add-kubernetes-version.sh $RELEASE, or give NODE_IMAGE"
+	fi
+	require_packages debootstrap
+	build_parts
+	step "node image $RELEASE" assemble "$reference"
+}
+
+#
+# Which image
+#
+
+present() {
+	"$ENGINE" image inspect "$1" >/dev/null 2>&1
+}
+
+# kind_default prints kind's default image if the engine has it or can pull it. What it costs to
+# find out that there is no network is bounded: the first question has ten seconds for an answer.
+kind_default() {
+	local image
+	image="$(cd "$ROOT" && go run ./scripts/kind-default-image)"
+	if [[ -n ${K8S_VERSION:-} && $image != *":$K8S_VERSION@"* && $image != *":$K8S_VERSION" ]]; then
+		return 1
+	fi
+	# Engines disagree about what a name without a registry means; kind means docker's.
+	image="docker.io/${image#docker.io/}"
+	# Nor do all of them accept a tag and a digest at once. The digest is what counts.
+	image="$(sed 's/:[^:@/]*@/@/' <<<"$image")"
+	if present "$image"; then
+		echo "$image"
+		return
+	fi
+	if ! timeout 10 "$ENGINE" manifest inspect "$image" >/dev/null 2>&1; then
+		say "kind's own image cannot be pulled here (no answer for $image): building one"
+		return 1
+	fi
+	step "pull $image" timeout 1800 "$ENGINE" pull "$image"
+	echo "$image"
+}
+
+main() {
+	if [[ -n ${NODE_IMAGE:-} ]]; then
+		echo "$NODE_IMAGE"
+		return
+	fi
+	RELEASE="${K8S_VERSION:-$DEFAULT_VERSION}"
+	GO_VERSION="$(go version)"
+	use_engine
+	local reference
+	reference="localhost/procns/node:$RELEASE-$(image_hash)"
+	if present "$reference"; then
+		echo "$reference"
+		return
+	fi
+	make_temp
+	lock node-image
+	if ! present "$reference"; then
+		if kind_default; then
+			return
+		fi
+		build_image "$reference"
+	fi
+	echo "$reference"
+}
+
+main "$@"
