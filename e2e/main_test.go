@@ -102,6 +102,9 @@ func TestProcns(t *testing.T) {
 		testenv.Test(t, feature.Feature())
 	}
 	<-current.ran
+	if len(current.report.Results) == 0 {
+		t.Error("nothing ran")
+	}
 }
 
 // onInterrupt cancels the run at the first signal, and leaves at the second.

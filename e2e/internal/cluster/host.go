@@ -68,20 +68,19 @@ func (h Host) Mends() []Mend {
 		mends = append(mends, Mend{
 			Cause: "the host withholds CAP_SYS_RESOURCE: containerd is told not to lower OOM scores (restrict_oom_score_adj)",
 			Apply: func(c *v1alpha4.Cluster) {
-				c.ContainerdConfigPatches = append(c.ContainerdConfigPatches, restrictOOMScore)
+				c.ContainerdConfigPatches = append(c.ContainerdConfigPatches, restrictOOMScore...)
 			},
 		})
 	}
 	return mends
 }
 
-// restrictOOMScore names the CRI plugin as containerd 2 does (configuration
-// version 3), and as containerd 1 did: kind merges both, each reads its own.
-const restrictOOMScore = `[plugins."io.containerd.cri.v1.runtime"]
-  restrict_oom_score_adj = true
-[plugins."io.containerd.grpc.v1.cri"]
-  restrict_oom_score_adj = true
-`
+// restrictOOMScore is one patch for each version of containerd's configuration:
+// kind applies those that name the version in use.
+var restrictOOMScore = []string{
+	"version = 2\n[plugins.\"io.containerd.grpc.v1.cri\"]\nrestrict_oom_score_adj = true\n",
+	"version = 3\n[plugins.\"io.containerd.cri.v1.runtime\"]\nrestrict_oom_score_adj = true\n",
+}
 
 // Configure applies the mends to kind's configuration, and returns it as it will
 // be used, with the number of its nodes and the causes of the changes.

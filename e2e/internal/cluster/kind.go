@@ -162,6 +162,15 @@ func (k *Kind) Destroy(context.Context) error { return k.remove() }
 func (k *Kind) remove() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	// Killed nodes need no shutdown, for which the engine would grant each ten
+	// seconds. A failure shows in Delete.
+	if nodes, err := k.provider.ListNodes(k.name); err == nil && len(nodes) > 0 {
+		kill := []string{"kill"}
+		for _, node := range nodes {
+			kill = append(kill, node.String())
+		}
+		_ = exec.Command(k.engine, kill...).Run()
+	}
 	failed := k.provider.Delete(k.name, k.kubeconfig)
 	// A volume is made before the node that would own it: an interrupt between the
 	// two leaves it behind, labelled with the node's name.
@@ -260,7 +269,11 @@ func (k *Kind) KubernetesRestConfig() *rest.Config {
 	return config
 }
 
-// stepLog prints kind's progress as one line a step, with its time.
+// quiet begins the lines of kind that tell a user nothing: steps are said when
+// they are done, and the network has another name on purpose.
+var quiet = []string{"•", "Deleted nodes", "WARNING: Overriding", "WARNING: Here be dragons", "enabling experimental"}
+
+// stepLog prints kind's progress, one line a step.
 type stepLog struct {
 	out io.Writer
 	mu  sync.Mutex
@@ -270,10 +283,16 @@ func (l *stepLog) line(message string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	message = strings.TrimSpace(message)
-	if message == "" || strings.HasPrefix(message, "WARNING: Overriding") || strings.Contains(message, "enabling experimental") {
+	if message == "" || slices.ContainsFunc(quiet, func(prefix string) bool { return strings.HasPrefix(message, prefix) }) {
 		return
 	}
-	fmt.Fprintf(l.out, "    kind: %s\n", message)
+	message = strings.Map(func(r rune) rune {
+		if r > 0x2fff || r == 0xfe0f {
+			return -1 // no pictures in logs
+		}
+		return r
+	}, message)
+	fmt.Fprintf(l.out, "    kind: %s\n", strings.TrimSpace(message))
 }
 
 func (l *stepLog) Warn(message string)          { l.line(message) }

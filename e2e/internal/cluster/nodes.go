@@ -89,7 +89,8 @@ func cgroupMode(ctx context.Context, client kubernetes.Interface, node string) s
 	return "unknown"
 }
 
-// AwaitNodes watches until at least count nodes exist and every one is Ready.
+// AwaitNodes watches until at least count nodes exist, and every one is Ready
+// and free of the taints that a new node has.
 // Its error names those that are not, with kubelet's reason.
 func AwaitNodes(ctx context.Context, client kubernetes.Interface, count int) error {
 	lw := cache.NewListWatchFromClient(client.CoreV1().RESTClient(), "nodes", "", fields.Everything())
@@ -97,6 +98,10 @@ func AwaitNodes(ctx context.Context, client kubernetes.Interface, count int) err
 	note := func(node *corev1.Node) {
 		states[node.Name] = ""
 		if ready(node) {
+			// The node controller takes its own taints off a little later.
+			if slices.ContainsFunc(node.Spec.Taints, func(t corev1.Taint) bool { return strings.HasPrefix(t.Key, "node.kubernetes.io/") }) {
+				states[node.Name] = "Ready, but its taints are not lifted yet"
+			}
 			return
 		}
 		states[node.Name] = "has not reported yet"
