@@ -1,0 +1,315 @@
+package suite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+
+	"procns/e2e/internal/probe"
+)
+
+// bench stands in for a cluster, to test what the runner does with answers. It
+// is no proof of anything about Kubernetes.
+type bench struct {
+	mu      sync.Mutex
+	created map[string]int // by manifest file
+	pods    map[string]*corev1.Pod
+	files   map[string]string // manifest file by pod
+	// The answers, by manifest file; nil means all is well.
+	create  func(file string, pod *corev1.Pod) error
+	await   func(file string) error
+	observe func(file string, round int) *probe.Snapshot
+	rounds  map[string]int
+	removed []string
+}
+
+func newBench() *bench {
+	return &bench{created: map[string]int{}, pods: map[string]*corev1.Pod{}, files: map[string]string{}, rounds: map[string]int{}}
+}
+
+func (b *bench) Create(_ context.Context, m Manifest) (*corev1.Pod, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.created[m.File]++
+	stored := m.Pod.DeepCopy()
+	stored.Spec.RestartPolicy = corev1.RestartPolicyAlways
+	if b.create != nil {
+		if err := b.create(m.File, stored); err != nil {
+			return nil, err
+		}
+	}
+	stored.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
+	b.pods[stored.Name], b.files[stored.Name] = stored, m.File
+	return stored, nil
+}
+
+func (b *bench) Await(_ context.Context, name, _ string, done func(*corev1.Pod) bool) (*corev1.Pod, error) {
+	pod, _ := b.Current(name)
+	if b.await != nil {
+		if err := b.await(b.files[name]); err != nil {
+			return nil, err
+		}
+	}
+	if !done(pod) {
+		return nil, errors.New("the bench's pods are ready at once")
+	}
+	return pod, nil
+}
+
+func (b *bench) Current(name string) (*corev1.Pod, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	pod, ok := b.pods[name]
+	return pod, ok
+}
+
+func (b *bench) Discard(pod string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.removed = append(b.removed, pod)
+}
+
+func (b *bench) Exec(context.Context, string, string, ...string) (probe.CommandResult, error) {
+	return probe.CommandResult{}, nil
+}
+
+func (b *bench) Attach(context.Context, string, string, func(*probe.Terminal) error) error { return nil }
+
+func (b *bench) Observe(_ context.Context, pod, container string, _ []string) (*probe.Snapshot, string, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	file := b.files[pod]
+	b.rounds[pod]++
+	if b.observe != nil {
+		if s := b.observe(file, b.rounds[pod]); s != nil {
+			return s, "", nil
+		}
+	}
+	return &probe.Snapshot{Container: container}, "", nil
+}
+
+type noEvidence struct{}
+
+func (noEvidence) Save(string, string, any) {}
+
+// manifestFor has a pod with one container, named like the file.
+func manifestFor(file string) ([]byte, error) {
+	if file == "missing.yaml" {
+		return nil, errors.New("no such manifest")
+	}
+	name := strings.TrimSuffix(file, ".yaml")
+	return fmt.Appendf(nil, "apiVersion: v1\nkind: Pod\nmetadata: {name: %s}\nspec:\n  shareProcessNamespace: true\n  containers:\n  - {name: app, image: busybox}\n", name), nil
+}
+
+func run(t *testing.T, b *bench, targets []Target, cases ...Case) []Result {
+	t.Helper()
+	runner := &Runner{
+		Cluster: b, Cases: cases, Targets: targets, Fixtures: manifestFor, Placement: Placement{RunID: "test"},
+		Timeout: 50 * time.Millisecond, Parallel: 1, Evidence: noEvidence{}, Log: t.Logf,
+		OnResult: func(Result) {}, OnReady: func(Target, string, time.Duration) {}, Skip: func(Case) string { return "" },
+	}
+	return runner.Run(t.Context())
+}
+
+// fixtureOnly says yes to the pod of fixture.yaml and no to any other.
+func fixtureOnly(o Observation) error {
+	if !strings.HasPrefix(o.Pod.Name, "fixture-") {
+		return Violation("the fixture", o.Pod.Name)
+	}
+	return nil
+}
+
+func sampleCase() Case {
+	return Case{ID: "area/case", Level: Core, Fixture: "fixture.yaml", Control: "control.yaml", Judge: fixtureOnly}
+}
+
+var oneTarget = []Target{{Node: "a"}}
+
+func TestRunnerOutcomes(t *testing.T) {
+	lies := func(Observation) error { return nil }
+	for name, row := range map[string]struct {
+		change  func(*Case)
+		bench   func(*bench)
+		outcome Outcome
+		says    string
+	}{
+		"conformant":            {outcome: Conformant},
+		"control does not bite": {change: func(c *Case) { c.Judge = lies }, outcome: Inconclusive, says: "did not bite"},
+		"violation": {change: func(c *Case) {
+			c.Judge = func(Observation) error { return Violation("one", "two") }
+		}, outcome: NonConformant, says: "expected one; observed two"},
+		"cannot tell": {change: func(c *Case) {
+			c.Judge = func(Observation) error { return CannotTell("light", "darkness") }
+		}, outcome: Inconclusive, says: "darkness"},
+		"no control":       {change: func(c *Case) { c.Control, c.NoControl = "", "none possible" }, outcome: Conformant},
+		"missing manifest": {change: func(c *Case) { c.Fixture = "missing.yaml" }, outcome: Inconclusive, says: "no such manifest"},
+		"fixture refused": {bench: func(b *bench) {
+			b.create = func(file string, _ *corev1.Pod) error {
+				if file == "fixture.yaml" {
+					return errors.New("violates PodSecurity")
+				}
+				return nil
+			}
+		}, outcome: Inconclusive, says: "violates PodSecurity"},
+		"control refused": {bench: func(b *bench) {
+			b.create = func(file string, _ *corev1.Pod) error {
+				if file == "control.yaml" {
+					return errors.New("violates PodSecurity")
+				}
+				return nil
+			}
+		}, outcome: Inconclusive, says: "control.yaml: violates PodSecurity"},
+		"rewritten by a webhook": {bench: func(b *bench) {
+			b.create = func(_ string, pod *corev1.Pod) error {
+				pod.Spec.ShareProcessNamespace = nil
+				return nil
+			}
+		}, outcome: Inconclusive, says: "webhook"},
+		"image missing": {bench: func(b *bench) {
+			b.await = func(string) error { return errors.New("container app: ImagePullBackOff") }
+		}, outcome: Inconclusive, says: "ImagePullBackOff"},
+		"exec refused": {bench: func(b *bench) {
+			b.observe = func(string, int) *probe.Snapshot { return &probe.Snapshot{Failure: "forbidden"} }
+		}, outcome: Inconclusive, says: "could not be observed: forbidden"},
+		"an image without a shell is no failed exec": {bench: func(b *bench) {
+			b.observe = func(string, int) *probe.Snapshot { return &probe.Snapshot{Failure: "no sh", NoShell: true} }
+		}, outcome: Conformant},
+		"precondition comes late": {change: func(c *Case) {
+			c.Given = func(o Observation) error {
+				if o.Container("app").Self < 3 {
+					return CannotTell("three", "less")
+				}
+				return nil
+			}
+		}, bench: func(b *bench) {
+			b.observe = func(_ string, round int) *probe.Snapshot { return &probe.Snapshot{Self: round} }
+		}, outcome: Conformant},
+		"precondition never comes": {change: func(c *Case) {
+			c.Given = func(Observation) error { return CannotTell("workers", "none") }
+		}, outcome: Inconclusive, says: "workers"},
+		"panicking judge's act": {change: func(c *Case) {
+			c.Act = &Act{Name: "panics", Within: time.Millisecond, Do: func(context.Context, Hands) error { panic("oops") }}
+		}, outcome: Inconclusive, says: "oops"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, b := sampleCase(), newBench()
+			if row.change != nil {
+				row.change(&c)
+			}
+			if row.bench != nil {
+				row.bench(b)
+			}
+			results := run(t, b, oneTarget, c)
+			require.Len(t, results, 1)
+			assert.Equal(t, row.outcome, results[0].Outcome, results[0].Reason)
+			assert.Contains(t, results[0].Reason, row.says)
+		})
+	}
+}
+
+// TestRunnerSharesPods: pods grow with manifests, acts and targets, not with cases.
+func TestRunnerSharesPods(t *testing.T) {
+	act := &Act{Name: "act", Within: time.Millisecond, Do: func(context.Context, Hands) error { return nil }}
+	var cases []Case
+	for i := range 5 {
+		c := sampleCase()
+		c.ID = fmt.Sprintf("area/case-%d", i)
+		if i >= 3 {
+			c.Act = act
+		}
+		cases = append(cases, c)
+	}
+	b := newBench()
+	results := run(t, b, []Target{{Node: "a"}, {Node: "b"}}, cases...)
+	assert.Len(t, results, 10)
+	assert.Equal(t, map[string]int{"fixture.yaml": 4, "control.yaml": 4}, b.created)
+	assert.Len(t, b.removed, 8, "every pod is discarded")
+	for i, r := range results {
+		assert.Equal(t, cases[i%5].ID, r.Case.ID, "results come in the catalogue's order")
+	}
+}
+
+// TestRunnerObservesUntilTheEffectShows: the second snapshot is repeated until
+// the judge is satisfied, on the control until it has bitten.
+func TestRunnerObservesUntilTheEffectShows(t *testing.T) {
+	c, b := sampleCase(), newBench()
+	c.Act = &Act{Name: "slow", Within: 5 * time.Second, Do: func(context.Context, Hands) error { return nil }}
+	const effect = 7
+	b.observe = func(file string, round int) *probe.Snapshot {
+		if file == "control.yaml" {
+			return &probe.Snapshot{}
+		}
+		return &probe.Snapshot{Self: round}
+	}
+	c.Judge = func(o Observation) error {
+		if o.AfterIn("app").Self < effect {
+			return Violation("the effect", "not yet")
+		}
+		return nil
+	}
+	c.Act.Within = 300 * time.Millisecond
+	results := run(t, b, oneTarget, c)
+	assert.Equal(t, Conformant, results[0].Outcome, results[0].Reason)
+}
+
+// TestRunnerWaitsForTheControlWhereNothingMayHappen: a claim that nothing
+// happens is judged only after the control showed what would have.
+func TestRunnerWaitsForTheControlWhereNothingMayHappen(t *testing.T) {
+	c, b := sampleCase(), newBench()
+	c.Act = &Act{Name: "harmless", Within: 10 * time.Second, NoEffect: true, Do: func(context.Context, Hands) error { return nil }}
+	var mu sync.Mutex
+	var controlBit, fixtureSeen time.Time
+	b.observe = func(file string, round int) *probe.Snapshot {
+		mu.Lock()
+		defer mu.Unlock()
+		if file == "control.yaml" && round >= 4 {
+			if controlBit.IsZero() {
+				controlBit = time.Now()
+			}
+			return &probe.Snapshot{Self: 99}
+		}
+		if file == "fixture.yaml" && round == 2 {
+			fixtureSeen = time.Now()
+		}
+		return &probe.Snapshot{Self: 1}
+	}
+	c.Judge = func(o Observation) error {
+		if o.AfterIn("app").Self == 99 {
+			return Violation("nothing", "the effect")
+		}
+		if o.AfterIn("app").Self != 1 {
+			return CannotTell("a second snapshot", "none")
+		}
+		return nil
+	}
+	results := run(t, b, oneTarget, c)
+	assert.Equal(t, Conformant, results[0].Outcome, results[0].Reason)
+	assert.True(t, fixtureSeen.After(controlBit), "the fixture was judged too early")
+}
+
+func TestRunnerStopsWhenInterrupted(t *testing.T) {
+	c, b := sampleCase(), newBench()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	c.Act = &Act{Name: "endless", Within: time.Hour, Do: func(ctx context.Context, _ Hands) error {
+		cancel(errors.New("interrupted by a test"))
+		<-ctx.Done()
+		return context.Cause(ctx)
+	}}
+	runner := &Runner{
+		Cluster: b, Cases: []Case{c}, Targets: oneTarget, Fixtures: manifestFor, Timeout: time.Second, Parallel: 4,
+		Evidence: noEvidence{}, Log: t.Logf, OnResult: func(Result) {}, OnReady: func(Target, string, time.Duration) {},
+		Skip: func(Case) string { return "" },
+	}
+	results := runner.Run(ctx)
+	require.Len(t, results, 1)
+	assert.Equal(t, Inconclusive, results[0].Outcome)
+	assert.Contains(t, results[0].Reason, "interrupted by a test")
+}
