@@ -289,3 +289,57 @@ slim() {
 	rm -rf "$root"/usr/share/{man,info,locale,lintian,bash-completion,zoneinfo} \
 		"$root"/var/cache/apt/* "$root"/var/lib/apt/lists/* "$root"/var/cache/debconf/*-old "$root"/var/log/*.log "$root"/var/log/apt/*
 }
+
+# present tells whether the engine has an image.
+present() {
+	"$ENGINE" image inspect "$1" >/dev/null 2>&1
+}
+
+# by_digest drops the tag of a reference that has a digest too: not all engines accept both, and
+# the digest is what counts.
+by_digest() {
+	sed 's/:[^:@/]*@/@/' <<<"$1"
+}
+
+# reachable asks the registry of an image for its manifest, and takes no answer in ten seconds for
+# no. The engine asks, so that its mirrors and proxies count.
+reachable() {
+	timeout 10 "$ENGINE" manifest inspect "$1" >/dev/null 2>&1
+}
+
+# pause_part builds our own pause, and sets RESULT to the folder with the program.
+pause_part() {
+	cached pause "$(hash_of "$IMAGES/pause" "$(architecture)" "$(declare -f build_pause)")" pause build_pause
+}
+
+build_pause() {
+	require_packages gcc libc6-dev
+	gcc -static -Os -Wall -Wextra -Werror -s -o pause "$IMAGES/pause/pause.c"
+}
+
+# deb_root FOLDER PACKAGE... unpacks the packages and what they need to run into a root, with apt's
+# own answer to what that is. No maintainer script runs: enough for a program in a container, and
+# a tenth of the time and size of a system.
+deb_root() {
+	local root="$1" package packages=() debs
+	shift
+	for package in $(apt-get --option Dir::State::status=/dev/null --no-install-recommends --simulate install "$@" |
+		awk '$1 == "Inst" { print $2 }'); do
+		packages+=("$package")
+	done
+	# apt's own user writes the files.
+	debs="$(mktemp -d "${TMPDIR:-/tmp}/procns-debs.XXXXXX")"
+	chmod 777 "$debs"
+	(cd "$debs" && apt-get download "${packages[@]}")
+	mkdir -p "$root"/{dev,etc,proc,root,run,sys,tmp,usr/{bin,sbin,lib,lib64},var}
+	chmod 1777 "$root/tmp"
+	for package in bin sbin lib lib64; do
+		ln -s "usr/$package" "$root/$package"
+	done
+	ln -s ../run "$root/var/run"
+	for package in "$debs"/*.deb; do
+		dpkg-deb --fsys-tarfile "$package" | tar --extract --keep-directory-symlink --directory "$root"
+	done
+	rm -rf "$debs"
+	slim "$root"
+}

@@ -75,11 +75,6 @@ build_coredns() {
 	go_build "$1" -ldflags '-s -w' tool
 }
 
-build_pause() {
-	require_packages gcc libc6-dev
-	gcc -static -Os -Wall -Wextra -Werror -s -o pause "$IMAGES/pause/pause.c"
-}
-
 # build_base makes the distribution's part: the node's root, and kube-proxy's, which is a few
 # commands and libraries out of the same root.
 build_base() {
@@ -255,10 +250,6 @@ build_parts() {
 	PARTS[store]="$RESULT"
 }
 
-pause_part() {
-	cached pause "$(hash_of "$IMAGES/pause" "$(architecture)" "$(declare -f build_pause)")" pause build_pause
-}
-
 base_part() {
 	cached base "$(base_hash)" "base of the node ($(distribution))" build_base
 }
@@ -344,32 +335,23 @@ build_image() {
 # Which image
 #
 
-present() {
-	"$ENGINE" image inspect "$1" >/dev/null 2>&1
-}
-
-# kind_default prints kind's default image if the engine has it or can pull it. What it costs to
-# find out that there is no network is bounded: the first question has ten seconds for an answer.
+# kind_default sets REFERENCE to kind's default image if the engine has it or can pull it. What it
+# costs to find out that there is no network is bounded: the first question has ten seconds.
 kind_default() {
 	local image
 	image="$(cd "$ROOT" && go run ./scripts/kind-default-image)"
 	if [[ -n ${K8S_VERSION:-} && $image != *":$K8S_VERSION@"* && $image != *":$K8S_VERSION" ]]; then
-		return 1
-	fi
-	# Engines disagree about what a name without a registry means; kind means docker's.
-	image="docker.io/${image#docker.io/}"
-	# Nor do all of them accept a tag and a digest at once. The digest is what counts.
-	image="$(sed 's/:[^:@/]*@/@/' <<<"$image")"
-	if present "$image"; then
-		echo "$image"
 		return
 	fi
-	if ! timeout 10 "$ENGINE" manifest inspect "$image" >/dev/null 2>&1; then
-		say "kind's own image cannot be pulled here (no answer for $image): building one"
-		return 1
+	image="$(by_digest "docker.io/$image")"
+	if present "$image"; then
+		REFERENCE="$image"
+	elif ! reachable "$image"; then
+		say "kind's own image cannot be had here ($image does not answer): building one"
+	else
+		step "pull $image" timeout 1800 "$ENGINE" pull "$image"
+		REFERENCE="$image"
 	fi
-	step "pull $image" timeout 1800 "$ENGINE" pull "$image"
-	echo "$image"
 }
 
 main() {
@@ -380,21 +362,25 @@ main() {
 	RELEASE="${K8S_VERSION:-$DEFAULT_VERSION}"
 	GO_VERSION="$(go version)"
 	use_engine
-	local reference
-	reference="localhost/procns/node:$RELEASE-$(image_hash)"
-	if present "$reference"; then
-		echo "$reference"
+	local built
+	built="localhost/procns/node:$RELEASE-$(image_hash)"
+	if present "$built"; then
+		echo "$built"
 		return
 	fi
 	make_temp
 	lock node-image
-	if ! present "$reference"; then
-		if kind_default; then
-			return
-		fi
-		build_image "$reference"
+	REFERENCE=
+	if present "$built"; then # another run built it while this one waited
+		REFERENCE="$built"
+	else
+		kind_default
 	fi
-	echo "$reference"
+	if [[ -z $REFERENCE ]]; then
+		build_image "$built"
+		REFERENCE="$built"
+	fi
+	echo "$REFERENCE"
 }
 
 main "$@"
