@@ -276,7 +276,6 @@ func (c *conformance) gateOff(ctx context.Context, version suite.Version) (strin
 	if err != nil {
 		return suite.GateOff(version, "", err)
 	}
-	c.session.Discard(stored.Name)
 	return suite.GateOff(version, suite.StateOf(stored).Sharing, nil)
 }
 

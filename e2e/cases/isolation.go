@@ -2,8 +2,6 @@ package cases
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 
 	"procns/e2e/internal/probe"
 	"procns/e2e/internal/suite"
@@ -37,7 +35,10 @@ func isolationCases() []suite.Case {
 // it sees descends from there (or from an exec), no sibling's process is among
 // it, and no sibling has its PID namespace.
 func eachAlone(o suite.Observation) error {
-	names := slices.Sorted(maps.Keys(o.Markers))
+	names, err := marked(o)
+	if err != nil {
+		return err
+	}
 	for _, name := range names {
 		own := o.Container(name)
 		first, ok := own.Find(func(p probe.Process) bool { return p.Has(o.Markers[name]) })

@@ -118,7 +118,7 @@ func hide(o *suite.Observation, container string, chosen func(probe.Process) boo
 
 func isPID1(p probe.Process) bool  { return p.PID == 1 }
 func isNginx(p probe.Process) bool { return p.Comm == "nginx" }
-func marked(o *suite.Observation, name string) func(probe.Process) bool {
+func withMarker(o *suite.Observation, name string) func(probe.Process) bool {
 	marker := o.Markers[name]
 	return func(p probe.Process) bool { return p.Has(marker) }
 }
@@ -191,7 +191,7 @@ func fileDiffers(container, path string) breakage {
 }
 
 func hidden(container, marker string) breakage {
-	return breakage{container + " does not see " + marker, func(o *suite.Observation) { hide(o, container, marked(o, marker)) }}
+	return breakage{container + " does not see " + marker, func(o *suite.Observation) { hide(o, container, withMarker(o, marker)) }}
 }
 
 func namespaceOf(container string) breakage {
@@ -202,7 +202,7 @@ func namespaceOf(container string) breakage {
 
 func pidReused(container, marker string) breakage {
 	return breakage{container + " sees another process with " + marker + "'s PID", func(o *suite.Observation) {
-		edit(o, container, marked(o, marker), func(p *probe.Process) { p.StartTime++ })
+		edit(o, container, withMarker(o, marker), func(p *probe.Process) { p.StartTime++ })
 	}}
 }
 
@@ -243,10 +243,10 @@ var breakages = map[string][]breakage{
 	},
 	"pid1/no-container-is": {
 		{"one container's process is PID 1", func(o *suite.Observation) {
-			edit(o, "two", marked(o, "two"), func(p *probe.Process) { p.PID = 1 })
+			edit(o, "two", withMarker(o, "two"), func(p *probe.Process) { p.PID = 1 })
 		}},
 		{"one container's process is a child of PID 1", func(o *suite.Observation) {
-			edit(o, "two", marked(o, "two"), func(p *probe.Process) { p.PPID = 1 })
+			edit(o, "two", withMarker(o, "two"), func(p *probe.Process) { p.PPID = 1 })
 		}},
 	},
 	"pid1/hangup-reaches-the-sandbox": {
@@ -332,12 +332,12 @@ var sharesAnyway = []breakage{
 		o.Before["one"].Namespaces["pid"] = o.Before["two"].Namespaces["pid"]
 	}},
 	{"a sibling's process is visible", func(o *suite.Observation) {
-		p, _ := o.Container("two").Find(marked(o, "two"))
+		p, _ := o.Container("two").Find(withMarker(o, "two"))
 		p.PID, p.PPID = 9999, 1
 		o.Before["one"].Processes = append(o.Before["one"].Processes, p)
 	}},
 	{"the first process is not PID 1", func(o *suite.Observation) {
-		edit(o, "three", marked(o, "three"), func(p *probe.Process) { p.PID = 7 })
+		edit(o, "three", withMarker(o, "three"), func(p *probe.Process) { p.PID = 7 })
 	}},
 	{"another process has its parent outside", func(o *suite.Observation) {
 		o.Before["one"].Processes = append(o.Before["one"].Processes, probe.Process{PID: 9999, Comm: "stranger"})
@@ -346,7 +346,7 @@ var sharesAnyway = []breakage{
 
 func environ(container string, access probe.Access) breakage {
 	return breakage{container + ": environ " + access.String(), func(o *suite.Observation) {
-		edit(o, container, marked(o, "argument"), func(p *probe.Process) { p.Environ = access })
+		edit(o, container, withMarker(o, "argument"), func(p *probe.Process) { p.Environ = access })
 	}}
 }
 

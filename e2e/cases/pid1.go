@@ -106,9 +106,13 @@ func sandboxOwnsPID1(o suite.Observation) error {
 // firstProcessesAreNotPID1 finds each container's first process by the random
 // text in its arguments.
 func firstProcessesAreNotPID1(o suite.Observation) error {
-	for name, marker := range o.Markers {
+	names, err := marked(o)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
 		own := o.Container(name)
-		first, ok := own.Find(func(p probe.Process) bool { return p.Has(marker) })
+		first, ok := own.Find(func(p probe.Process) bool { return p.Has(o.Markers[name]) })
 		if !ok {
 			return suite.CannotTell("container "+name+" sees its own first process", "it does not", own)
 		}
@@ -126,6 +130,7 @@ var hangUpPID1 = &suite.Act{
 	Name:     "hang-up-pid-1",
 	Within:   30 * time.Second,
 	NoEffect: true,
+	Sees:     []string{"nginx"},
 	Do: func(ctx context.Context, pod suite.Hands) error {
 		_, err := pod.Exec(ctx, "nginx", "nginx", "sh", "-c", "kill -HUP 1")
 		return err

@@ -132,6 +132,7 @@ const accessLog = "/logs/access.log"
 var rotateLog = &suite.Act{
 	Name:   "rotate-log",
 	Within: 30 * time.Second,
+	Sees:   []string{"nginx"},
 	Do: func(ctx context.Context, pod suite.Hands) error {
 		m, ok := master(pod.Before().Container("sidecar"))
 		if !ok {

@@ -44,8 +44,21 @@ func visibilityCases() []suite.Case {
 	}
 }
 
-func everyPairVisible(o suite.Observation) error {
+// marked returns the containers that have a random text in their arguments,
+// which is named like them. Fewer than two prove nothing about each other.
+func marked(o suite.Observation) ([]string, error) {
 	names := slices.Sorted(maps.Keys(o.Markers))
+	if len(names) < 2 {
+		return nil, suite.CannotTell("at least two containers with a marker", fmt.Sprintf("%d", len(names)))
+	}
+	return names, nil
+}
+
+func everyPairVisible(o suite.Observation) error {
+	names, err := marked(o)
+	if err != nil {
+		return err
+	}
 	for _, of := range names {
 		has := func(p probe.Process) bool { return p.Has(o.Markers[of]) }
 		own, ok := o.Container(of).Find(has)
@@ -65,15 +78,19 @@ func everyPairVisible(o suite.Observation) error {
 }
 
 func onePIDNamespace(o suite.Observation) error {
+	names, err := marked(o)
+	if err != nil {
+		return err
+	}
 	inodes := map[uint64]bool{}
 	var seen []*probe.Snapshot
-	for _, name := range slices.Sorted(maps.Keys(o.Markers)) {
+	for _, name := range names {
 		s := o.Container(name)
 		inodes[s.Namespaces["pid"]] = true
 		seen = append(seen, s)
 	}
-	if len(seen) < 2 || inodes[0] {
-		return suite.CannotTell("the PID namespaces of at least two containers", fmt.Sprint(inodes), seen...)
+	if inodes[0] {
+		return suite.CannotTell("the PID namespace of each container", fmt.Sprint(inodes), seen...)
 	}
 	if len(inodes) != 1 {
 		return suite.Violation("one PID namespace", fmt.Sprintf("%d namespaces", len(inodes)), seen...)

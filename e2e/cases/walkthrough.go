@@ -113,6 +113,7 @@ func manifestRuns(o suite.Observation) error {
 var walkByAttach = &suite.Act{
 	Name:   "walk-by-attach",
 	Within: 30 * time.Second,
+	Sees:   []string{"nginx"},
 	Do: func(ctx context.Context, pod suite.Hands) error {
 		return pod.Attach(ctx, "shell", func(t *probe.Terminal) error {
 			err := attachedWalk(t, pod)
@@ -125,6 +126,7 @@ var walkByAttach = &suite.Act{
 var walkByExec = &suite.Act{
 	Name:   "walk-by-exec",
 	Within: 30 * time.Second,
+	Sees:   []string{"nginx"},
 	Do: func(ctx context.Context, pod suite.Hands) error {
 		walk := func(name, command string) (string, error) {
 			result, err := pod.Exec(ctx, name, "shell", "sh", "-c", command)
@@ -271,7 +273,8 @@ func psListsAll(o suite.Observation) error {
 	if !slices.ContainsFunc(rows, func(r probe.PSRow) bool { return r.Command == "sh" || strings.HasSuffix(r.Command, "/sh") }) {
 		return missing("the shell")
 	}
-	if len(psRows(rows, "ps ax")) == 0 {
+	// A busybox whose shell runs ps within itself lists it as {ps}.
+	if len(psRows(rows, "ps ax"))+len(psRows(rows, "{ps}")) == 0 {
 		return missing("ps itself")
 	}
 	return nil

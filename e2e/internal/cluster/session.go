@@ -79,9 +79,8 @@ type Session struct {
 	store cache.Store
 	stop  context.CancelFunc
 
-	mu       sync.Mutex
-	changed  chan struct{} // closed and replaced at each change of any pod
-	discards sync.WaitGroup
+	mu      sync.Mutex
+	changed chan struct{} // closed and replaced at each change of any pod
 }
 
 // Open creates the run's namespace and starts the watch. The namespace admits
@@ -270,19 +269,6 @@ func Describe(pod *corev1.Pod) string {
 // ignores SIGTERM, as interactive shells do, and would use up any longer one.
 var graceSeconds int64 = 1
 
-// Discard implements suite.Cluster. Failures are left to Close, which deletes
-// the namespace with all that is in it.
-func (s *Session) Discard(pod string) {
-	if pod == "" {
-		return
-	}
-	s.discards.Go(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-		defer cancel()
-		_ = s.Client.CoreV1().Pods(s.Namespace).Delete(ctx, pod, metav1.DeleteOptions{GracePeriodSeconds: &graceSeconds})
-	})
-}
-
 func (s *Session) remote(pod string) probe.Remote {
 	return probe.Remote{Client: s.Client, Config: s.Config, Namespace: s.Namespace, Pod: pod}
 }
@@ -302,7 +288,17 @@ func (s *Session) Observe(ctx context.Context, pod, container string, paths []st
 // Attach implements suite.Cluster.
 func (s *Session) Attach(ctx context.Context, pod, container string, converse func(*probe.Terminal) error) error {
 	s.Counts.Execs.Add(1)
-	return s.remote(pod).Attach(ctx, container, converse)
+	// As kubectl does, which asks the pod: where the container has no terminal,
+	// attaching with one would wait for a stream that never comes.
+	tty := true
+	if current, ok := s.Current(pod); ok {
+		for _, c := range current.Spec.Containers {
+			if c.Name == container {
+				tty = c.TTY
+			}
+		}
+	}
+	return s.remote(pod).Attach(ctx, container, tty, converse)
 }
 
 // Close deletes everything the run created and waits until it is gone. It uses
@@ -312,7 +308,6 @@ func (s *Session) Close(ctx context.Context) error {
 	if s == nil {
 		return nil
 	}
-	s.discards.Wait()
 	if s.stop != nil {
 		defer s.stop()
 	}

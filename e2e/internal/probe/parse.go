@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 //go:embed observe.sh
@@ -290,10 +291,22 @@ func (p *Process) readStatus(text []byte) error {
 
 func (f frame) access() Access {
 	if f.code == 0 {
-		return Access{Text: string(f.stdout)}
+		return accessTo(f.stdout)
 	}
 	message := strings.TrimSpace(string(f.stderr))
 	return Access{Errno: ErrnoOf(message), Message: message}
+}
+
+// binaryHead is how much is kept of what is no text: enough for a file's magic.
+const binaryHead = 64
+
+func accessTo(content []byte) Access {
+	if utf8.Valid(content) {
+		return Access{Text: string(content)}
+	}
+	digest := Access{Text: string(content)}.SHA256()
+	head := content[:min(len(content), binaryHead)]
+	return Access{Text: strings.ToValidUTF8(string(head), "?"), Digest: digest}
 }
 
 // links reads `ls -l` lines of the form "… PREFIXname -> target".

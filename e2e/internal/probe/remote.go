@@ -12,12 +12,12 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/util/httpstream"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/remotecommand"
 	utilexec "k8s.io/client-go/util/exec"
+	"k8s.io/streaming/pkg/httpstream"
 )
 
 // CommandResult is the end of one command run in a container: what it printed
@@ -106,11 +106,12 @@ func (r Remote) Observe(ctx context.Context, container string, paths []string) (
 	return snapshot, raw, nil
 }
 
-// Attach opens a terminal on the container's own process, as
-// `kubectl attach -it` does, and hands it to converse. Leaving converse detaches.
-func (r Remote) Attach(ctx context.Context, container string, converse func(*Terminal) error) error {
+// Attach connects to the container's own process, as `kubectl attach -it` does,
+// and hands the connection to converse. tty says whether the container has a
+// terminal. Leaving converse detaches.
+func (r Remote) Attach(ctx context.Context, container string, tty bool, converse func(*Terminal) error) error {
 	request := r.subresource("attach").VersionedParams(&corev1.PodAttachOptions{
-		Container: container, Stdin: true, Stdout: true, TTY: true,
+		Container: container, Stdin: true, Stdout: true, Stderr: !tty, TTY: tty,
 	}, scheme.ParameterCodec)
 	ctx, detach := context.WithCancel(ctx)
 	defer detach()
@@ -118,9 +119,13 @@ func (r Remote) Attach(ctx context.Context, container string, converse func(*Ter
 	terminal := newTerminal(ctx, keyboard)
 	streamed := make(chan error, 1)
 	go func() {
-		err := r.stream(ctx, request, remotecommand.StreamOptions{
-			Stdin: stdin, Stdout: terminal, Tty: true, TerminalSizeQueue: newSizeQueue(ctx),
-		})
+		options := remotecommand.StreamOptions{Stdin: stdin, Stdout: terminal, Tty: tty}
+		if tty {
+			options.TerminalSizeQueue = newSizeQueue(ctx)
+		} else {
+			options.Stderr = terminal
+		}
+		err := r.stream(ctx, request, options)
 		terminal.close(err)
 		// Unblocks a key press that nobody reads any more.
 		_ = stdin.CloseWithError(io.ErrClosedPipe)

@@ -26,9 +26,11 @@ const (
 )
 
 // Access is the result of one attempt to read something: its text, or the
-// errno it was refused with.
+// errno it was refused with. Of what is no text (UTF-8), Text holds the head
+// only, and Digest the SHA-256 of all of it.
 type Access struct {
 	Text    string `json:"text,omitempty"`
+	Digest  string `json:"digest,omitempty"`
 	Errno   Errno  `json:"errno,omitempty"`
 	Message string `json:"message,omitempty"`
 }
@@ -38,6 +40,9 @@ func (a Access) OK() bool { return a.Errno == "" }
 
 // SHA256 is the hexadecimal digest of what was read.
 func (a Access) SHA256() string {
+	if a.Digest != "" {
+		return a.Digest
+	}
 	sum := sha256.Sum256([]byte(a.Text))
 	return hex.EncodeToString(sum[:])
 }

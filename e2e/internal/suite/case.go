@@ -103,6 +103,9 @@ type Act struct {
 	// Within bounds the wait for the act's effect. The runner observes again
 	// until the judges are satisfied (fixture) or have bitten (control).
 	Within time.Duration
+	// Sees names the containers whose second snapshot the judges look at. Empty
+	// means all; each costs one exec a round.
+	Sees []string
 	// NoEffect marks an act whose claim is that nothing happens. Then the
 	// fixture's second snapshot is taken only after the control has shown the
 	// effect, and as much time again has passed.

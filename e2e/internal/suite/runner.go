@@ -26,8 +26,6 @@ type Cluster interface {
 	Await(ctx context.Context, pod string, what string, done func(*corev1.Pod) bool) (*corev1.Pod, error)
 	// Current is the watched state of a pod, without a request.
 	Current(pod string) (*corev1.Pod, bool)
-	// Discard deletes a pod in the background.
-	Discard(pod string)
 	Exec(ctx context.Context, pod, container string, command ...string) (probe.CommandResult, error)
 	Observe(ctx context.Context, pod, container string, paths []string) (*probe.Snapshot, string, error)
 	Attach(ctx context.Context, pod, container string, converse func(*probe.Terminal) error) error
@@ -149,9 +147,9 @@ func (r *Runner) runTarget(ctx context.Context, target Target, slots chan struct
 		})
 	}
 	wg.Wait()
+	// The pods go with the run's namespace, in one request.
 	for _, s := range stages {
 		<-s.done // a neighbour may outlast the cases
-		r.Cluster.Discard(s.pod)
 	}
 	return results
 }
@@ -335,7 +333,7 @@ func (s *stage) perform(ctx context.Context) error {
 func (s *stage) observeUntilGiven(ctx context.Context, pod *corev1.Pod) error {
 	deadline := time.Now().Add(s.runner.Timeout)
 	for {
-		before, err := s.observe(ctx, pod, "before")
+		before, err := s.observe(ctx, pod, "before", nil)
 		if err != nil {
 			return err
 		}
@@ -362,7 +360,7 @@ func (s *stage) act(ctx context.Context, pod *corev1.Pod) error {
 	}
 	deadline := began.Add(act.Within)
 	for {
-		after, err := s.observe(ctx, pod, "after")
+		after, err := s.observe(ctx, pod, "after", act.Sees)
 		if err != nil {
 			return err
 		}
@@ -427,10 +425,13 @@ func (s *stage) waitForControls(ctx context.Context, began time.Time) error {
 	return nil
 }
 
-// observe takes one snapshot from each container.
-func (s *stage) observe(ctx context.Context, pod *corev1.Pod, when string) (map[string]*probe.Snapshot, error) {
+// observe takes one snapshot from each container, or from those named.
+func (s *stage) observe(ctx context.Context, pod *corev1.Pod, when string, only []string) (map[string]*probe.Snapshot, error) {
 	snapshots := map[string]*probe.Snapshot{}
 	for _, c := range pod.Spec.Containers {
+		if len(only) > 0 && !slices.Contains(only, c.Name) {
+			continue
+		}
 		if state := s.observation.Pod.Containers[c.Name]; state.ExitCode != nil && !state.Running {
 			continue // it ended before the first snapshot, which is what its case is about
 		}
