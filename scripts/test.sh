@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# Runs everything that needs no cluster: go vet, the unit tests (with the race
+# detector where a C compiler is there for it), and each fuzz target briefly.
+#
+# FUZZTIME says how long each fuzz target runs: 5s unless told otherwise; 0
+# leaves fuzzing out (the seeds are tried by the unit tests all the same).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=scripts/lib.sh
+. scripts/lib.sh
+
+FUZZTIME="${FUZZTIME:-5s}"
+
+# packages prints all but ./e2e: that one is the suite itself and wants a cluster.
+packages() {
+	go list ./... | grep -v '/e2e$'
+}
+
+# fuzz_targets prints a package and one of its fuzz targets a line. `go test -list` prints the
+# names first, and then the package that they belong to.
+fuzz_targets() {
+	local word package names=()
+	while read -r word package _; do
+		case "$word" in
+		Fuzz*) names+=("$word") ;;
+		ok)
+			if ((${#names[@]} > 0)); then
+				printf "$package %s\n" "${names[@]}"
+			fi
+			names=()
+			;;
+		esac
+	done < <(go test -list '^Fuzz' "$@")
+}
+
+have go || die "go is not installed: install Go $(sed -n 's/^go //p' go.mod) or newer"
+# The JUnit report is validated against its schema with it.
+have xmllint || require_packages libxml2-utils
+
+race=()
+if [[ $(go env CGO_ENABLED) == 1 ]] && have "$(go env CC)"; then
+	race=(-race)
+else
+	say "no C compiler: testing without the race detector"
+fi
+
+listed=$(packages)
+mapfile -t tested <<<"$listed"
+
+begin=$SECONDS
+say "go vet"
+go vet ./...
+say "go vet: $((SECONDS - begin))s"
+
+begin=$SECONDS
+say "go test ${race[*]} (${#tested[@]} packages)"
+if ! go test "${race[@]}" "${tested[@]}"; then
+	printf 'test: go test failed, see above\n' >&2
+	exit 1
+fi
+say "go test: $((SECONDS - begin))s"
+
+fuzzed=0
+if [[ ! $FUZZTIME =~ ^0[a-z]*$ ]]; then
+	targets=$(fuzz_targets "${tested[@]}")
+	while read -r package target; do
+		if [[ -z $target ]]; then
+			continue
+		fi
+		begin=$SECONDS
+		if ! said=$(go test -run '^$' -fuzz "^$target\$" -fuzztime "$FUZZTIME" "$package" 2>&1); then
+			printf '%s\n' "$said" >&2
+			printf 'test: %s in %s found a failure: the input is kept below its testdata/fuzz\n' "$target" "$package" >&2
+			exit 1
+		fi
+		say "$target: $((SECONDS - begin))s"
+		fuzzed=$((fuzzed + 1))
+	done <<<"$targets"
+fi
+say "test: ${#tested[@]} packages passed, $fuzzed fuzz targets found nothing (${SECONDS}s)"
