@@ -187,7 +187,7 @@ func (s *Snapshot) readSelf(f frame) error {
 			if s.Files == nil {
 				s.Files = map[string]Access{}
 			}
-			s.Files[path] = f.access()
+			s.Files[path] = f.fileAccess()
 		}
 	}
 	return nil
@@ -224,7 +224,7 @@ func (p *Process) read(f frame) error {
 			if p.Files == nil {
 				p.Files = map[string]Access{}
 			}
-			p.Files[path] = f.access()
+			p.Files[path] = f.fileAccess()
 		}
 	}
 	return nil
@@ -291,7 +291,7 @@ func (p *Process) readStatus(text []byte) error {
 
 func (f frame) access() Access {
 	if f.code == 0 {
-		return accessTo(f.stdout)
+		return Access{Text: string(f.stdout)}
 	}
 	message := strings.TrimSpace(string(f.stderr))
 	return Access{Errno: ErrnoOf(message), Message: message}
@@ -300,13 +300,14 @@ func (f frame) access() Access {
 // binaryHead is how much is kept of what is no text: enough for a file's magic.
 const binaryHead = 64
 
-func accessTo(content []byte) Access {
-	if utf8.Valid(content) {
-		return Access{Text: string(content)}
+// fileAccess is access to a file, which may be a program.
+func (f frame) fileAccess() Access {
+	a := f.access()
+	if !utf8.ValidString(a.Text) {
+		a.Digest = a.SHA256()
+		a.Text = strings.ToValidUTF8(a.Text[:min(len(a.Text), binaryHead)], "?")
 	}
-	digest := Access{Text: string(content)}.SHA256()
-	head := content[:min(len(content), binaryHead)]
-	return Access{Text: strings.ToValidUTF8(string(head), "?"), Digest: digest}
+	return a
 }
 
 // links reads `ls -l` lines of the form "… PREFIXname -> target".
