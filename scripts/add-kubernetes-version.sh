@@ -69,7 +69,7 @@ main() {
 	temp="$(mktemp -d)"
 	# shellcheck disable=SC2064 # the path is known now and local later
 	trap "rm -rf '$temp'" EXIT
-	(cd "$temp" && GOWORK=off GOFLAGS= write_mod "$version" "$(upstream_mod "$version")")
+	(cd "$temp" && GOWORK=off GOFLAGS='' write_mod "$version" "$(upstream_mod "$version")")
 	mkdir -p "$folder"
 	cp "$temp/go.mod" "$temp/go.sum" "$folder/"
 	echo "wrote ${folder#"$here"/}" >&2

@@ -265,6 +265,7 @@ distribution() {
 mirror() {
 	local id codename
 	read -r id codename <<<"$(distribution)"
+	# shellcheck disable=SC2016 # apt's variables, not the shell's
 	apt-get indextargets --format '$(ORIGIN) $(CODENAME) $(COMPONENT) $(REPO_URI)' 'Created-By: Packages' |
 		awk -v id="$id" -v codename="$codename" 'tolower($1) == id && $2 == codename && $3 == "main" { print $4; exit }'
 }
@@ -340,6 +341,6 @@ deb_root() {
 	for package in "$debs"/*.deb; do
 		dpkg-deb --fsys-tarfile "$package" | tar --extract --keep-directory-symlink --directory "$root"
 	done
-	rm -rf "$debs"
+	rm -rf "$debs" "$root"/usr/lib/*/gconv # tables of old character sets
 	slim "$root"
 }

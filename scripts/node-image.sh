@@ -193,7 +193,7 @@ import_images() {
 	done
 	for archive in "$@"; do
 		# The label keeps kubelet's garbage collection away from them: no registry would replace them.
-		ctr_import images import --local --no-unpack --all-platforms --digests --label io.cri-containerd.pinned=pinned "$archive"
+		ctr_import images import --local --no-unpack --all-platforms --label io.cri-containerd.pinned=pinned "$archive"
 	done
 	kill "$daemon"
 	wait "$daemon" || true

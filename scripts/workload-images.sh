@@ -64,9 +64,11 @@ build_nginx() {
 build_busybox() {
 	local applet
 	debian_like || die "no registry answers, and busybox can only be built as root on Debian or a kin: give the network, or an image"
-	deb_root root busybox-static
+	# Not busybox-static: Debian's static one runs applets inside the shell, so that a `ps` or a `sleep`
+	# of a script has the command line of the script. In the official image each is a process of its own.
+	deb_root root busybox
 	add_users root
-	for applet in $(root/bin/busybox --list); do
+	for applet in $(chroot root /bin/busybox --list); do
 		if [[ $applet != busybox ]]; then
 			ln -s busybox "root/bin/$applet"
 		fi
