@@ -7,6 +7,14 @@ VERSION := $(shell git describe --always --dirty --tags 2>/dev/null || echo unve
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
+.PHONY: e2e
+e2e: ## The main job: a kind cluster, every case on each worker, a report. KEEP=1 keeps the cluster, ARGS="…" are flags.
+	@scripts/e2e.sh
+
+.PHONY: down
+down: build ## Delete the cluster that KEEP=1 kept.
+	@scripts/down.sh
+
 .PHONY: test
 test: ## Everything that needs no cluster: vet, unit tests, each fuzz target for FUZZTIME (5s).
 	@scripts/test.sh

@@ -40,6 +40,9 @@ func mainWithCode(m *testing.M) int {
 		listCases(os.Stdout)
 		return suite.ExitConformant
 	}
+	if o.down {
+		return deleteKept(o)
+	}
 	selected, err := selectCases(cases.All(), o.run)
 	if err != nil {
 		return refuse(err)
@@ -124,13 +127,8 @@ func (c *conformance) problem(ctx context.Context, err error) {
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause
 	}
-	c.report.Problem = strings.Join(strings.Fields(err.Error()), " ")
+	c.report.Problem = oneLine(err)
 	c.log.Printf("set-up: %v", err)
-}
-
-func refuse(err error) int {
-	fmt.Fprintf(os.Stderr, "procns: %v\n", err)
-	return suite.ExitUsage
 }
 
 // withoutTestFlags leaves the testing package's flags to flag.Parse, which

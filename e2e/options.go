@@ -20,6 +20,7 @@ type options struct {
 	kubeconfig, context string
 	run                 string
 	list                bool
+	down                bool
 
 	provision  bool // make a kind cluster: no kubeconfig was given
 	engine     string
@@ -78,6 +79,7 @@ func parseOptions(arguments []string, output io.Writer) (options, error) {
 	flags.StringVar(&o.context, "context", "", "judge the cluster of this kubeconfig `context`")
 	flags.StringVar(&o.run, "run", "", "run the cases whose ID matches this `pattern` only: an ID, or a pattern with * such as signals/*")
 	flags.BoolVar(&o.list, "list", false, "list the cases, without a cluster")
+	flags.BoolVar(&o.down, "down", false, "delete the kind cluster that an earlier run kept, and do nothing else")
 	flags.StringVar(&o.engine, "engine", "podman", "container `engine` for the kind cluster: docker, podman or nerdctl")
 	flags.StringVar(&o.nodeImage, "node-image", "", "node `image` for the kind cluster (default: kind's own)")
 	flags.StringVar(&o.kindConfig, "kind-config", "kind-config.yaml", "kind's configuration `file`")

@@ -202,6 +202,31 @@ func (c *conformance) provisionCluster(ctx context.Context) error {
 	})
 }
 
+// deleteKept deletes the cluster that -keep kept, if there is one.
+func deleteKept(o options) int {
+	folder, err := filepath.Abs(o.reportDir)
+	if err != nil {
+		return refuse(err)
+	}
+	kept, err := cluster.NewKind(keptCluster, o.engine, "", folder, os.Stderr)
+	if err != nil {
+		return refuse(err)
+	}
+	if err := kept.Destroy(context.Background()); err != nil {
+		return refuse(err)
+	}
+	fmt.Fprintf(os.Stderr, "procns: the kind cluster %q is gone\n", keptCluster)
+	return suite.ExitConformant
+}
+
+// refuse says in one line why the suite does not run.
+func refuse(err error) int {
+	fmt.Fprintf(os.Stderr, "procns: %s\n", oneLine(err))
+	return suite.ExitUsage
+}
+
+func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
+
 // preflight finds out whether the suite can run, and on what.
 func (c *conformance) preflight(ctx context.Context, config *rest.Config, client kubernetes.Interface) error {
 	const answer = 10 * time.Second // for the server's first answer
@@ -301,7 +326,9 @@ func (c *conformance) noteReady(target suite.Target, manifest string, took time.
 func (c *conformance) start(ctx context.Context) {
 	go func() {
 		defer close(c.ran)
+		began := time.Now()
 		c.report.Results = c.runner.Run(ctx)
+		c.report.Stats.CatalogueSeconds = time.Since(began).Seconds()
 	}()
 }
 

@@ -11,11 +11,14 @@ import (
 )
 
 func TestParseSnapshot(t *testing.T) {
+	binary := "\x7fELF\xff\xfe" + strings.Repeat("x", 1000)
 	s := new(stream).self(42).answer("self", "file /etc/hostname", "pod\n", "", 0)
 	s.process(1, 0, "pause", "/pause\x00", "")
 	s.process(7, 0, "nginx", "nginx: master process nginx\x00\x00\x00", "A=1\x00B=2\x00").
-		answer("7", "file /etc/hostname", "\x00\xff\n\n", "", 0).
+		answer("7", "file /etc/hostname", "\x00\u00e4\n\n", "", 0).
+		answer("7", "file /bin/sh", binary, "", 0).
 		answer("7", "file /none", "", "head: /proc/7/root/none: No such file or directory\n", 1)
+	s.process(8, 7, "nginx", "\xff\x00"+strings.Repeat("a", 100)+"\x00marker\x00", "A=\xff\x00"+strings.Repeat("b", 100)+"=marker\x00")
 	s.process(42, 0, "sh", "sh\x00-c\x00script\x00"+observerName+"\x00"+testBoundary+"\x00", "")
 	s.process(43, 42, "cat", "cat\x00", "")
 	s.answer("44", "process", "", "cat: /proc/44/stat: No such file or directory\n", 1).
@@ -32,7 +35,7 @@ func TestParseSnapshot(t *testing.T) {
 	assert.Equal(t, got.ProcMount, "rw,nosuid,nodev,noexec,relatime")
 	assert.Equal(t, got.Files["/etc/hostname"].Text, "pod\n")
 
-	assert.Equal(t, len(got.Processes), 4, "a process that ended meanwhile is left out")
+	assert.Equal(t, len(got.Processes), 5, "a process that ended meanwhile is left out")
 	nginx, ok := got.Process(7)
 	assert.Assert(t, ok)
 	assert.DeepEqual(t, nginx.Argv, []string{"nginx: master process nginx"})
@@ -48,8 +51,13 @@ func TestParseSnapshot(t *testing.T) {
 	assert.Equal(t, nginx.Cwd.Text, "/srv")
 	assert.Equal(t, nginx.NSPID.Text, "pid:[4026532003]")
 	assert.Equal(t, nginx.FD.Text, "0\n1\n2\n")
-	assert.Equal(t, nginx.Files["/etc/hostname"].SHA256(), Access{Text: "\x00\xff\n\n"}.SHA256(), "the digest is of the exact bytes")
-	assert.Equal(t, nginx.Files["/etc/hostname"].Text, "\x00?\n\n", "what is no text is kept as its head")
+	assert.Equal(t, nginx.Files["/etc/hostname"].Text, "\x00\u00e4\n\n", "text keeps its exact bytes")
+	assert.Equal(t, nginx.Files["/bin/sh"].Text, "\x7fELF?"+strings.Repeat("x", 58), "what is no text is kept as its head")
+	assert.Equal(t, nginx.Files["/bin/sh"].SHA256(), Access{Text: binary}.SHA256(), "the digest is of the exact bytes")
+	worker, ok := got.Process(8)
+	assert.Assert(t, ok)
+	assert.DeepEqual(t, worker.Argv, []string{"\ufffd", strings.Repeat("a", 100), "marker"})
+	assert.Equal(t, worker.Environ.Text, "A=\ufffd\x00"+strings.Repeat("b", 100)+"=marker\x00", "no byte hides what stands behind it")
 	assert.Equal(t, nginx.Files["/none"].Errno, ENOENT)
 
 	for pid, observer := range map[int]bool{1: false, 7: false, 42: true, 43: true} {
@@ -262,7 +270,7 @@ func FuzzParseSnapshot(f *testing.F) {
 }
 
 // FuzzSnapshotRoundTrip: what a process is called, says and stores comes back
-// byte by byte.
+// byte by byte; of what is no text, the digest does.
 func FuzzSnapshotRoundTrip(f *testing.F) {
 	f.Add(uint16(7), uint16(0), "nginx", "nginx: worker process", "SECRET=x\x00", "contents\n")
 	f.Add(uint16(1), uint16(1), ") S 1 (\nName:", "-c\nx", "", "\n\n\x00\xff")

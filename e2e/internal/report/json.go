@@ -66,6 +66,7 @@ func (r Run) document() Document {
 		d.Run.Images = map[string]string{}
 	}
 	d.Stats.WallSeconds = milli(r.Stats.WallSeconds)
+	d.Stats.CatalogueSeconds = milli(r.Stats.CatalogueSeconds)
 	d.Stats.ReadySeconds = map[string]float64{}
 	for target, seconds := range r.Stats.ReadySeconds {
 		d.Stats.ReadySeconds[target] = milli(seconds)

@@ -223,7 +223,7 @@ func (p *printer) totals() {
 	if v.NotRun > 0 {
 		outcomes += fmt.Sprintf(" · %d not run", v.NotRun)
 	}
-	times := "wall time " + shortSeconds(r.Stats.WallSeconds)
+	times := fmt.Sprintf("wall time %s, the cases %s", shortSeconds(r.Stats.WallSeconds), shortSeconds(r.Stats.CatalogueSeconds))
 	if t := r.Stats.T(); t > 0 {
 		var each []string
 		for target, seconds := range r.Stats.ReadySeconds {
@@ -231,7 +231,7 @@ func (p *printer) totals() {
 		}
 		sort.Strings(each)
 		times += fmt.Sprintf(" = %.1f T, with T (the documented pod, from apply to Ready) %s: %s",
-			r.Stats.WallSeconds/t, shortSeconds(t), strings.Join(each, ", "))
+			r.Stats.CatalogueSeconds/t, shortSeconds(t), strings.Join(each, ", "))
 	}
 	cost := fmt.Sprintf("%s · %s · %s · %.1f requests per case and target",
 		plural(r.Stats.Pods, "pod", "pods"), plural(r.Stats.APIRequests, "API request", "API requests"),

@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# Deletes the kind cluster that `make e2e KEEP=1` kept, with all that was made for it.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=scripts/lib.sh
+. scripts/lib.sh
+
+use_engine
+exec bin/procns.test -down -engine "$ENGINE"
