@@ -103,7 +103,10 @@ var escapes = regexp.MustCompile("\x1b(?:" +
 // carriage returns, bells. The plain text of what has arrived so far is always
 // a prefix of the plain text of more, so that a position in it stays valid.
 func PlainText(screen string) string {
-	screen = escapes.ReplaceAllString(withoutHalfRune(screen), "")
+	// Bytes that are no text are replaced first: with an escape between them gone,
+	// two of them could join to a character.
+	screen = strings.ToValidUTF8(withoutHalfRune(screen), "\ufffd")
+	screen = escapes.ReplaceAllString(screen, "")
 	return strings.Map(func(r rune) rune {
 		if r == '\n' || r == '\t' || !unicode.IsControl(r) {
 			return r
