@@ -376,6 +376,7 @@ func (c *conformance) writeReports(output io.Writer) int {
 	r.Stats.APIRequests = int(c.counts.Requests.Load())
 	r.Stats.Execs = int(c.counts.Execs.Load())
 	r.Rerun = func(result suite.Result) string { return c.again("-run '" + result.Case.ID + "'") }
+	r.ByHand = c.lookByHand
 	code := r.Verdict().ExitCode
 	for name, write := range map[string]func(io.Writer, report.Run) error{
 		"report.json": report.WriteJSON, "junit_01.xml": report.WriteJUnit, "summary.md": report.WriteMarkdown,
@@ -395,6 +396,22 @@ func (c *conformance) writeReports(output io.Writer) int {
 	}
 	_ = c.logTo.Close()
 	return code
+}
+
+// lookByHand is the command that creates a case's pod, as the run did, and looks.
+func (c *conformance) lookByHand(result suite.Result) string {
+	if result.Pod == "" {
+		return ""
+	}
+	kubectl := "kubectl"
+	if c.kubeconfig != "" {
+		kubectl += " --kubeconfig " + c.kubeconfig
+	}
+	if c.context != "" {
+		kubectl += " --context " + c.context
+	}
+	return fmt.Sprintf("%s create -f %s; %s exec %s -c %s -- ps ax", kubectl,
+		filepath.Join(c.folder, result.Folder, "manifest.yaml"), kubectl, result.Pod, result.From)
 }
 
 // again is the command that repeats this run with one more flag.

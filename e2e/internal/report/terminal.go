@@ -27,6 +27,12 @@ func WriteTerminal(w io.Writer, run Run, style Style) error {
 	}
 	out := bufio.NewWriter(w)
 	p := &printer{Writer: out, run: run, style: style}
+	if run.Problem != "" && len(run.Results) == 0 && len(run.Leftovers) == 0 {
+		// A wrong flag or an unreachable cluster is said in one line.
+		v := run.Verdict()
+		fmt.Fprintln(p, p.paint(colourOf(v), v.Line))
+		return out.Flush()
+	}
 	p.head()
 	p.table()
 	p.explanations()

@@ -160,6 +160,32 @@ func (m Manifest) Place(p Placement) Manifest {
 	return placed
 }
 
+// YAML is the manifest as kubectl can create it.
+func (m Manifest) YAML() string {
+	var documents []string
+	add := func(kind string, object any) {
+		text, err := yaml.Marshal(object)
+		if err != nil {
+			text = fmt.Appendf(nil, "# cannot be shown: %v\n", err)
+		}
+		documents = append(documents, "apiVersion: v1\nkind: "+kind+"\n"+string(text))
+	}
+	for _, c := range m.ConfigMaps {
+		c = c.DeepCopy()
+		c.TypeMeta = metav1.TypeMeta{}
+		add("ConfigMap", c)
+	}
+	for _, s := range m.Secrets {
+		s = s.DeepCopy()
+		s.TypeMeta = metav1.TypeMeta{}
+		add("Secret", s)
+	}
+	pod := m.Pod.DeepCopy()
+	pod.TypeMeta = metav1.TypeMeta{}
+	add("Pod", pod)
+	return strings.Join(documents, "---\n")
+}
+
 // onNode pins a pod by the node's name, through the scheduler, as a DaemonSet's
 // pods are: taints and resources still count, which spec.nodeName would bypass.
 func onNode(node string) *corev1.Affinity {

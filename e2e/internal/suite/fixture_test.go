@@ -167,3 +167,13 @@ func TestStateOf(t *testing.T) {
 	assert.Equal(t, 0, *state.Containers["other"].ExitCode)
 	assert.False(t, state.Containers["other"].Running)
 }
+
+// TestYAMLDecodesAgain: what the evidence shows is what was created.
+func TestYAMLDecodesAgain(t *testing.T) {
+	placed := decoded(t).Place(Placement{RunID: "r1", Target: Target{Node: "node-a"}})
+	again, err := DecodeManifest("manifest.yaml", []byte(placed.YAML()))
+	require.NoError(t, err)
+	assert.Equal(t, placed.Pod.Spec, again.Pod.Spec)
+	assert.Equal(t, placed.Pod.Name, again.Pod.Name)
+	assert.Equal(t, placed.Secrets[0].StringData, again.Secrets[0].StringData)
+}

@@ -51,6 +51,8 @@ type Result struct {
 	Evidence string // process tables and transcripts
 	Recorded string // what the case records when it conforms
 	Folder   string // where the evidence lies, below the report's folder
+	Pod      string // the fixture's pod
+	From     string // the container to look from
 	Images   []string
 	Duration time.Duration
 }

@@ -155,10 +155,11 @@ func (r *Runner) runTarget(ctx context.Context, target Target, slots chan struct
 }
 
 // conclude waits for the stages of a case and judges what they saw.
-func (r *Runner) conclude(c Case, target Target, stages map[stageKey]*stage) Result {
-	result := Result{Case: c, Target: target}
+func (r *Runner) conclude(c Case, target Target, stages map[stageKey]*stage) (result Result) {
+	result = Result{Case: c, Target: target}
 	fixture := stages[stageKey{c.Fixture, c.Act}]
 	result.Folder = fixture.folder()
+	defer func() { result.Pod, result.From = fixture.pod, fixture.from }()
 	inconclusive := func(reason string) Result {
 		result.Outcome, result.Reason = Inconclusive, reason
 		return result
@@ -238,7 +239,7 @@ type stage struct {
 	// neighbours are observed first: what they run is looked for.
 	neighbours []*stage
 
-	pod         string
+	pod, from   string        // its name, and the container to look from
 	done        chan struct{} // closed when observation and err are final
 	observation Observation
 	err         error
@@ -288,6 +289,8 @@ func (s *stage) perform(ctx context.Context) error {
 	placement.Target = s.target
 	placed := manifest.Place(placement)
 	s.pod = placed.Pod.Name
+	s.from = placed.Pod.Spec.Containers[len(placed.Pod.Spec.Containers)-1].Name
+	s.runner.Evidence.Save(s.folder(), "manifest.yaml", placed.YAML())
 	s.observation.Markers = placed.Markers
 	applied := time.Now()
 	stored, err := s.runner.Cluster.Create(ctx, placed)
