@@ -16,7 +16,7 @@ down: build ## Delete the cluster that KEEP=1 kept.
 	@scripts/down.sh
 
 .PHONY: test
-test: ## Everything that needs no cluster: vet, unit tests, each fuzz target for FUZZTIME (5s).
+test: ## Everything that needs no cluster: vet, unit tests, each fuzz target for FUZZTIME (3s).
 	@scripts/test.sh
 
 .PHONY: lint

@@ -2,14 +2,14 @@
 # Runs everything that needs no cluster: go vet, the unit tests (with the race
 # detector where a C compiler is there for it), and each fuzz target briefly.
 #
-# FUZZTIME says how long each fuzz target runs: 5s unless told otherwise; 0
+# FUZZTIME says how long each fuzz target runs: 3s unless told otherwise; 0
 # leaves fuzzing out (the seeds are tried by the unit tests all the same).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=scripts/lib.sh
 . scripts/lib.sh
 
-FUZZTIME="${FUZZTIME:-5s}"
+FUZZTIME="${FUZZTIME:-3s}"
 
 # packages prints all but ./e2e: that one is the suite itself and wants a cluster.
 packages() {
