@@ -28,7 +28,7 @@ probe_image() {
 make_probe() {
 	mkdir root
 	(cd root && go_build "$IMAGES/probe" -ldflags '-s -w' .)
-	pack root >layer.tar
+	pack root "${OURS[@]}" >layer.tar
 	image_archive image.tar "$PROBE_REFERENCE" '{"Entrypoint":["/probe"],"Labels":{"procns":"cache"}}' layer.tar
 	rm -r root layer.tar
 }

@@ -3,6 +3,7 @@
 
 set -euo pipefail
 shopt -s inherit_errexit # a failure inside $(…) is a failure
+umask 022                # what is built here ends in images
 
 ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 CACHE="${PROCNS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/procns}"
@@ -11,6 +12,10 @@ TEMP=  # see make_temp
 CHILD= # see in_group
 LOCK=  # see lock
 export ROOT CACHE IMAGES
+
+# Options of pack for files of our own: whoever checked them out, in an image they are root's.
+# shellcheck disable=SC2034 # for those who source this
+readonly OURS=(--owner=0 --group=0 --mode=go-w)
 
 mkdir -p "$CACHE/logs" "$CACHE/temp"
 
@@ -75,12 +80,26 @@ in_group() {
 	return "$code"
 }
 
-# end_group ends what is left of the group: normally nothing, after a failure perhaps a daemon.
+# end_group ends what is left of the group: normally nothing, after a failure perhaps a daemon, and
+# all of it after an interruption. It returns when nothing of it can write anywhere any more.
 end_group() {
-	kill -TERM -- "-$CHILD" 2>/dev/null || true
-	wait "$CHILD" 2>/dev/null || true
-	kill -KILL -- "-$CHILD" 2>/dev/null || true
+	local group="$CHILD" i
 	CHILD=
+	for i in TERM KILL; do
+		kill "-$i" -- "-$group" 2>/dev/null || return 0
+		group_ends "$group" && return
+	done
+}
+
+# group_ends waits for the last process of a group, up to five seconds of real time: the time that
+# a program has to tidy up after itself.
+group_ends() {
+	local i
+	for ((i = 0; i < 50; i++)); do
+		kill -0 -- "-$1" 2>/dev/null || return 0
+		sleep 0.1
+	done
+	return 1
 }
 
 step_failed() {
@@ -128,12 +147,16 @@ lock() {
 }
 
 # hash_of prints a short content hash of its arguments: a file counts by its content, a folder by
-# the names, modes and contents of its files, anything else as the text it is.
+# the names and contents of its files and whether they can be run, anything else as the text it is.
 hash_of() {
 	local item
 	for item in "$@"; do
 		if [[ -d $item ]]; then
-			(cd "$item" && find . -type f -printf '%P %m\n' | LC_ALL=C sort && find . -type f -print0 | LC_ALL=C sort -z | xargs -0 -r sha256sum)
+			(
+				cd "$item"
+				find . -type f \( -perm -u+x -printf '%P x\n' -o -printf '%P\n' \) | LC_ALL=C sort
+				find . -type f -print0 | LC_ALL=C sort -z | xargs -0 -r sha256sum
+			)
 		elif [[ -f $item ]]; then
 			sha256sum <"$item"
 		else
@@ -255,8 +278,10 @@ require_packages() {
 # distribution prints the release of the distribution's own packages, like "debian bookworm".
 distribution() {
 	(
-		. /etc/os-release
-		printf '%s %s\n' "$ID" "$VERSION_CODENAME"
+		if [[ -r /etc/os-release ]]; then
+			. /etc/os-release
+		fi
+		printf '%s %s\n' "${ID:-unknown}" "${VERSION_CODENAME:-unknown}"
 	)
 }
 
@@ -328,10 +353,9 @@ deb_root() {
 		awk '$1 == "Inst" { print $2 }'); do
 		packages+=("$package")
 	done
-	# apt's own user writes the files.
-	debs="$(mktemp -d "${TMPDIR:-/tmp}/procns-debs.XXXXXX")"
-	chmod 777 "$debs"
-	(cd "$debs" && apt-get download "${packages[@]}")
+	debs="$(mktemp -d "$TEMP/debs.XXXXXX")"
+	# apt's own user cannot write there.
+	(cd "$debs" && apt-get --option APT::Sandbox::User=root download "${packages[@]}")
 	mkdir -p "$root"/{dev,etc,proc,root,run,sys,tmp,usr/{bin,sbin,lib,lib64},var}
 	chmod 1777 "$root/tmp"
 	for package in bin sbin lib lib64; do

@@ -23,6 +23,10 @@ readonly BASE_PACKAGES=(
 	mount procps jq ca-certificates
 )
 
+# Where the containerd that imports images listens. A socket's path has room for 107 characters,
+# and the path of the cache can be longer: this is the current folder of whoever opens it.
+readonly SOCKET=/proc/self/cwd/containerd.sock
+
 # The commands that kube-proxy needs in its image, next to itself.
 readonly NETFILTER=(/usr/sbin/xtables-nft-multi /usr/sbin/xtables-legacy-multi /usr/sbin/nft /usr/sbin/conntrack /bin/dash)
 
@@ -39,7 +43,7 @@ version_of() {
 go_part() {
 	local name="$1" module="$2" build="$3"
 	shift 3
-	cached "${name// /-}" "$(hash_of "$module" "$GO_VERSION" "$(declare -f go_build "$build")")" "$name" "$build" "$module" "$@"
+	cached "$(tr -c 'a-z0-9.\n' '-' <<<"${name/: /-}")" "$(hash_of "$module" "$GO_VERSION" "$(declare -f go_build "$build")")" "$name" "$build" "$module" "$@"
 }
 
 build_kubernetes() {
@@ -66,6 +70,13 @@ build_cni_plugins() {
 	go_build "$1" -ldflags "-s -w -X github.com/containernetworking/plugins/pkg/utils/buildversion.BuildVersion=$version" tool
 }
 
+# build_cri_tools: kind asks crictl for a node's images, when it loads some and when it collects logs.
+build_cri_tools() {
+	local version
+	version="$(version_of "$1" sigs.k8s.io/cri-tools)"
+	go_build "$1" -ldflags "-s -w -X sigs.k8s.io/cri-tools/pkg/version.Version=$version" tool
+}
+
 build_etcd() {
 	go_build "$1" -ldflags '-s -w' tool
 	mv server etcd
@@ -84,7 +95,7 @@ build_base() {
 	mkdir netfilter
 	copy_commands root netfilter "${NETFILTER[@]}"
 	add_iptables netfilter
-	pack netfilter | gzip -1n >netfilter.tar.gz
+	pack netfilter "${OURS[@]}" | gzip -1n >netfilter.tar.gz
 	rm -rf root netfilter
 }
 
@@ -172,7 +183,7 @@ component_image() {
 	if [[ $name == kube-proxy ]]; then
 		layers+=("${PARTS[base]}/netfilter.tar.gz")
 	fi
-	pack "$root" | gzip -1n >"$TEMP/$name.layer.tar.gz"
+	pack "$root" "${OURS[@]}" | gzip -1n >"$TEMP/$name.layer.tar.gz"
 	layers+=("$TEMP/$name.layer.tar.gz")
 	RESULT="$TEMP/$name.image.tar"
 	image_archive "$RESULT" "$reference" "$config" "${layers[@]}"
@@ -183,7 +194,8 @@ component_image() {
 import_images() {
 	local store="$1" archive daemon
 	shift
-	write_import_config "$store" >"$TEMP/containerd.toml"
+	write_import_config "$(realpath "$store")" >"$TEMP/containerd.toml"
+	cd "$TEMP"
 	"${PARTS[containerd]}/containerd" --config "$TEMP/containerd.toml" &
 	daemon=$!
 	# A tenth of a second: containerd needs about that long to open its socket.
@@ -197,16 +209,17 @@ import_images() {
 	done
 	kill "$daemon"
 	wait "$daemon" || true
+	cd - >/dev/null
 }
 
 ctr_import() {
-	"${PARTS[containerd]}/ctr" --address "$TEMP/containerd.sock" --namespace k8s.io "$@"
+	"${PARTS[containerd]}/ctr" --address "$SOCKET" --namespace k8s.io "$@"
 }
 
 write_import_config() {
 	cat <<-END
 		version = 3
-		root = "$(realpath "$1")"
+		root = "$1"
 		state = "$TEMP/containerd-state"
 		disabled_plugins = [
 		  "io.containerd.cri.v1.images", "io.containerd.cri.v1.runtime", "io.containerd.grpc.v1.cri",
@@ -215,9 +228,9 @@ write_import_config() {
 		  "io.containerd.snapshotter.v1.overlayfs",
 		]
 		[grpc]
-		address = "$TEMP/containerd.sock"
+		address = "$SOCKET"
 		[ttrpc]
-		address = "$TEMP/containerd.sock.ttrpc"
+		address = "$SOCKET.ttrpc"
 	END
 }
 
@@ -230,10 +243,12 @@ build_parts() {
 	local kubernetes="$IMAGES/kubernetes/$RELEASE" command
 	declare -gA PARTS
 	for command in kubeadm kubelet kubectl kube-apiserver kube-controller-manager kube-scheduler kube-proxy; do
-		go_part "kubernetes $RELEASE $command" "$kubernetes" build_kubernetes "$RELEASE" "$command"
+		go_part "kubernetes $RELEASE: $command" "$kubernetes" build_kubernetes "$RELEASE" "$command"
 		PARTS[$command]="$RESULT"
 	done
 	KUBEADM="${PARTS[kubeadm]}/kubeadm"
+	go_part cri-tools "$IMAGES/cri-tools" build_cri_tools
+	PARTS[cri-tools]="$RESULT"
 	go_part containerd "$IMAGES/containerd" build_containerd
 	PARTS[containerd]="$RESULT"
 	go_part cni-plugins "$IMAGES/cni-plugins" build_cni_plugins
@@ -263,7 +278,7 @@ store_part() {
 	local parts=() name
 	for name in "${!PARTS[@]}"; do
 		case "$name" in
-		kubelet | kubectl | cni) ;;
+		kubelet | kubectl | cni | cri-tools) ;;
 		*) parts+=("${PARTS[$name]##*/}") ;;
 		esac
 	done
@@ -275,9 +290,9 @@ store_part() {
 # image_hash is the hash of all inputs of the node image. It is made from files, not from what was
 # built of them: an image that exists is found before anything is built.
 image_hash() {
-	hash_of "$IMAGES/kubernetes/$RELEASE" "$IMAGES/containerd" "$IMAGES/cni-plugins" "$IMAGES/etcd" "$IMAGES/coredns" \
+	hash_of "$IMAGES/kubernetes/$RELEASE" "$IMAGES/containerd" "$IMAGES/cni-plugins" "$IMAGES/cri-tools" "$IMAGES/etcd" "$IMAGES/coredns" \
 		"$IMAGES/pause" "$IMAGES/node" "$(base_hash)" "$GO_VERSION" \
-		"$(declare -f build_kubernetes build_containerd build_cni_plugins build_etcd build_coredns build_pause build_store \
+		"$(declare -f build_kubernetes build_containerd build_cni_plugins build_cri_tools build_etcd build_coredns build_pause build_store \
 			component_image import_images write_import_config assemble add_kubernetes add_runtime go_build image_archive pack)"
 }
 
@@ -287,22 +302,23 @@ assemble() {
 	local reference="$1" config
 	add_runtime "$TEMP/runtime"
 	add_kubernetes "$TEMP/kubernetes"
-	pack "$TEMP/runtime" >"$TEMP/runtime.tar"
-	pack "$TEMP/kubernetes" >"$TEMP/kubernetes.tar"
+	pack "$TEMP/runtime" "${OURS[@]}" >"$TEMP/runtime.tar"
+	pack "$TEMP/kubernetes" "${OURS[@]}" >"$TEMP/kubernetes.tar"
 	config='{"Entrypoint":["/usr/local/bin/entrypoint","/sbin/init"],"StopSignal":"SIGRTMIN+3",'
 	config+='"Env":["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin","container=docker"],'
 	config+='"Labels":{"procns":"node","procns.kubernetes":"'"$RELEASE"'"}}'
 	image_archive "$TEMP/node.tar" "$reference" "$config" \
 		"${PARTS[base]}/node.tar.gz" "$TEMP/runtime.tar" "${PARTS[store]}/store.tar.gz" "$TEMP/kubernetes.tar"
-	"$ENGINE" load --input "$TEMP/node.tar"
+	# Where an engine that is interrupted leaves its half of the work is removed with the rest.
+	TMPDIR="$TEMP" "$ENGINE" load --input "$TEMP/node.tar"
 	rm "$TEMP/node.tar" "$TEMP/runtime.tar" "$TEMP/kubernetes.tar"
 }
 
 add_runtime() {
 	local root="$1" pause unit
 	mkdir -p "$root/usr/local/bin" "$root/opt/cni/bin" "$root/etc/kubernetes/manifests" "$root/etc/systemd/system/multi-user.target.wants"
-	cp -a "$NODE/." "$root/"
-	cp "${PARTS[containerd]}"/* "$root/usr/local/bin/"
+	cp -R "$NODE/." "$root/"
+	cp "${PARTS[containerd]}"/* "${PARTS[cri-tools]}"/* "$root/usr/local/bin/"
 	cp "${PARTS[cni]}"/* "$root/opt/cni/bin/"
 	for unit in containerd kubelet; do
 		ln -s "/etc/systemd/system/$unit.service" "$root/etc/systemd/system/multi-user.target.wants/"
@@ -326,6 +342,7 @@ build_image() {
 	if [[ ! -d $IMAGES/kubernetes/$RELEASE ]]; then
 		die "there is no fixtures/images/kubernetes/$RELEASE: add it with scripts/add-kubernetes-version.sh $RELEASE, or give NODE_IMAGE"
 	fi
+	debian_like || die "a node image can only be built as root on Debian or a kin: give NODE_IMAGE, or a registry that answers"
 	require_packages debootstrap
 	build_parts
 	step "node image $RELEASE" assemble "$reference"

@@ -26,9 +26,9 @@ official() {
 pull() {
 	local reference="$1" image
 	image="$(by_digest "$2")"
-	timeout 600 "$ENGINE" pull "$image"
+	TMPDIR="$TEMP" timeout 600 "$ENGINE" pull "$image"
 	"$ENGINE" tag "$image" "$reference"
-	"$ENGINE" save --output image.tar "$reference"
+	TMPDIR="$TEMP" "$ENGINE" save --output image.tar "$reference"
 	"$ENGINE" rmi "$reference" "$image"
 }
 
