@@ -33,6 +33,17 @@ fuzz_targets() {
 	done < <(go test -list '^Fuzz' "$@")
 }
 
+# fuzz PACKAGE TARGET tries one target for a while, and ends xargs if it finds a failure.
+fuzz() {
+	local package="$1" target="$2" begin=$SECONDS said
+	# Without a bound, minimizing what is new eats all of so short a time.
+	if ! said=$(go test -run '^$' -fuzz "^$target\$" -fuzztime "$FUZZTIME" -fuzzminimizetime 10x -parallel 1 "$package" 2>&1); then
+		printf '%s\ntest: %s in %s found a failure: the input is kept below its testdata/fuzz\n' "$said" "$target" "$package" >&2
+		exit 255
+	fi
+	say "$target: $((SECONDS - begin))s"
+}
+
 have go || die "go is not installed: install Go $(sed -n 's/^go //p' go.mod) or newer"
 # The JUnit report is validated against its schema with it.
 have xmllint || require_packages libxml2-utils
@@ -63,19 +74,12 @@ say "go test: $((SECONDS - begin))s"
 fuzzed=0
 if [[ ! $FUZZTIME =~ ^0[a-z]*$ ]]; then
 	targets=$(fuzz_targets "${tested[@]}")
-	while read -r package target; do
-		if [[ -z $target ]]; then
-			continue
-		fi
-		begin=$SECONDS
-		# Without a bound, minimizing what is new eats all of so short a time.
-		if ! said=$(go test -run '^$' -fuzz "^$target\$" -fuzztime "$FUZZTIME" -fuzzminimizetime 10x "$package" 2>&1); then
-			printf '%s\n' "$said" >&2
-			printf 'test: %s in %s found a failure: the input is kept below its testdata/fuzz\n' "$target" "$package" >&2
-			exit 1
-		fi
-		say "$target: $((SECONDS - begin))s"
-		fuzzed=$((fuzzed + 1))
-	done <<<"$targets"
+	if [[ -n $targets ]]; then
+		fuzzed=$(wc -l <<<"$targets")
+		# One target a processor: targets that wait for each other would take a minute.
+		export -f fuzz say
+		export FUZZTIME
+		xargs -n 2 -P "$(getconf _NPROCESSORS_ONLN)" bash -c 'fuzz "$@"' fuzz <<<"$targets" || exit 1
+	fi
 fi
 say "test: ${#tested[@]} packages passed, $fuzzed fuzz targets found nothing (${SECONDS}s)"
