@@ -1,18 +1,14 @@
 package e2e
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log"
-	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -119,104 +115,6 @@ func (c *conformance) prepare(ctx context.Context) error {
 	}
 	c.report.Cluster.Context = contextName
 	return c.step("preflight", func() error { return c.preflight(ctx, config, client) })
-}
-
-// provisionCluster makes the kind cluster, or uses the one kept by an earlier run.
-func (c *conformance) provisionCluster(ctx context.Context) error {
-	host, err := cluster.DetectHost("/")
-	if err != nil {
-		return err
-	}
-	raw, err := os.ReadFile(c.kindConfig)
-	if err != nil {
-		return fmt.Errorf("%w: name kind's configuration with -kind-config, or a cluster with -kubeconfig", err)
-	}
-	effective, nodes, causes, err := host.Configure(raw)
-	if err != nil {
-		return err
-	}
-	c.report.Mends = append(c.report.Mends, causes...)
-	configFile := filepath.Join(c.folder, "kind-config.yaml")
-	if err := os.WriteFile(configFile, effective, 0o644); err != nil {
-		return err
-	}
-
-	folder, err := filepath.Abs(c.reportDir)
-	if err != nil {
-		return err
-	}
-	kept, err := cluster.NewKind(keptCluster, c.engine, c.nodeImage, folder, os.Stderr)
-	if err != nil {
-		return err
-	}
-	exists, err := kept.Exists()
-	if err != nil {
-		return fmt.Errorf("%s does not answer: %w", c.engine, err)
-	}
-	switch {
-	case exists && c.nodeImage != "" && kept.Image() != c.nodeImage:
-		return fmt.Errorf("the kept cluster %q runs %s, not %s: delete it first: %s", keptCluster, kept.Image(), c.nodeImage, kept.ByHand())
-	case exists:
-		c.say("==> using the kept kind cluster %q", keptCluster)
-		c.kind = kept
-		if _, err := kept.GenerateKubeconfig(); err != nil {
-			return err
-		}
-	default:
-		name := "procns-" + c.report.ID
-		if c.keep {
-			name = keptCluster
-		}
-		if c.kind, err = cluster.NewKind(name, c.engine, c.nodeImage, folder, os.Stderr); err != nil {
-			return err
-		}
-		c.created = true
-		if err := c.step(fmt.Sprintf("kind cluster %s (%d nodes)", name, nodes), func() error {
-			_, err := c.kind.CreateWithConfig(ctx, configFile)
-			return err
-		}); err != nil {
-			return err
-		}
-	}
-	c.kubeconfig, c.context = c.kind.GetKubeconfig(), c.kind.GetKubectlContext()
-	c.report.Cluster.Provisioned = "kind, node image " + c.nodeImage
-	if err := c.step("workload images loaded into the nodes", func() error {
-		for _, archive := range c.archives {
-			if err := c.kind.LoadImageArchive(ctx, archive); err != nil {
-				return err
-			}
-		}
-		return nil
-	}); err != nil {
-		return err
-	}
-	_, client, _, err := cluster.Connect(c.kubeconfig, c.context, float32(c.qps), &cluster.Counts{})
-	if err != nil {
-		return err
-	}
-	return c.step("every node Ready", func() error {
-		const bound = 3 * time.Minute // kubelet needs seconds once the CNI is in place
-		waiting, cancel := context.WithTimeoutCause(ctx, bound, fmt.Errorf("not within %s", bound))
-		defer cancel()
-		return cluster.AwaitNodes(waiting, client, nodes)
-	})
-}
-
-// deleteKept deletes the cluster that -keep kept, if there is one.
-func deleteKept(o options) int {
-	folder, err := filepath.Abs(o.reportDir)
-	if err != nil {
-		return refuse(err)
-	}
-	kept, err := cluster.NewKind(keptCluster, o.engine, "", folder, os.Stderr)
-	if err != nil {
-		return refuse(err)
-	}
-	if err := kept.Destroy(context.Background()); err != nil {
-		return refuse(err)
-	}
-	fmt.Fprintf(os.Stderr, "procns: the kind cluster %q is gone\n", keptCluster)
-	return suite.ExitConformant
 }
 
 // refuse says in one line why the suite does not run.
@@ -366,103 +264,10 @@ func (c *conformance) byHand() string {
 	return strings.Join(lines, "\n")
 }
 
-// writeReports writes every document and the terminal's summary, and returns the
-// exit code.
-func (c *conformance) writeReports(output io.Writer) int {
-	r := &c.report
-	r.Finished = time.Now()
-	r.Stats.WallSeconds = r.Finished.Sub(r.Started).Seconds()
-	r.Stats.Pods = int(c.counts.Pods.Load())
-	r.Stats.APIRequests = int(c.counts.Requests.Load())
-	r.Stats.Execs = int(c.counts.Execs.Load())
-	r.Rerun = func(result suite.Result) string { return c.again("-run '" + result.Case.ID + "'") }
-	r.ByHand = c.lookByHand
-	code := r.Verdict().ExitCode
-	for name, write := range map[string]func(io.Writer, report.Run) error{
-		"report.json": report.WriteJSON, "junit_01.xml": report.WriteJUnit, "summary.md": report.WriteMarkdown,
-	} {
-		var document bytes.Buffer
-		err := write(&document, *r)
-		if err == nil {
-			err = os.WriteFile(filepath.Join(c.folder, name), document.Bytes(), 0o644)
-		}
-		if err != nil {
-			c.say("procns: %s could not be written: %v", name, err)
-			code = max(code, suite.ExitUsage)
-		}
-	}
-	if err := report.WriteTerminal(io.MultiWriter(output, c.logTo), *r, report.Style{}); err != nil {
-		code = max(code, suite.ExitUsage)
-	}
-	_ = c.logTo.Close()
-	return code
-}
-
-// lookByHand is the command that creates a case's pod, as the run did, and looks.
-func (c *conformance) lookByHand(result suite.Result) string {
-	if result.Pod == "" {
-		return ""
-	}
-	kubectl := "kubectl"
-	if c.kubeconfig != "" {
-		kubectl += " --kubeconfig " + c.kubeconfig
-	}
-	if c.context != "" {
-		kubectl += " --context " + c.context
-	}
-	return fmt.Sprintf("%s create -f %s; %s exec %s -c %s -- ps ax", kubectl,
-		filepath.Join(c.folder, result.Folder, "manifest.yaml"), kubectl, result.Pod, result.From)
-}
-
-// again is the command that repeats this run with one more flag.
-func (c *conformance) again(flag string) string {
-	if c.kind != nil {
-		return "make e2e ARGS=\"" + flag + "\""
-	}
-	command := "procns.test"
-	if c.kubeconfig != "" {
-		command += " -kubeconfig " + c.kubeconfig
-	}
-	if c.context != "" {
-		command += " -context " + c.context
-	}
-	for _, name := range slices.Sorted(maps.Keys(c.images)) {
-		command += " -image " + name + "=" + c.images[name]
-	}
-	return command + " " + flag
-}
-
 // listCases prints the catalogue.
 func listCases(output io.Writer) {
 	for _, c := range cases.All() {
 		fmt.Fprintf(output, "%-40s %-13s %s\n", c.ID, c.Level, c.Claim)
-	}
-}
-
-// evidence writes documents below the run's folder.
-type evidence struct {
-	folder string
-	log    *log.Logger
-}
-
-// Save implements suite.EvidenceSink.
-func (e evidence) Save(folder, name string, document any) {
-	content, isText := document.(string)
-	if !isText {
-		encoded, err := json.MarshalIndent(document, "", " ")
-		if err != nil {
-			e.log.Printf("evidence %s/%s: %v", folder, name, err)
-			return
-		}
-		content = string(encoded) + "\n"
-	}
-	file := filepath.Join(e.folder, folder, name)
-	err := os.MkdirAll(filepath.Dir(file), 0o755)
-	if err == nil {
-		err = os.WriteFile(file, []byte(content), 0o644)
-	}
-	if err != nil {
-		e.log.Printf("evidence: %v", err)
 	}
 }
 

@@ -1,0 +1,319 @@
+package suite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"procns/e2e/internal/probe"
+)
+
+// stageKey names one pod: cases that need the same pod, and the same act upon
+// it, share it.
+type stageKey struct {
+	file string
+	act  *Act
+}
+
+func (k stageKey) folder() string {
+	name := strings.TrimSuffix(k.file, ".yaml")
+	if k.act != nil {
+		name += "." + k.act.Name
+	}
+	return name
+}
+
+// stage is one pod on one target, with the act done upon it, and what was seen.
+type stage struct {
+	runner *Runner
+	key    stageKey
+	target Target
+	slots  chan struct{}
+	await  *Await
+	cases  []expectation
+	after  []*stage // controls whose effect must have shown first
+	// neighbours are observed first: what they run is looked for.
+	neighbours []*stage
+
+	pod, from   string        // its name, and the container to look from
+	done        chan struct{} // closed when observation and err are final
+	observation Observation
+	err         error
+	// settled is closed when the act's effect showed, after took.
+	settled chan struct{}
+	took    time.Duration
+}
+
+// expectation is one case's interest in a stage.
+type expectation struct {
+	c     Case
+	holds bool // the stage is the case's fixture, not its control
+}
+
+func (s *stage) expect(c Case, holds bool) {
+	s.cases = append(s.cases, expectation{c: c, holds: holds})
+}
+
+func (s *stage) folder() string {
+	return strings.ReplaceAll(s.target.Name(), "/", "_") + "/" + s.key.folder()
+}
+
+func (s *stage) run(ctx context.Context) {
+	defer close(s.done)
+	defer func() {
+		if p := recover(); p != nil {
+			s.err = fmt.Errorf("the suite itself failed (panic: %v): report this", p)
+		}
+		s.runner.Evidence.Save(s.folder(), "observation.json", s.observation)
+		if s.err != nil {
+			s.runner.Log("%s: %s: %v", s.target.Name(), s.key.folder(), s.err)
+		}
+	}()
+	s.err = s.perform(ctx)
+}
+
+func (s *stage) perform(ctx context.Context) error {
+	raw, err := s.runner.Fixtures(s.key.file)
+	if err != nil {
+		return err
+	}
+	manifest, err := DecodeManifest(s.key.file, raw)
+	if err != nil {
+		return err
+	}
+	placement := s.runner.Placement
+	placement.Target = s.target
+	placed := manifest.Place(placement)
+	s.pod = placed.Pod.Name
+	s.from = placed.Pod.Spec.Containers[len(placed.Pod.Spec.Containers)-1].Name
+	s.runner.Evidence.Save(s.folder(), "manifest.yaml", placed.YAML())
+	s.observation.Markers = placed.Markers
+	applied := time.Now()
+	stored, err := s.runner.Cluster.Create(ctx, placed)
+	if err != nil {
+		return err
+	}
+	s.observation.Pod = StateOf(stored)
+	s.runner.Evidence.Save(s.folder(), "pod.json", stored)
+
+	what, done := "Ready", func(p *corev1.Pod) bool { return StateOf(p).Ready }
+	if s.await != nil {
+		what, done = s.await.Name, func(p *corev1.Pod) bool { return s.await.Done(StateOf(p)) }
+	}
+	waiting, cancel := context.WithTimeoutCause(ctx, s.runner.Timeout, fmt.Errorf("not within %s", s.runner.Timeout))
+	defer cancel()
+	pod, err := s.runner.Cluster.Await(waiting, s.pod, what, done)
+	if err != nil {
+		return err
+	}
+	s.runner.OnReady(s.target, s.key.file, time.Since(applied))
+	s.observation.Pod = StateOf(pod)
+	if changed := Rewritten(placed.Pod, pod); changed != "" {
+		return fmt.Errorf("the server did not store the pod as it was sent, an admission webhook may have rewritten it: %s", changed)
+	}
+
+	for _, n := range s.neighbours {
+		<-n.done
+	}
+	s.slots <- struct{}{}
+	defer func() { <-s.slots }()
+	if err := s.observeUntilGiven(ctx, pod); err != nil {
+		return err
+	}
+	if s.key.act == nil {
+		return nil
+	}
+	return s.act(ctx, pod)
+}
+
+// observeUntilGiven takes the first snapshots, again and again until every case's
+// precondition holds: /proc offers no watch, and each round is one exec a
+// container long.
+func (s *stage) observeUntilGiven(ctx context.Context, pod *corev1.Pod) error {
+	deadline := time.Now().Add(s.runner.Timeout)
+	for {
+		before, err := s.observe(ctx, pod, "before", nil)
+		if err != nil {
+			return err
+		}
+		s.observation.Before = before
+		missing := unobserved(s.observation)
+		for _, e := range s.cases {
+			missing = errors.Join(missing, given(e.c, s.observation))
+		}
+		if missing == nil || time.Now().After(deadline) {
+			return nil // each case says itself what it misses
+		}
+	}
+}
+
+// act carries the act out, and observes until its effect shows.
+func (s *stage) act(ctx context.Context, pod *corev1.Pod) error {
+	act := s.key.act
+	began := time.Now()
+	if err := act.Do(ctx, &hands{stage: s, pod: pod}); err != nil {
+		return fmt.Errorf("%s: %w", act.Name, err)
+	}
+	if err := s.waitForControls(ctx, began); err != nil {
+		return err
+	}
+	deadline := began.Add(act.Within)
+	for {
+		after, err := s.observe(ctx, pod, "after", act.Sees)
+		if err != nil {
+			return err
+		}
+		s.observation.After = after
+		if current, ok := s.runner.Cluster.Current(s.pod); ok {
+			state := StateOf(current)
+			s.observation.AfterPod = &state
+		}
+		if s.satisfied() {
+			s.took = time.Since(began)
+			close(s.settled)
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return nil
+		}
+	}
+}
+
+// satisfied tells whether every case's judge answers as the stage's part in it
+// demands: yes on a fixture, no on a control.
+func (s *stage) satisfied() bool {
+	if unobserved(s.observation) != nil {
+		return false
+	}
+	for _, e := range s.cases {
+		err := e.c.Judge(s.observation)
+		if e.holds && err != nil || !e.holds && !IsViolation(err) {
+			return false
+		}
+	}
+	return true
+}
+
+// waitForControls holds a stage whose claim is that nothing happens, until the
+// control has shown how long it takes when it does happen, and then as long
+// again: what was to come would have come.
+func (s *stage) waitForControls(ctx context.Context, began time.Time) error {
+	if len(s.after) == 0 {
+		return nil
+	}
+	// The controls need a place to act in meanwhile.
+	<-s.slots
+	defer func() { s.slots <- struct{}{} }()
+	for _, control := range s.after {
+		select {
+		case <-control.settled:
+		case <-control.done: // it never showed: the case ends inconclusive
+			continue
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		// A physical time: the reaction time of the same program to the same
+		// signal on the same node, at least one second, twice over.
+		hold := time.Until(began.Add(2 * max(control.took, time.Second)))
+		select {
+		case <-time.After(hold):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
+
+// observe takes one snapshot from each container, or from those named.
+func (s *stage) observe(ctx context.Context, pod *corev1.Pod, when string, only []string) (map[string]*probe.Snapshot, error) {
+	snapshots := map[string]*probe.Snapshot{}
+	for _, c := range pod.Spec.Containers {
+		if len(only) > 0 && !slices.Contains(only, c.Name) {
+			continue
+		}
+		if state := s.observation.Pod.Containers[c.Name]; state.ExitCode != nil && !state.Running {
+			continue // it ended before the first snapshot, which is what its case is about
+		}
+		snapshot, raw, err := s.runner.Cluster.Observe(ctx, s.pod, c.Name, s.paths())
+		if err != nil {
+			return nil, err
+		}
+		snapshots[c.Name] = snapshot
+		s.runner.Evidence.Save(s.folder(), fmt.Sprintf("%s.%s.txt", c.Name, when), raw)
+	}
+	return snapshots, nil
+}
+
+// paths is the union of what the stage's cases read.
+func (s *stage) paths() []string {
+	var all []string
+	seen := map[string]bool{}
+	for _, e := range s.cases {
+		for _, path := range e.c.Read {
+			if !seen[path] {
+				seen[path] = true
+				all = append(all, path)
+			}
+		}
+	}
+	return all
+}
+
+// hands implements Hands on a stage.
+type hands struct {
+	stage *stage
+	pod   *corev1.Pod
+	mu    sync.Mutex
+}
+
+func (h *hands) Before() Observation { return h.stage.observation }
+
+func (h *hands) Exec(ctx context.Context, name, container string, command ...string) (probe.CommandResult, error) {
+	result, err := h.stage.runner.Cluster.Exec(ctx, h.stage.pod, container, command...)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.stage.observation.Ran == nil {
+		h.stage.observation.Ran = map[string]probe.CommandResult{}
+	}
+	h.stage.observation.Ran[name] = result
+	return result, err
+}
+
+func (h *hands) Observe(ctx context.Context, container string) (*probe.Snapshot, error) {
+	snapshot, _, err := h.stage.runner.Cluster.Observe(ctx, h.stage.pod, container, nil)
+	return snapshot, err
+}
+
+func (h *hands) Attach(ctx context.Context, container string, converse func(*probe.Terminal) error) error {
+	return h.stage.runner.Cluster.Attach(ctx, h.stage.pod, container, converse)
+}
+
+func (h *hands) Note(name, text string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.stage.observation.Notes == nil {
+		h.stage.observation.Notes = map[string]string{}
+	}
+	h.stage.observation.Notes[name] = text
+}
+
+// unobserved says which containers could not be observed although a shell would
+// run in them. No judge is asked then: an exec that fails proves nothing about
+// processes.
+func unobserved(o Observation) error {
+	for _, snapshots := range []map[string]*probe.Snapshot{o.Before, o.After} {
+		for _, name := range slices.Sorted(maps.Keys(snapshots)) {
+			if s := snapshots[name]; s.Failure != "" && !s.NoShell {
+				return fmt.Errorf("container %s could not be observed: %s", name, s.Failure)
+			}
+		}
+	}
+	return nil
+}

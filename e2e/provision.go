@@ -1,0 +1,126 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"procns/e2e/internal/cluster"
+	"procns/e2e/internal/suite"
+)
+
+// provisionCluster makes the kind cluster, or uses the one kept by an earlier run.
+func (c *conformance) provisionCluster(ctx context.Context) error {
+	host, err := cluster.DetectHost("/")
+	if err != nil {
+		return err
+	}
+	raw, err := os.ReadFile(c.kindConfig)
+	if err != nil {
+		return fmt.Errorf("%w: name kind's configuration with -kind-config, or a cluster with -kubeconfig", err)
+	}
+	effective, nodes, causes, err := host.Configure(raw)
+	if err != nil {
+		return err
+	}
+	c.report.Mends = append(c.report.Mends, causes...)
+	configFile := filepath.Join(c.folder, "kind-config.yaml")
+	if err := os.WriteFile(configFile, effective, 0o644); err != nil {
+		return err
+	}
+
+	folder, err := filepath.Abs(c.reportDir)
+	if err != nil {
+		return err
+	}
+	kept, err := cluster.NewKind(keptCluster, c.engine, c.nodeImage, folder, os.Stderr)
+	if err != nil {
+		return err
+	}
+	exists, err := kept.Exists()
+	if err != nil {
+		return fmt.Errorf("%s does not answer: %w", c.engine, err)
+	}
+	switch {
+	case exists && c.nodeImage != "" && kept.Image() != c.nodeImage:
+		return fmt.Errorf("the kept cluster %q runs %s, not %s: delete it first: %s", keptCluster, kept.Image(), c.nodeImage, kept.ByHand())
+	case exists:
+		c.say("==> using the kept kind cluster %q", keptCluster)
+		c.kind = kept
+		if _, err := kept.GenerateKubeconfig(); err != nil {
+			return err
+		}
+	default:
+		name := "procns-" + c.report.ID
+		if c.keep {
+			name = keptCluster
+		}
+		if c.kind, err = cluster.NewKind(name, c.engine, c.nodeImage, folder, os.Stderr); err != nil {
+			return err
+		}
+		c.created = true
+		if err := c.step(fmt.Sprintf("kind cluster %s (%d nodes)", name, nodes), func() error {
+			_, err := c.kind.CreateWithConfig(ctx, configFile)
+			return err
+		}); err != nil {
+			return c.giveUpCluster(ctx, err)
+		}
+	}
+	c.kubeconfig, c.context = c.kind.GetKubeconfig(), c.kind.GetKubectlContext()
+	c.report.Cluster.Provisioned = "kind, node image " + c.nodeImage
+	if err := c.step("workload images loaded into the nodes", func() error {
+		for _, archive := range c.archives {
+			if err := c.kind.LoadImageArchive(ctx, archive); err != nil {
+				return err
+			}
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	_, client, _, err := cluster.Connect(c.kubeconfig, c.context, float32(c.qps), &cluster.Counts{})
+	if err != nil {
+		return err
+	}
+	return c.step("every node Ready", func() error {
+		const bound = 3 * time.Minute // kubelet needs seconds once the CNI is in place
+		waiting, cancel := context.WithTimeoutCause(ctx, bound, fmt.Errorf("not within %s", bound))
+		defer cancel()
+		return cluster.AwaitNodes(waiting, client, nodes)
+	})
+}
+
+// deleteKept deletes the cluster that -keep kept, if there is one.
+func deleteKept(o options) int {
+	folder, err := filepath.Abs(o.reportDir)
+	if err != nil {
+		return refuse(err)
+	}
+	kept, err := cluster.NewKind(keptCluster, o.engine, "", folder, os.Stderr)
+	if err != nil {
+		return refuse(err)
+	}
+	if err := kept.Destroy(context.Background()); err != nil {
+		return refuse(err)
+	}
+	fmt.Fprintf(os.Stderr, "procns: the kind cluster %q is gone\n", keptCluster)
+	return suite.ExitConformant
+}
+
+// giveUpCluster removes a half-made cluster, which nobody asked to keep. What its
+// nodes logged stays with the evidence, unless the user is in a hurry.
+func (c *conformance) giveUpCluster(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		logs := filepath.Join(c.folder, "nodes")
+		if exportErr := c.kind.ExportLogs(ctx, logs); exportErr == nil {
+			err = fmt.Errorf("%w; the nodes' logs are in %s", err, logs)
+		}
+	}
+	if removeErr := c.kind.Destroy(context.Background()); removeErr != nil {
+		c.report.Leftovers = append(c.report.Leftovers, removeErr.Error())
+	}
+	c.kind = nil
+	return err
+}
