@@ -96,7 +96,9 @@ func TestProcns(t *testing.T) {
 					t.Error("no result")
 				case r.Outcome == suite.Skipped:
 					t.Skip(r.Reason)
-				case r.Outcome == suite.Inconclusive, r.Outcome == suite.NonConformant && c.Level != suite.Informational:
+				case c.Level == suite.Informational:
+					t.Log(r.Outcome)
+				case r.Outcome != suite.Conformant:
 					t.Errorf("%s, explained below", r.Outcome)
 				}
 				return ctx

@@ -60,13 +60,19 @@ starts_privileged() {
 	if ! "$1" image inspect "$PROBE_REFERENCE" >/dev/null 2>&1; then
 		timeout 60 "$1" load --input "$PROBE" >/dev/null || return 1
 	fi
-	timeout 60 "$1" run --rm --privileged "$PROBE_REFERENCE" >/dev/null
+	local name="procns-build-probe-$$" code=0
+	timeout 60 "$1" run --rm --privileged --name "$name" "$PROBE_REFERENCE" >/dev/null || code=$?
+	if ((code != 0)); then
+		"$1" rm --force "$name" >/dev/null 2>&1 || true
+	fi
+	return "$code"
 }
 
-# reason prints the last line of an error output, which is the one that tells, short enough to read.
+# reason prints the last line of an error output, which is the one that tells (docker adds a hint
+# to its help), short enough to read.
 reason() {
 	local line
-	line="$(grep -v '^[[:space:]]*$' "$1" | tail -n 1 | cut -c1-300)"
+	line="$(grep -v -e '^[[:space:]]*$' -e '--help' "$1" | tail -n 1 | cut -c1-300)"
 	printf '%s\n' "${line:-no answer in time}"
 }
 

@@ -18,6 +18,7 @@ export ROOT CACHE IMAGES
 readonly OURS=(--owner=0 --group=0 --mode=go-w)
 
 mkdir -p "$CACHE/logs" "$CACHE/temp"
+CACHE="$(cd "$CACHE" && pwd)" # what is printed must hold in other folders too
 
 # say prints one line for the person who waits. Standard output belongs to the results.
 say() {
@@ -285,26 +286,42 @@ distribution() {
 	)
 }
 
-# mirror prints where this machine gets the packages of its own release from: the address and the
-# keyring, as apt knows them. Sources of third parties have other origins.
-mirror() {
+# source_of_packages prints where this machine gets the packages of its own release from: the
+# address, and the list of sources that says so. Sources of third parties have other origins.
+source_of_packages() {
 	local id codename
 	read -r id codename <<<"$(distribution)"
 	# shellcheck disable=SC2016 # apt's variables, not the shell's
-	apt-get indextargets --format '$(ORIGIN) $(CODENAME) $(COMPONENT) $(REPO_URI)' 'Created-By: Packages' |
-		awk -v id="$id" -v codename="$codename" 'tolower($1) == id && $2 == codename && $3 == "main" { print $4; exit }'
+	apt-get indextargets --format '$(ORIGIN) $(CODENAME) $(COMPONENT) $(REPO_URI) $(SOURCESENTRY)' 'Created-By: Packages' |
+		awk -v id="$id" -v codename="$codename" \
+			'tolower($1) == id && $2 == codename && $3 == "main" { sub(/:[0-9]+$/, "", $5); print $4, $5; exit }'
 }
 
-# debian_root FOLDER PACKAGE... makes a root of this machine's own distribution with the packages.
-# Mounts that debootstrap needs are made where nobody else sees them, and are gone with it.
+# debian_root FOLDER PACKAGE... makes a root of this machine's own distribution with the packages,
+# from the same address, with the same key and through the same proxy as apt. Mounts that debootstrap
+# needs are made where nobody else sees them, and are gone with it.
 debian_root() {
-	local root="$1" id codename packages
-	read -r id codename <<<"$(distribution)"
+	local root="$1" codename packages address list key proxy='' options=()
 	shift
+	fetch_lists
+	read -r _ codename <<<"$(distribution)"
+	read -r address list <<<"$(source_of_packages)"
 	packages="$(IFS=, && echo "$*")"
-	unshare --mount --propagation private \
-		debootstrap --variant=minbase --merged-usr --include="$packages" "$codename" "$root" "$(mirror)"
+	key="$(grep -iohE 'signed-by[:=] *(/[^] ]+\.gpg)' "$list" | grep -o '/.*' | head -n 1 || true)"
+	if [[ -n $key ]]; then
+		options+=(--keyring="$key")
+	fi
+	eval "$(apt-config shell proxy Acquire::http::Proxy)"
+	http_proxy="${proxy:-${http_proxy:-}}" unshare --mount --propagation private \
+		debootstrap --variant=minbase --merged-usr "${options[@]}" --include="$packages" "$codename" "$root" "$address"
 	slim "$root"
+}
+
+# fetch_lists fetches apt's lists of packages if they are missing, as in a fresh container.
+fetch_lists() {
+	if [[ -z $(source_of_packages) ]]; then
+		apt-get update
+	fi
 }
 
 # slim removes what nobody reads in a container. The copyright files stay.
@@ -347,15 +364,15 @@ build_pause() {
 # own answer to what that is. No maintainer script runs: enough for a program in a container, and
 # a tenth of the time and size of a system.
 deb_root() {
-	local root="$1" package packages=() debs
+	local root="$1" package debs
 	shift
-	for package in $(apt-get --option Dir::State::status=/dev/null --no-install-recommends --simulate install "$@" |
-		awk '$1 == "Inst" { print $2 }'); do
-		packages+=("$package")
-	done
+	fetch_lists
 	debs="$(mktemp -d "$TEMP/debs.XXXXXX")"
-	# apt's own user cannot write there.
-	(cd "$debs" && apt-get --option APT::Sandbox::User=root download "${packages[@]}")
+	# Lists that are too old name packages that are gone.
+	download_with_dependencies "$debs" "$@" || {
+		apt-get update
+		download_with_dependencies "$debs" "$@"
+	}
 	mkdir -p "$root"/{dev,etc,proc,root,run,sys,tmp,usr/{bin,sbin,lib,lib64},var}
 	chmod 1777 "$root/tmp"
 	for package in bin sbin lib lib64; do
@@ -367,4 +384,16 @@ deb_root() {
 	done
 	rm -rf "$debs" "$root"/usr/lib/*/gconv # tables of old character sets
 	slim "$root"
+}
+
+# download_with_dependencies FOLDER PACKAGE... asks apt what it would install where nothing is.
+download_with_dependencies() {
+	local folder="$1" package packages=()
+	shift
+	for package in $(apt-get --option Dir::State::status=/dev/null --no-install-recommends --simulate install "$@" |
+		awk '$1 == "Inst" { print $2 }'); do
+		packages+=("$package")
+	done
+	# As root, because apt's own user cannot write in the cache.
+	((${#packages[@]} > 0)) && (cd "$folder" && apt-get --option APT::Sandbox::User=root download "${packages[@]}")
 }

@@ -20,7 +20,7 @@ readonly BASE_PACKAGES=(
 	systemd systemd-sysv # process 1
 	runc                 # what containerd starts containers with
 	iptables nftables conntrack iproute2 ethtool kmod
-	mount procps jq ca-certificates
+	mount procps ca-certificates
 )
 
 # Where the containerd that imports images listens. A socket's path has room for 107 characters,

@@ -108,7 +108,7 @@ archive() {
 
 build_hash() {
 	local shared
-	shared="$(declare -f deb_root slim add_users archive image_archive pack)"
+	shared="$(declare -f deb_root download_with_dependencies slim add_users archive image_archive pack)"
 	case "$1" in
 	nginx) hash_of "$(distribution)" "$(architecture)" "$IMAGES/nginx" "$(declare -f build_nginx)" "$shared" ;;
 	busybox) hash_of "$(distribution)" "$(architecture)" "$(declare -f build_busybox)" "$shared" ;;

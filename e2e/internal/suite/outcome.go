@@ -62,8 +62,9 @@ type Verdict struct {
 	Conformant, NonConformant, Inconclusive, Skipped int
 }
 
-// Sum counts the outcomes. Informational cases are counted, but a
-// non-conformant one counts as conformant: it records, it does not judge.
+// Sum counts the outcomes. Informational cases record and do not judge: one that
+// found another behaviour than described counts as conformant, and one that
+// could not be measured as skipped, so that neither changes the verdict.
 func Sum(results []Result) Verdict {
 	var v Verdict
 	for _, r := range results {
@@ -77,7 +78,11 @@ func Sum(results []Result) Verdict {
 				v.NonConformant++
 			}
 		case Inconclusive:
-			v.Inconclusive++
+			if r.Case.Level == Informational {
+				v.Skipped++
+			} else {
+				v.Inconclusive++
+			}
 		case Skipped:
 			v.Skipped++
 		}

@@ -53,7 +53,10 @@ func (b *bench) Create(_ context.Context, m Manifest) (*corev1.Pod, error) {
 func (b *bench) Await(_ context.Context, name, _ string, done func(*corev1.Pod) bool) (*corev1.Pod, error) {
 	pod, _ := b.Current(name)
 	if b.await != nil {
-		if err := b.await(b.files[name]); err != nil {
+		b.mu.Lock()
+		file := b.files[name]
+		b.mu.Unlock()
+		if err := b.await(file); err != nil {
 			return nil, err
 		}
 	}
