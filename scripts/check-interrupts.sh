@@ -17,8 +17,8 @@ left() {
 	"$ENGINE" ps --all --format 'container {{.Names}}' | grep procns || true
 	"$ENGINE" volume ls --format 'volume {{.Name}}'
 	"$ENGINE" network ls --format 'network {{.Name}}' | grep procns || true
-	find "$CACHE/temp" -mindepth 1 -printf 'temp %p\n'
-	pgrep --list-full 'procns\.test|kubeadm|debootstrap' | sed 's/^/process /' || true
+	find "$CACHE/temp" -mindepth 1 -maxdepth 1 -printf 'temp %p\n'
+	pgrep --full --list-full 'bin/procns\.test|kubeadm init|debootstrap --' | sed 's/^/process /' || true
 }
 
 failures=0

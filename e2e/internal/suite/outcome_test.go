@@ -122,6 +122,9 @@ func TestVerdict(t *testing.T) {
 		"a record differs": {
 			append(core(Conformant), informational(NonConformant)...), Verdict{Conformant: 2}, Conformant, ExitConformant,
 		},
+		"a record could not be made": {
+			append(core(Conformant), informational(Inconclusive)...), Verdict{Conformant: 1, Skipped: 1}, Conformant, ExitConformant,
+		},
 		"only wrong": {core(NonConformant), Verdict{NonConformant: 1}, NonConformant, ExitNonConformant},
 	} {
 		t.Run(name, func(t *testing.T) {
