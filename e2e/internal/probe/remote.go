@@ -64,8 +64,13 @@ type Remote struct {
 	Pod       string
 }
 
+// refusedForGood is how the server says that asking again is of no use: no
+// permission for pods/exec, or no such pod or container.
+var refusedForGood = regexp.MustCompile(`(?i)\bforbidden\b|pods? "?[^ ]*"? not found|container not found`)
+
 // Exec runs a command in a container without a terminal. A command that exits
-// non-zero, or does not start, is a result and no error: the error is ctx's.
+// non-zero, or does not start, is a result and no error: an error means that
+// there is no use in trying again, or that ctx ended.
 func (r Remote) Exec(ctx context.Context, container string, command ...string) (CommandResult, error) {
 	request := r.subresource("exec").VersionedParams(&corev1.PodExecOptions{
 		Container: container, Command: command, Stdout: true, Stderr: true,
@@ -78,6 +83,8 @@ func (r Remote) Exec(ctx context.Context, container string, command ...string) (
 	case err == nil:
 	case errors.As(err, &exit):
 		result.Code = exit.Code
+	case refusedForGood.MatchString(err.Error()):
+		return result, fmt.Errorf("exec in container %s: %w", container, err)
 	case ctx.Err() != nil:
 		return result, fmt.Errorf("exec in container %s: %w", container, context.Cause(ctx))
 	default:

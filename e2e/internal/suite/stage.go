@@ -151,6 +151,9 @@ func (s *stage) observeUntilGiven(ctx context.Context, pod *corev1.Pod) error {
 		if missing == nil || time.Now().After(deadline) {
 			return nil // each case says itself what it misses
 		}
+		if err := s.pause(ctx); err != nil {
+			return err
+		}
 	}
 }
 
@@ -183,6 +186,24 @@ func (s *stage) act(ctx context.Context, pod *corev1.Pod) error {
 		if time.Now().After(deadline) {
 			return nil
 		}
+		if err := s.pause(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// pause waits before a container is observed again that could not be: the time
+// in which a node or a container may come back, a second. A container that
+// answers is asked again at once; its answer paces the rounds.
+func (s *stage) pause(ctx context.Context) error {
+	if unobserved(s.observation) == nil {
+		return ctx.Err()
+	}
+	select {
+	case <-time.After(time.Second):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
 }
 
