@@ -2,9 +2,9 @@
 # The main job: a kind cluster on this machine, the catalogue on each of its
 # workers, a report; then the cluster is deleted.
 #
-# Reads NODE_IMAGE, K8S_VERSION, KEEP=1, NGINX_IMAGE, BUSYBOX_IMAGE, PAUSE_IMAGE
-# and ARGS, further flags for the test binary. With KUBECONFIG_FILE the cluster
-# of that kubeconfig is judged instead, and none is made.
+# Reads KEEP=1 (keep the cluster) and ARGS (further flags for the test binary);
+# the scripts it calls read PROCNS_ENGINE, NODE_IMAGE, K8S_VERSION, PROCNS_CACHE.
+# Ends with the test binary's exit code, or 3 when something could not be set up.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/lib.sh
@@ -18,6 +18,10 @@ build_binary() {
 
 main() {
 	local flags=() name reference archive
+	# Steps run in process groups of their own: an interrupt has to be passed on.
+	trap clean_up EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM
 	build_binary
 
 	local engine_settings
