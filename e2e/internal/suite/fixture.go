@@ -69,6 +69,21 @@ func DecodeManifest(file string, raw []byte) (Manifest, error) {
 	return m, nil
 }
 
+// SameSpec tells whether two manifests describe the same pod, whatever its name.
+// A fixture that is its own control cannot prove anything.
+func SameSpec(a, b []byte) bool {
+	spec := func(raw []byte) *corev1.PodSpec {
+		// With the same texts in both, only what the manifests say can differ.
+		m, err := DecodeManifest("", bytes.ReplaceAll(raw, []byte("MARKER-"), []byte("marker-")))
+		if err != nil {
+			return nil // said where it is decoded to be created
+		}
+		return &m.Pod.Spec
+	}
+	specA, specB := spec(a), spec(b)
+	return specA != nil && specB != nil && reflect.DeepEqual(specA, specB)
+}
+
 func (m *Manifest) decode(document []byte) error {
 	var kind metav1.TypeMeta
 	if err := yaml.Unmarshal(document, &kind); err != nil {

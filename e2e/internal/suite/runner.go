@@ -164,6 +164,13 @@ func (r *Runner) conclude(c Case, target Target, stages map[stageKey]*stage) (re
 		return o, errors.Join(unobserved(o), given(c, o))
 	}
 
+	if c.Control != "" {
+		raw, errFixture := r.Fixtures(c.Fixture)
+		other, errControl := r.Fixtures(c.Control)
+		if errFixture == nil && errControl == nil && SameSpec(raw, other) {
+			return inconclusive(fmt.Sprintf("%s and its control %s describe the same pod: the fixture is broken, not the cluster", c.Fixture, c.Control))
+		}
+	}
 	o, err := observe(fixture)
 	if err != nil {
 		return inconclusive("the fixture " + c.Fixture + ": " + err.Error())

@@ -103,8 +103,11 @@ func manifestFor(file string) ([]byte, error) {
 	if file == "missing.yaml" {
 		return nil, errors.New("no such manifest")
 	}
+	if file == "same-as-fixture.yaml" {
+		file = "fixture.yaml"
+	}
 	name := strings.TrimSuffix(file, ".yaml")
-	return fmt.Appendf(nil, "apiVersion: v1\nkind: Pod\nmetadata: {name: %s}\nspec:\n  shareProcessNamespace: true\n  containers:\n  - {name: app, image: busybox}\n", name), nil
+	return fmt.Appendf(nil, "apiVersion: v1\nkind: Pod\nmetadata: {name: %s}\nspec:\n  shareProcessNamespace: true\n  hostname: %s\n  containers:\n  - {name: app, image: busybox}\n", name, name), nil
 }
 
 func run(t *testing.T, b *bench, targets []Target, cases ...Case) []Result {
@@ -147,7 +150,11 @@ func TestRunnerOutcomes(t *testing.T) {
 		"cannot tell": {change: func(c *Case) {
 			c.Judge = func(Observation) error { return CannotTell("light", "darkness") }
 		}, outcome: Inconclusive, says: "darkness"},
-		"no control":       {change: func(c *Case) { c.Control, c.NoControl = "", "none possible" }, outcome: Conformant},
+		"no control": {change: func(c *Case) { c.Control, c.NoControl = "", "none possible" }, outcome: Conformant},
+		"a fixture that is its own control": {change: func(c *Case) {
+			c.Control = "same-as-fixture.yaml"
+			c.Judge = func(Observation) error { return Violation("one", "two") }
+		}, outcome: Inconclusive, says: "the fixture is broken, not the cluster"},
 		"missing manifest": {change: func(c *Case) { c.Fixture = "missing.yaml" }, outcome: Inconclusive, says: "no such manifest"},
 		"fixture refused": {bench: func(b *bench) {
 			b.create = func(file string, _ *corev1.Pod) error {

@@ -86,7 +86,7 @@ func (s *stage) perform(ctx context.Context) error {
 	}
 	manifest, err := DecodeManifest(s.key.file, raw)
 	if err != nil {
-		return err
+		return fmt.Errorf("the suite's own manifest is broken: %w", err)
 	}
 	placement := s.runner.Placement
 	placement.Target = s.target
