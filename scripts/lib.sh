@@ -17,18 +17,21 @@ export ROOT CACHE IMAGES
 # shellcheck disable=SC2034 # for those who source this
 readonly OURS=(--owner=0 --group=0 --mode=go-w)
 
+# die says what is wrong and what to do about it, and ends with the exit code of set-up failures.
+die() {
+	printf '%s: %s\n' "$(basename "$0")" "$*" >&2
+	exit 3
+}
+
+if [[ $CACHE == *[[:space:]]* ]]; then
+	die "the cache folder '$CACHE' has a space in its name, which debootstrap cannot cope with: set PROCNS_CACHE to another"
+fi
 mkdir -p "$CACHE/logs" "$CACHE/temp"
 CACHE="$(cd "$CACHE" && pwd)" # what is printed must hold in other folders too
 
 # say prints one line for the person who waits. Standard output belongs to the results.
 say() {
 	printf '==> %s\n' "$*" >&2
-}
-
-# die says what is wrong and what to do about it, and ends with the exit code of set-up failures.
-die() {
-	printf '%s: %s\n' "$(basename "$0")" "$*" >&2
-	exit 3
 }
 
 have() {

@@ -114,15 +114,16 @@ only_what_a_container_needs() {
 	rm -f "$root/etc/machine-id"
 }
 
-# copy_commands ROOT TARGET COMMAND... copies programs with the libraries they are linked to, and
-# what iptables loads at run time.
+# copy_commands ROOT TARGET COMMAND... copies programs and the modules of iptables, each with the
+# libraries it is linked to.
 copy_commands() {
-	local root="$1" target="$2" file
+	local root="$1" target="$2" file modules
 	shift 2
+	modules="$(cd "$root" && find usr/lib/*/xtables -name '*.so' -printf '/%p\n')"
 	{
-		printf '%s\n' "$@"
-		chroot "$root" ldd "$@" | grep -o '/[^ :]*lib[^ :]*' | sort -u
-		(cd "$root" && find usr/lib/*/xtables -name '*.so' -printf '/%p\n')
+		printf '%s\n' "$@" "$modules"
+		# shellcheck disable=SC2086 # a list of files
+		chroot "$root" ldd "$@" $modules | grep -oE '(=> |^[[:space:]]*)/[^ :]+ ' | grep -o '/[^ ]*' | sort -u
 	} | while read -r file; do
 		mkdir -p "$target$(dirname "$file")"
 		cp -L "$root$file" "$target$file"
