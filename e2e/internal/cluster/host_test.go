@@ -1,0 +1,76 @@
+package cluster
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"sigs.k8s.io/kind/pkg/apis/config/v1alpha4"
+	"sigs.k8s.io/yaml"
+)
+
+// hostRoot makes a root folder that looks like a host's.
+func hostRoot(t *testing.T, unified bool, bounding string) string {
+	t.Helper()
+	root := t.TempDir()
+	require.NoError(t, os.MkdirAll(filepath.Join(root, "proc/self"), 0o755))
+	require.NoError(t, os.MkdirAll(filepath.Join(root, "sys/fs/cgroup"), 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(root, "proc/self/status"), []byte("Name:\tx\nCapBnd:\t"+bounding+"\n"), 0o644))
+	if unified {
+		require.NoError(t, os.WriteFile(filepath.Join(root, "sys/fs/cgroup/cgroup.controllers"), nil, 0o644))
+	}
+	return root
+}
+
+func TestDetectHost(t *testing.T) {
+	for name, row := range map[string]struct {
+		unified  bool
+		bounding string
+		want     Host
+		mends    int
+	}{
+		"nothing restricted":   {true, "000001ffffffffff", Host{CanLowerOOMScore: true}, 0},
+		"cgroup v1":            {false, "000001ffffffffff", Host{CgroupV1: true, CanLowerOOMScore: true}, 1},
+		"without SYS_RESOURCE": {true, "000001fffeffffff", Host{}, 1},
+		"both":                 {false, "000001fffeffffff", Host{CgroupV1: true}, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := DetectHost(hostRoot(t, row.unified, row.bounding))
+			require.NoError(t, err)
+			assert.Equal(t, row.want, got)
+			assert.Len(t, got.Mends(), row.mends)
+		})
+	}
+	_, err := DetectHost(t.TempDir())
+	assert.Error(t, err, "a host without /proc is no answer")
+	_, err = DetectHost(hostRoot(t, true, "not hexadecimal"))
+	assert.Error(t, err)
+}
+
+func TestConfigure(t *testing.T) {
+	const config = "kind: Cluster\napiVersion: kind.x-k8s.io/v1alpha4\nnodes:\n- role: control-plane\n- role: worker\n- role: worker\n"
+	parse := func(raw []byte) v1alpha4.Cluster {
+		var c v1alpha4.Cluster
+		require.NoError(t, yaml.UnmarshalStrict(raw, &c))
+		return c
+	}
+	effective, nodes, causes, err := Host{CanLowerOOMScore: true}.Configure([]byte(config))
+	require.NoError(t, err)
+	assert.Equal(t, 3, nodes)
+	assert.Empty(t, causes, "a host that restricts nothing is left alone")
+	assert.Empty(t, parse(effective).KubeadmConfigPatches)
+
+	effective, _, causes, err = Host{CgroupV1: true}.Configure([]byte(config))
+	require.NoError(t, err)
+	assert.Len(t, causes, 2)
+	mended := parse(effective)
+	require.Len(t, mended.KubeadmConfigPatches, 1)
+	assert.Contains(t, mended.KubeadmConfigPatches[0], "failCgroupV1: false")
+	require.Len(t, mended.ContainerdConfigPatches, 2, "one for each version of the configuration")
+
+	_, _, _, err = Host{}.Configure([]byte("nodez: []"))
+	require.Error(t, err)
+	assert.Contains(t, err.Error(), "kind-config.yaml")
+}
