@@ -16,9 +16,14 @@ readonly COMMANDS=(
 	kubelet
 )
 
+fail() {
+	echo "add-kubernetes-version: $*" >&2
+	exit 3
+}
+
 # upstream_mod prints the path of Kubernetes' own go.mod.
 upstream_mod() {
-	(cd / && go mod download -json "k8s.io/kubernetes@$1") | sed -n 's/^\t"GoMod": "\(.*\)",$/\1/p'
+	(cd / && GOFLAGS='' go mod download -json "k8s.io/kubernetes@$1") | sed -n 's/^\t"GoMod": "\(.*\)",$/\1/p'
 }
 
 # godebugs prints the settings of the godebug lines of a go.mod, single or in a block.
@@ -55,21 +60,16 @@ write_mod() {
 }
 
 main() {
-	local version="${1:-}" here folder temp
-	if [[ ! $version =~ ^v1\.[0-9]+\.[0-9]+$ ]]; then
-		echo "add-kubernetes-version: want one argument like v1.37.2" >&2
-		exit 3
-	fi
+	local version="${1:-}" here folder temp upstream
+	[[ $version =~ ^v1\.[0-9]+\.[0-9]+$ ]] || fail "want one argument like v1.37.2"
 	here="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 	folder="$here/fixtures/images/kubernetes/$version"
-	if [[ -e $folder ]]; then
-		echo "add-kubernetes-version: $folder exists already" >&2
-		exit 3
-	fi
+	[[ ! -e $folder ]] || fail "$folder exists already"
+	upstream="$(upstream_mod "$version")" || fail "k8s.io/kubernetes@$version cannot be downloaded"
 	temp="$(mktemp -d)"
 	# shellcheck disable=SC2064 # the path is known now and local later
 	trap "rm -rf '$temp'" EXIT
-	(cd "$temp" && GOWORK=off GOFLAGS='' write_mod "$version" "$(upstream_mod "$version")")
+	(cd "$temp" && GOWORK=off GOFLAGS='' write_mod "$version" "$upstream")
 	mkdir -p "$folder"
 	cp "$temp/go.mod" "$temp/go.sum" "$folder/"
 	echo "wrote ${folder#"$here"/}" >&2
