@@ -14,6 +14,7 @@ readonly CONF="$CACHE/containers.conf"
 # podman asks for this many open files and processes per container, unless it is configured.
 readonly PODMAN_DEFAULT_LIMIT=1048576
 
+readonly NONE_WORKS="no container engine works here"
 REASONS=() # why each engine that was tried is not the one
 
 # probe_image makes the image that the engines are tried with and sets PROBE to its archive.
@@ -154,11 +155,8 @@ lowest() {
 
 # install fetches podman from the distribution. Only Debian and its kin, only as root.
 install() {
-	local why="no container engine works here (${REASONS[*]/%/;})"
-	if ! have apt-get || ! grep -Eqs '^ID(_LIKE)?=.*(debian|ubuntu)' /etc/os-release || [[ $(id -u) != 0 ]]; then
-		die "$why install docker, or podman with runc, netavark and aardvark-dns, and run this again"
-	fi
-	say "$why"
+	debian_like || die "$NONE_WORKS: ${REASONS[*]/%/;} install docker, or podman with runc, netavark and aardvark-dns"
+	say "$NONE_WORKS: ${REASONS[*]/%/;}"
 	say "installing podman and what it needs from the distribution's packages"
 	step "apt-get update" apt-get update
 	step "apt-get install podman" install_packages
@@ -172,7 +170,7 @@ install_packages() {
 			packages+=("$package")
 		fi
 	done
-	DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends "${packages[@]}"
+	apt_install "${packages[@]}"
 }
 
 # choose sets ENGINE to the first engine that works.
@@ -224,7 +222,7 @@ main() {
 		REASONS=()
 		choose "${wanted[@]}"
 	fi
-	[[ -n $ENGINE ]] || die "no container engine works here: ${REASONS[*]/%/;} mend one of them, or install another"
+	[[ -n $ENGINE ]] || die "$NONE_WORKS: ${REASONS[*]/%/;} mend it, or install another"
 	announce
 	print_assignments
 }

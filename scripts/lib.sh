@@ -41,6 +41,7 @@ have() {
 # step TEXT COMMAND... runs the command with its output in a log file and says how long it took.
 # On a terminal the line that announced the step is rewritten, elsewhere a second line follows.
 # Do not call it behind `if`, `!`, `&&` or `||`: bash switches `set -e` off for all that runs there.
+# Nor in another step: an interruption would end the outer one only.
 step() {
 	local text="$1" log begin=$SECONDS code
 	shift
@@ -189,14 +190,14 @@ cached() {
 }
 
 # go_build MODULE_FOLDER ARGUMENTS... builds the packages that a module names as tools, into the
-# current folder. The user's own Go settings must not change the result: no workspace, no flags,
-# no C compiler, and go.mod and go.sum as they are committed.
+# current folder. The user's own Go settings must not change the result: no workspace, no other
+# flags, no C compiler, and go.mod and go.sum as they are committed.
 go_build() {
 	local module="$1" out="$PWD/"
 	shift
 	(
 		cd "$module"
-		CGO_ENABLED=0 GOOS=linux GOWORK=off GOFLAGS='' go build -mod=readonly -trimpath -o "$out" "$@"
+		CGO_ENABLED=0 GOOS=linux GOWORK=off GOFLAGS=-mod=readonly go build -trimpath -o "$out" "$@"
 	)
 }
 
@@ -276,7 +277,12 @@ require_packages() {
 	fi
 	debian_like || die "${missing[*]}: not installed, and only root on Debian or a kin can have it installed from here"
 	step "apt-get update" apt-get update
-	step "apt-get install ${missing[*]}" env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends "${missing[@]}"
+	step "apt-get install ${missing[*]}" apt_install "${missing[@]}"
+}
+
+# apt_install asks nothing, and waits a while for someone else's installation to end.
+apt_install() {
+	DEBIAN_FRONTEND=noninteractive apt-get --option DPkg::Lock::Timeout=300 install --yes --no-install-recommends "$@"
 }
 
 # distribution prints the release of the distribution's own packages, like "debian bookworm".
@@ -290,25 +296,30 @@ distribution() {
 }
 
 # source_of_packages prints where this machine gets the packages of its own release from: the
-# address, and the list of sources that says so. Sources of third parties have other origins.
+# address, the list of sources that says so, and the components. Third parties have other origins.
 source_of_packages() {
 	local id codename
 	read -r id codename <<<"$(distribution)"
 	# shellcheck disable=SC2016 # apt's variables, not the shell's
 	apt-get indextargets --format '$(ORIGIN) $(CODENAME) $(COMPONENT) $(REPO_URI) $(SOURCESENTRY)' 'Created-By: Packages' |
-		awk -v id="$id" -v codename="$codename" \
-			'tolower($1) == id && $2 == codename && $3 == "main" { sub(/:[0-9]+$/, "", $5); print $4, $5; exit }'
+		awk -v id="$id" -v codename="$codename" '
+			tolower($1) == id && $2 == codename && (!address || $4 == address) {
+				address = $4; list = $5; sub(/:[0-9]+$/, "", list)
+				components = components (components ? "," : "") $3
+			}
+			address { found = address " " list " " components }
+			END { if (found) print found }'
 }
 
 # debian_root FOLDER PACKAGE... makes a root of this machine's own distribution with the packages,
 # from the same address, with the same key and through the same proxy as apt. Mounts that debootstrap
 # needs are made where nobody else sees them, and are gone with it.
 debian_root() {
-	local root="$1" codename packages address list key proxy='' options=()
+	local root="$1" codename packages address list components key proxy='' options=()
 	shift
 	fetch_lists
 	read -r _ codename <<<"$(distribution)"
-	read -r address list <<<"$(source_of_packages)"
+	read -r address list components <<<"$(source_of_packages)"
 	packages="$(IFS=, && echo "$*")"
 	key="$(grep -iohE 'signed-by[:=] *(/[^] ]+\.gpg)' "$list" | grep -o '/.*' | head -n 1 || true)"
 	if [[ -n $key ]]; then
@@ -316,7 +327,10 @@ debian_root() {
 	fi
 	eval "$(apt-config shell proxy Acquire::http::Proxy)"
 	http_proxy="${proxy:-${http_proxy:-}}" unshare --mount --propagation private \
-		debootstrap --variant=minbase --merged-usr "${options[@]}" --include="$packages" "$codename" "$root" "$address"
+		debootstrap --variant=minbase --merged-usr --components="$components" "${options[@]}" \
+		--include="$packages" "$codename" "$root" "$address"
+	# debootstrap copies these two from this machine.
+	rm -f "$root/etc/hostname" "$root/etc/resolv.conf"
 	slim "$root"
 }
 
@@ -324,6 +338,10 @@ debian_root() {
 fetch_lists() {
 	if [[ -z $(source_of_packages) ]]; then
 		apt-get update
+	fi
+	if [[ -z $(source_of_packages) ]]; then
+		echo "apt has no source of packages for $(distribution)" >&2
+		return 1
 	fi
 }
 
@@ -355,11 +373,15 @@ reachable() {
 
 # pause_part builds our own pause, and sets RESULT to the folder with the program.
 pause_part() {
-	cached pause "$(hash_of "$IMAGES/pause" "$(architecture)" "$(declare -f build_pause)")" pause build_pause
+	local hash
+	hash="$(hash_of "$IMAGES/pause" "$(architecture)" "$(declare -f build_pause)")"
+	if [[ ! -d $CACHE/pause-$hash ]]; then
+		require_packages gcc libc6-dev
+	fi
+	cached pause "$hash" pause build_pause
 }
 
 build_pause() {
-	require_packages gcc libc6-dev
 	gcc -static -Os -Wall -Wextra -Werror -s -o pause "$IMAGES/pause/pause.c"
 }
 

@@ -36,14 +36,16 @@ readonly NETFILTER=(/usr/sbin/xtables-nft-multi /usr/sbin/xtables-legacy-multi /
 
 # version_of MODULE_FOLDER MODULE prints the version that the folder's go.mod pins.
 version_of() {
-	(cd "$1" && GOWORK=off GOFLAGS='' go list -mod=readonly -m -f '{{.Version}}' "$2")
+	(cd "$1" && GOWORK=off GOFLAGS=-mod=readonly go list -m -f '{{.Version}}' "$2")
 }
 
 # go_part NAME FOLDER FUNCTION ARGUMENTS... builds programs of one Go module into the folder RESULT.
 go_part() {
-	local name="$1" module="$2" build="$3"
+	local name="$1" module="$2" build="$3" folder hash
 	shift 3
-	cached "$(tr -c 'a-z0-9.\n' '-' <<<"${name/: /-}")" "$(hash_of "$module" "$GO_VERSION" "$(declare -f go_build "$build")")" "$name" "$build" "$module" "$@"
+	folder="$(tr -c 'a-z0-9.\n' '-' <<<"${name/: /-}")"
+	hash="$(hash_of "$module" "$GO_VERSION" "$(declare -f go_build "$build")")"
+	cached "$folder" "$hash" "$name" "$build" "$module" "$@"
 }
 
 build_kubernetes() {
@@ -160,7 +162,8 @@ build_store() {
 	rm -rf root
 }
 
-# component_image REFERENCE sets RESULT to an archive of that image.
+# component_image REFERENCE sets RESULT to an archive of that image. The tags are kubeadm's; etcd and
+# coredns in them are the versions of our modules, the same for each Kubernetes version.
 component_image() {
 	local reference="$1" name root="$TEMP/component" layers=() config
 	name="${reference##*/}"
@@ -327,6 +330,10 @@ add_runtime() {
 	pause="$("$KUBEADM" config images list --kubernetes-version "$RELEASE" | grep /pause:)"
 	sed -i "s|@PAUSE@|$pause|" "$root/etc/containerd/config.toml"
 	"${PARTS[containerd]}/ctr" oci spec | sed '/"rlimits": \[/,/\],/d' >"$root/etc/containerd/cri-base.json"
+	if grep -q '"rlimits"' "$root/etc/containerd/cri-base.json"; then
+		echo "containerd's base specification has limits that were not taken out" >&2
+		return 1
+	fi
 }
 
 add_kubernetes() {

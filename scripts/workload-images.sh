@@ -29,7 +29,7 @@ pull() {
 	TMPDIR="$TEMP" timeout 600 "$ENGINE" pull "$image"
 	"$ENGINE" tag "$image" "$reference"
 	TMPDIR="$TEMP" "$ENGINE" save --output image.tar "$reference"
-	"$ENGINE" rmi "$reference" "$image"
+	"$ENGINE" rmi "$reference" "$image" || true # it is in the archive now
 }
 
 registry_answers() {
@@ -49,7 +49,6 @@ registry_answers() {
 #
 
 build_nginx() {
-	debian_like || die "no registry answers, and nginx can only be built as root on Debian or a kin: give the network, or an image"
 	deb_root root nginx dash coreutils grep sed
 	add_users root 'nginx:x:101:101:nginx:/nonexistent:/bin/false'
 	ln -sf dash root/usr/bin/sh
@@ -63,7 +62,6 @@ build_nginx() {
 
 build_busybox() {
 	local applet
-	debian_like || die "no registry answers, and busybox can only be built as root on Debian or a kin: give the network, or an image"
 	# Not busybox-static: Debian's static one runs applets inside the shell, so that a `ps` or a `sleep`
 	# of a script has the command line of the script. In the official image each is a process of its own.
 	deb_root root busybox
@@ -118,6 +116,7 @@ build_hash() {
 
 build() {
 	local name="$1" hash="$2"
+	debian_like || die "no registry answers, and $name can only be built as root on Debian or a kin: connect a registry, or give images of your own"
 	if [[ $name == pause ]]; then
 		pause_part
 		PAUSE="$RESULT"
