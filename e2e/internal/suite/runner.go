@@ -164,6 +164,7 @@ func (r *Runner) conclude(c Case, target Target, stages map[stageKey]*stage) (re
 		return o, errors.Join(unobserved(o), given(c, o))
 	}
 
+	o, err := observe(fixture)
 	if c.Control != "" {
 		raw, errFixture := r.Fixtures(c.Fixture)
 		other, errControl := r.Fixtures(c.Control)
@@ -171,7 +172,6 @@ func (r *Runner) conclude(c Case, target Target, stages map[stageKey]*stage) (re
 			return inconclusive(fmt.Sprintf("%s and its control %s describe the same pod: the fixture is broken, not the cluster", c.Fixture, c.Control))
 		}
 	}
-	o, err := observe(fixture)
 	if err != nil {
 		return inconclusive("the fixture " + c.Fixture + ": " + err.Error())
 	}
