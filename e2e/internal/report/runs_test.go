@@ -143,6 +143,11 @@ func examples() []example {
 	}
 	failures.ByHand = func(suite.Result) string { return "kubectl exec nginx -c shell -- ps ax" }
 
+	imageMissing := withResults(everyCase()...)
+	for _, i := range []int{0, 2, 4} { // three cases on one target
+		why := "the fixture could not be started: container shell: ImagePullBackOff"
+		imageMissing.Results[i] = result(imageMissing.Results[i].Case, workerA, suite.Inconclusive, because(why))
+	}
 	inconclusive := withResults(everyCase()...)
 	inconclusive.Results[0] = result(pid1, workerA, suite.Inconclusive, because("the control did not bite: the claim was found true on isolated.yaml as well, so the observation proves nothing"))
 
@@ -177,6 +182,7 @@ func examples() []example {
 		{"failures-narrow", narrow, Style{Width: 60}, suite.ExitNonConformant},
 		{"failures-colour", failures, Style{Colour: true}, suite.ExitNonConformant},
 		{"inconclusive", inconclusive, Style{}, suite.ExitInconclusive},
+		{"image-missing", imageMissing, Style{}, suite.ExitInconclusive},
 		{"interrupted", interrupted, Style{}, suite.ExitInconclusive},
 		{"missing", missing, Style{}, suite.ExitInconclusive},
 		{"set-up-failed", setUp, Style{}, suite.ExitUsage},

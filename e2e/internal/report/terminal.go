@@ -164,8 +164,11 @@ func (p *printer) table() {
 }
 
 // explanations tell of every result that is no pass: the claim once for each
-// case, then what was found on each target. Skipped cases get a line each.
+// case, then what was found on each target. Skipped cases get a line each, and
+// so do cases that could not be judged for a reason told already: one missing
+// image would otherwise be told once for each case.
 func (p *printer) explanations() {
+	told := map[string]string{} // case by target and reason
 	byCase := map[string][]suite.Result{}
 	var order []string
 	for _, result := range p.run.explained() {
@@ -188,12 +191,28 @@ func (p *printer) explanations() {
 		if len(loud) == 0 {
 			continue
 		}
+		var fresh, again []suite.Result
+		for _, result := range loud {
+			key := result.Target.Name() + "\x00" + result.Reason
+			if first, ok := told[key]; ok && first != id && result.Outcome == suite.Inconclusive && result.Expected == "" {
+				again = append(again, result)
+				continue
+			}
+			told[key] = firstOf(told[key], id)
+			fresh = append(fresh, result)
+		}
 		text, colour := cell(loud[0], true)
 		fmt.Fprintf(p, "\n%s %s\n", p.paint(colour, strings.Fields(text)[0]), p.paint(bold, clean(id, oneLine)))
-		writeFields(p, "  ", ofCase(loud[0].Case))
-		for _, result := range loud {
+		if len(fresh) > 0 {
+			writeFields(p, "  ", ofCase(loud[0].Case))
+		}
+		for _, result := range fresh {
 			fmt.Fprintln(p, "  on "+clean(result.Target.Name(), oneLine))
 			writeFields(p, "    ", p.run.ofResult(result))
+		}
+		for _, result := range again {
+			first := told[result.Target.Name()+"\x00"+result.Reason]
+			fmt.Fprintf(p, "  on %s for the same reason as %s\n", clean(result.Target.Name(), oneLine), clean(first, oneLine))
 		}
 	}
 	if len(skipped) > 0 {
