@@ -19,6 +19,7 @@ import (
 
 	"procns/e2e/cases"
 	"procns/e2e/internal/cluster"
+	"procns/e2e/internal/probe"
 	"procns/e2e/internal/report"
 	"procns/e2e/internal/suite"
 	"procns/fixtures"
@@ -52,7 +53,7 @@ type conformance struct {
 // newConformance prepares a run: its folder, its log. Nothing outside is touched.
 func newConformance(o options, selected []suite.Case, all int) (*conformance, error) {
 	now := time.Now()
-	id := now.UTC().Format("20060102-150405") + "-" + suite.RandomHex(2)
+	id := now.UTC().Format("20060102-150405") + "-" + probe.RandomHex(2)
 	folder := filepath.Join(o.reportDir, id)
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return nil, usageError{fmt.Errorf("the report folder cannot be written: %w: name another with -report-dir", err)}

@@ -26,6 +26,7 @@ import (
 	watchtools "k8s.io/client-go/tools/watch"
 
 	"procns/e2e/internal/probe"
+	"procns/e2e/internal/remote"
 	"procns/e2e/internal/suite"
 )
 
@@ -269,8 +270,8 @@ func Describe(pod *corev1.Pod) string {
 // ignores SIGTERM, as interactive shells do, and would use up any longer one.
 var graceSeconds int64 = 1
 
-func (s *Session) remote(pod string) probe.Remote {
-	return probe.Remote{Client: s.Client, Config: s.Config, Namespace: s.Namespace, Pod: pod}
+func (s *Session) remote(pod string) remote.Pod {
+	return remote.Pod{Client: s.Client, Config: s.Config, Namespace: s.Namespace, Name: pod}
 }
 
 // Exec implements suite.Cluster.

@@ -19,7 +19,7 @@ import (
 // TestObserveHere runs the script on this machine with every shell that it has
 // to work in, and finds a process of this test by markers that nobody else has.
 func TestObserveHere(t *testing.T) {
-	argvMarker, environMarker, fileMarker := "argv-"+randomHex(), "environ-"+randomHex(), "file-"+randomHex()+"\x00\n\n"
+	argvMarker, environMarker, fileMarker := "argv-"+RandomHex(8), "environ-"+RandomHex(8), "file-"+RandomHex(8)+"\x00\n\n"
 	file := filepath.Join(t.TempDir(), "a file")
 	assert.NilError(t, os.WriteFile(file, []byte(fileMarker), 0o600))
 
@@ -97,7 +97,7 @@ func observeHere(t *testing.T, shell string, as *syscall.Credential, paths ...st
 		sh, _ = filepath.EvalSymlinks(sh)
 		skip.If(t, real == sh, "%s is what sh is here", shell)
 	}
-	boundary := "procns-" + randomHex()
+	boundary := "procns-" + RandomHex(8)
 	var stdout, stderr bytes.Buffer
 	script := exec.CommandContext(t.Context(), path)
 	script.Args = ObserveCommand(boundary, paths) // argv[0] is "sh" as in a container: busybox is what it is called

@@ -27,7 +27,9 @@ type Terminal struct {
 	err     error
 }
 
-func newTerminal(ctx context.Context, keyboard io.Writer) *Terminal {
+// NewTerminal returns a terminal whose keys go to keyboard, and whose screen shows
+// what is written to it. Waiting ends with ctx.
+func NewTerminal(ctx context.Context, keyboard io.Writer) *Terminal {
 	return &Terminal{ctx: ctx, keyboard: keyboard, changed: make(chan struct{})}
 }
 
@@ -40,7 +42,8 @@ func (t *Terminal) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (t *Terminal) close(err error) {
+// Close says that the other side ended, and why.
+func (t *Terminal) Close(err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.ended, t.err = true, err

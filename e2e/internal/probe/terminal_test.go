@@ -143,7 +143,7 @@ func showing(part string) func(string) bool {
 
 func TestAwait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		terminal := newTerminal(t.Context(), io.Discard)
+		terminal := NewTerminal(t.Context(), io.Discard)
 		go func() {
 			for _, piece := range []string{"/ # p", "s ax\r\nPI", "D\x1b[", "0m COMMAND\r\n"} {
 				time.Sleep(time.Second)
@@ -169,11 +169,11 @@ func TestAwait(t *testing.T) {
 func TestAwaitEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		lost := errors.New("connection lost")
-		terminal := newTerminal(t.Context(), io.Discard)
+		terminal := NewTerminal(t.Context(), io.Discard)
 		_, _ = terminal.Write([]byte("last words"))
 		go func() {
 			time.Sleep(time.Second)
-			terminal.close(lost)
+			terminal.Close(lost)
 		}()
 		began := time.Now()
 		text, err := terminal.Await(0, time.Hour, "a prompt", showing("#"))
@@ -189,7 +189,7 @@ func TestAwaitEnds(t *testing.T) {
 		assert.Check(t, err != nil)
 
 		ctx, cancel := context.WithCancel(t.Context())
-		terminal = newTerminal(ctx, io.Discard)
+		terminal = NewTerminal(ctx, io.Discard)
 		cancel()
 		_, err = terminal.Await(0, time.Hour, "a prompt", showing("#"))
 		assert.Check(t, err != nil)
@@ -198,12 +198,12 @@ func TestAwaitEnds(t *testing.T) {
 
 func TestType(t *testing.T) {
 	var keys bytes.Buffer
-	terminal := newTerminal(t.Context(), &keys)
+	terminal := NewTerminal(t.Context(), &keys)
 	assert.NilError(t, terminal.Type("ps ax\r"))
 	assert.Equal(t, keys.String(), "ps ax\r")
 
 	reader, writer := io.Pipe()
 	assert.NilError(t, reader.Close())
-	terminal = newTerminal(t.Context(), writer)
+	terminal = NewTerminal(t.Context(), writer)
 	assert.Check(t, cmp.ErrorContains(terminal.Type("x"), `typing "x": the terminal is closed`))
 }

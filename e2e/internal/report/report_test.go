@@ -223,31 +223,6 @@ func TestForeignTextIsHarmless(t *testing.T) {
 	}
 }
 
-func FuzzClean(f *testing.F) {
-	f.Add(evil)
-	f.Add("plain\ttext\n")
-	f.Add("\r\r\n\n")
-	f.Fuzz(func(t *testing.T, text string) {
-		for _, keep := range []bool{oneLine, manyLines} {
-			got := clean(text, keep)
-			if again := clean(got, keep); again != got {
-				t.Fatalf("cleaning twice gives another text: %q, %q", got, again)
-			}
-			if !keep && strings.Contains(got, "\n") {
-				t.Fatalf("a line break remains in %q", got)
-			}
-			var b bytes.Buffer
-			if err := xml.EscapeText(&b, []byte(got)); err != nil || !utf8.ValidString(got) {
-				t.Fatalf("not for XML: %q", got)
-			}
-			// The encoder puts U+FFFD where XML forbids a character.
-			if strings.Count(b.String(), "\ufffd") != strings.Count(text, "\ufffd") {
-				t.Fatalf("characters were lost: %q became %q", text, b.String())
-			}
-		}
-	})
-}
-
 func TestShortSeconds(t *testing.T) {
 	for seconds, want := range map[float64]string{0: "0.0s", 1.24: "1.2s", 9.96: "10s", 42.4: "42s", 59.6: "1m00s", 125: "2m05s"} {
 		assert.Equal(t, shortSeconds(seconds), want)

@@ -2,8 +2,6 @@ package suite
 
 import (
 	"bytes"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +16,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/yaml"
+
+	"procns/e2e/internal/probe"
 )
 
 // RunLabel is on every object that a run creates, with the run's ID.
@@ -44,7 +44,7 @@ func DecodeManifest(file string, raw []byte) (Manifest, error) {
 	raw = markerName.ReplaceAllFunc(raw, func(found []byte) []byte {
 		name := strings.TrimPrefix(string(found), "MARKER-")
 		if m.Markers[name] == "" {
-			m.Markers[name] = "marker" + RandomHex(10)
+			m.Markers[name] = "marker" + probe.RandomHex(10)
 		}
 		return []byte(m.Markers[name])
 	})
@@ -130,7 +130,7 @@ type Placement struct {
 // their own. Only the name, the labels, the placement and the images' references
 // (with imagePullPolicy IfNotPresent, so that a loaded image serves) change.
 func (m Manifest) Place(p Placement) Manifest {
-	suffix := "-" + RandomHex(4)
+	suffix := "-" + probe.RandomHex(4)
 	labels := map[string]string{RunLabel: p.RunID}
 	placed := Manifest{File: m.File, Pod: m.Pod.DeepCopy(), Markers: m.Markers}
 	pod := placed.Pod
@@ -323,11 +323,4 @@ func StateOf(pod *corev1.Pod) PodState {
 		state.Containers[c.Name] = cs
 	}
 	return state
-}
-
-// RandomHex returns n random bytes as text.
-func RandomHex(n int) string {
-	b := make([]byte, n)
-	_, _ = rand.Read(b) // never fails: crypto/rand.Read aborts the program instead
-	return hex.EncodeToString(b)
 }

@@ -1,4 +1,4 @@
-package probe
+package remote
 
 import (
 	"net/http"
@@ -28,8 +28,8 @@ func TestExecFallsBackToSPDY(t *testing.T) {
 	client, err := kubernetes.NewForConfig(config)
 	assert.NilError(t, err)
 
-	remote := Remote{Client: client, Config: config, Namespace: "ns", Pod: "pod"}
-	result, err := remote.Exec(t.Context(), "shell", "true")
+	pod := Pod{Client: client, Config: config, Namespace: "ns", Name: "pod"}
+	result, err := pod.Exec(t.Context(), "shell", "true")
 	assert.NilError(t, err)
 	assert.Assert(t, !result.Ran())
 	mu.Lock()

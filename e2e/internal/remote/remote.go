@@ -1,15 +1,16 @@
-package probe
+// Package remote reaches into the containers of a pod through the API server:
+// exec, attach, and the observation script by exec.
+package remote
 
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"regexp"
-	"strings"
+
+	"procns/e2e/internal/probe"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/kubernetes"
@@ -20,48 +21,12 @@ import (
 	"k8s.io/streaming/pkg/httpstream"
 )
 
-// CommandResult is the end of one command run in a container: what it printed
-// and its exit code, or why it could not be run at all.
-type CommandResult struct {
-	Stdout string `json:"stdout"`
-	Stderr string `json:"stderr,omitempty"`
-	Code   int    `json:"code"`
-	// Failure says why the command did not run to its end (the container has no
-	// such executable, the stream was cut, the request was refused).
-	Failure string `json:"failure,omitempty"`
-}
-
-// Ran tells whether the command ran to its end, with whatever exit code.
-func (r CommandResult) Ran() bool { return r.Failure == "" }
-
-// noExecutable is how the runtimes (runc, crun, runsc, kata) say that the image
-// holds no such program.
-var noExecutable = regexp.MustCompile(`(?i)executable file .*not found|no such file or directory`)
-
-// NoSuchExecutable tells whether the command did not start because the image
-// holds no such program. Runtimes report it as a failed request, or as the
-// shell's exit code 127.
-func (r CommandResult) NoSuchExecutable() bool {
-	return (!r.Ran() || r.Code == 126 || r.Code == 127) && noExecutable.MatchString(r.Failure+r.Stderr)
-}
-
-func (r CommandResult) String() string {
-	if !r.Ran() {
-		return "did not run: " + r.Failure
-	}
-	text := fmt.Sprintf("exit code %d", r.Code)
-	if out := strings.TrimSpace(r.Stdout + r.Stderr); out != "" {
-		text += ": " + out
-	}
-	return text
-}
-
-// Remote reaches into the containers of one pod through the API server.
-type Remote struct {
+// Pod is one pod, to run commands in.
+type Pod struct {
 	Client    kubernetes.Interface
 	Config    *rest.Config
 	Namespace string
-	Pod       string
+	Name      string
 }
 
 // refusedForGood is how the server says that asking again is of no use: no
@@ -71,13 +36,13 @@ var refusedForGood = regexp.MustCompile(`(?i)\bforbidden\b|pods? "?[^ ]*"? not f
 // Exec runs a command in a container without a terminal. A command that exits
 // non-zero, or does not start, is a result and no error: an error means that
 // there is no use in trying again, or that ctx ended.
-func (r Remote) Exec(ctx context.Context, container string, command ...string) (CommandResult, error) {
+func (r Pod) Exec(ctx context.Context, container string, command ...string) (probe.CommandResult, error) {
 	request := r.subresource("exec").VersionedParams(&corev1.PodExecOptions{
 		Container: container, Command: command, Stdout: true, Stderr: true,
 	}, scheme.ParameterCodec)
 	var stdout, stderr bytes.Buffer
 	err := r.stream(ctx, request, remotecommand.StreamOptions{Stdout: &stdout, Stderr: &stderr})
-	result := CommandResult{Stdout: stdout.String(), Stderr: stderr.String()}
+	result := probe.CommandResult{Stdout: stdout.String(), Stderr: stderr.String()}
 	var exit utilexec.CodeExitError
 	switch {
 	case err == nil:
@@ -96,19 +61,19 @@ func (r Remote) Exec(ctx context.Context, container string, command ...string) (
 // Observe takes a snapshot from inside a container. A container in which no
 // script can run yields a snapshot that says so in its Failure. The second
 // result is the raw text, for the evidence.
-func (r Remote) Observe(ctx context.Context, container string, paths []string) (*Snapshot, string, error) {
-	boundary := "procns-" + randomHex()
-	result, err := r.Exec(ctx, container, ObserveCommand(boundary, paths)...)
+func (r Pod) Observe(ctx context.Context, container string, paths []string) (*probe.Snapshot, string, error) {
+	boundary := "procns-" + probe.RandomHex(8)
+	result, err := r.Exec(ctx, container, probe.ObserveCommand(boundary, paths)...)
 	if err != nil {
 		return nil, "", err
 	}
 	raw := result.Stdout + "\n--- standard error ---\n" + result.Stderr
 	if !result.Ran() || result.Code != 0 {
-		return &Snapshot{Container: container, Failure: result.String(), NoShell: result.NoSuchExecutable()}, raw, nil
+		return &probe.Snapshot{Container: container, Failure: result.String(), NoShell: result.NoSuchExecutable()}, raw, nil
 	}
-	snapshot, err := ParseSnapshot(container, boundary, []byte(result.Stdout), []byte(result.Stderr))
+	snapshot, err := probe.ParseSnapshot(container, boundary, []byte(result.Stdout), []byte(result.Stderr))
 	if err != nil {
-		return &Snapshot{Container: container, Failure: fmt.Sprintf("unreadable observation (%s): %v", result, err)}, raw, nil
+		return &probe.Snapshot{Container: container, Failure: fmt.Sprintf("unreadable observation (%s): %v", result, err)}, raw, nil
 	}
 	return snapshot, raw, nil
 }
@@ -116,14 +81,14 @@ func (r Remote) Observe(ctx context.Context, container string, paths []string) (
 // Attach connects to the container's own process, as `kubectl attach -it` does,
 // and hands the connection to converse. tty says whether the container has a
 // terminal. Leaving converse detaches.
-func (r Remote) Attach(ctx context.Context, container string, tty bool, converse func(*Terminal) error) error {
+func (r Pod) Attach(ctx context.Context, container string, tty bool, converse func(*probe.Terminal) error) error {
 	request := r.subresource("attach").VersionedParams(&corev1.PodAttachOptions{
 		Container: container, Stdin: true, Stdout: true, Stderr: !tty, TTY: tty,
 	}, scheme.ParameterCodec)
 	ctx, detach := context.WithCancel(ctx)
 	defer detach()
 	stdin, keyboard := io.Pipe()
-	terminal := newTerminal(ctx, keyboard)
+	terminal := probe.NewTerminal(ctx, keyboard)
 	streamed := make(chan error, 1)
 	go func() {
 		options := remotecommand.StreamOptions{Stdin: stdin, Stdout: terminal, Tty: tty}
@@ -133,7 +98,7 @@ func (r Remote) Attach(ctx context.Context, container string, tty bool, converse
 			options.Stderr = terminal
 		}
 		err := r.stream(ctx, request, options)
-		terminal.close(err)
+		terminal.Close(err)
 		// Unblocks a key press that nobody reads any more.
 		_ = stdin.CloseWithError(io.ErrClosedPipe)
 		streamed <- err
@@ -144,13 +109,13 @@ func (r Remote) Attach(ctx context.Context, container string, tty bool, converse
 	return err
 }
 
-func (r Remote) subresource(name string) *rest.Request {
+func (r Pod) subresource(name string) *rest.Request {
 	return r.Client.CoreV1().RESTClient().Post().Resource("pods").
-		Namespace(r.Namespace).Name(r.Pod).SubResource(name)
+		Namespace(r.Namespace).Name(r.Name).SubResource(name)
 }
 
 // stream speaks WebSocket, and SPDY to servers that do not (before v1.31).
-func (r Remote) stream(ctx context.Context, request *rest.Request, options remotecommand.StreamOptions) error {
+func (r Pod) stream(ctx context.Context, request *rest.Request, options remotecommand.StreamOptions) error {
 	webSocket, err := remotecommand.NewWebSocketExecutor(r.Config, "GET", request.URL().String())
 	if err != nil {
 		return err
@@ -185,10 +150,4 @@ func (q *sizeQueue) Next() *remotecommand.TerminalSize {
 	}
 	<-q.ctx.Done()
 	return nil
-}
-
-func randomHex() string {
-	var b [8]byte
-	_, _ = rand.Read(b[:]) // never fails: crypto/rand.Read aborts the program instead
-	return hex.EncodeToString(b[:])
 }

@@ -1,0 +1,43 @@
+package probe
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// CommandResult is the end of one command run in a container: what it printed
+// and its exit code, or why it could not be run at all.
+type CommandResult struct {
+	Stdout string `json:"stdout"`
+	Stderr string `json:"stderr,omitempty"`
+	Code   int    `json:"code"`
+	// Failure says why the command did not run to its end (the container has no
+	// such executable, the stream was cut, the request was refused).
+	Failure string `json:"failure,omitempty"`
+}
+
+// Ran tells whether the command ran to its end, with whatever exit code.
+func (r CommandResult) Ran() bool { return r.Failure == "" }
+
+// noExecutable is how the runtimes (runc, crun, runsc, kata) say that the image
+// holds no such program.
+var noExecutable = regexp.MustCompile(`(?i)executable file .*not found|no such file or directory`)
+
+// NoSuchExecutable tells whether the command did not start because the image
+// holds no such program. Runtimes report it as a failed request, or as the
+// shell's exit code 127.
+func (r CommandResult) NoSuchExecutable() bool {
+	return (!r.Ran() || r.Code == 126 || r.Code == 127) && noExecutable.MatchString(r.Failure+r.Stderr)
+}
+
+func (r CommandResult) String() string {
+	if !r.Ran() {
+		return "did not run: " + r.Failure
+	}
+	text := fmt.Sprintf("exit code %d", r.Code)
+	if out := strings.TrimSpace(r.Stdout + r.Stderr); out != "" {
+		text += ": " + out
+	}
+	return text
+}
