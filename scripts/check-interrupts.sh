@@ -29,14 +29,16 @@ for moment in "${@:-1 3 10 25 50 70}"; do
 		setsid env --default-signal=INT make --no-print-directory e2e >"$CACHE/logs/interrupt.log" 2>&1 &
 		group=$!
 		began=$SECONDS
+		touch "$CACHE/logs/interrupt.began"
 		sleep "$seconds" # the moment at which the user presses Ctrl-C
 		kill -INT -- "-$group" 2>/dev/null || say "the run had ended before ${seconds}s"
 		code=0
 		wait "$group" || code=$?
-		report=$(find _artifacts -name report.json -newermt "@$(($(date +%s) - SECONDS + began))" | wc -l)
+		# Before the test binary starts there is nothing to report.
+		reports=$(find _artifacts -name report.json -newer "$CACHE/logs/interrupt.began" | wc -l)
 		after=$(left)
 		if [ "$before" = "$after" ]; then
-			say "interrupted at ${seconds}s: ended $((SECONDS - began - seconds))s later with exit code $code, $report report, nothing left"
+			say "interrupted at ${seconds}s: ended $((SECONDS - began - seconds))s later with exit code $code, $reports report(s), nothing left"
 		else
 			say "interrupted at ${seconds}s: LEFT: $(comm -13 <(echo "$before" | sort) <(echo "$after" | sort) | tr '\n' ' ')"
 			failures=$((failures + 1))
