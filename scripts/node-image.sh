@@ -85,7 +85,7 @@ build_etcd() {
 }
 
 build_coredns() {
-	go_build "$1" -ldflags '-s -w' tool
+	go_build "$1" -ldflags '-s -w' .
 }
 
 # build_base makes the distribution's part: the node's root, and kube-proxy's, which is a few
