@@ -175,7 +175,7 @@ func (k *Kind) remove() error {
 	// A volume is made before the node that would own it: an interrupt between the
 	// two leaves it behind, labelled with the node's name.
 	if k.engine == "podman" {
-		for _, suffix := range []string{"control-plane", "worker", "worker2"} {
+		for _, suffix := range nodeSuffixes {
 			failed = errors.Join(failed, k.removeListed("volume", "label="+k.name+"-"+suffix))
 		}
 	}
@@ -209,8 +209,12 @@ func (k *Kind) removeListed(what, filter string) error {
 
 // ByHand is the command that deletes the cluster without us.
 func (k *Kind) ByHand() string {
-	return fmt.Sprintf("%s ps -aq --filter label=io.x-k8s.kind.cluster=%s | xargs -r %s rm -f -v; %s network rm %s",
-		k.engine, k.name, k.engine, k.engine, k.name)
+	command := fmt.Sprintf("%[1]s ps -aq --filter label=io.x-k8s.kind.cluster=%[2]s | xargs -r %[1]s rm -f -v; %[1]s network rm %[2]s", k.engine, k.name)
+	if k.engine == "podman" {
+		command += fmt.Sprintf("; for node in %[2]s; do podman volume ls -q --filter label=%[1]s-$node; done | xargs -r podman volume rm",
+			k.name, strings.Join(nodeSuffixes, " "))
+	}
+	return command
 }
 
 // The rest of e2e-framework's interface.
@@ -272,6 +276,9 @@ func (k *Kind) KubernetesRestConfig() *rest.Config {
 // quiet begins the lines of kind that tell a user nothing: steps are said when
 // they are done, and the network has another name on purpose.
 var quiet = []string{"•", "Deleted nodes", "WARNING: Overriding", "WARNING: Here be dragons", "enabling experimental"}
+
+// nodeSuffixes are how kind names the nodes of kind-config.yaml, after the cluster.
+var nodeSuffixes = []string{"control-plane", "worker", "worker2"}
 
 // stepLog prints kind's progress, one line a step.
 type stepLog struct {
