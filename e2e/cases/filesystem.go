@@ -90,7 +90,7 @@ func bareImageInspected(o suite.Observation) error {
 		return suite.CannotTell("a container without a shell", "a shell ran in it", bare)
 	}
 	shell := o.Container("shell")
-	p, ok := shell.Find(func(p probe.Process) bool { return p.Has(o.Markers["bare"]) })
+	p, ok := shell.Find(carrying(o, "bare"))
 	if !ok {
 		return suite.Violation("the shell container sees the process of the image without a shell", "it does not", shell)
 	}
@@ -118,12 +118,11 @@ func ownFileHolds(container, path, marker string) func(suite.Observation) error 
 // markedProcess finds a container's process, which carries the named marker,
 // from another container; not seeing it there is a violation.
 func markedProcess(o suite.Observation, marker, of, from string) (probe.Process, error) {
-	has := func(p probe.Process) bool { return p.Has(o.Markers[marker]) }
-	own, ok := o.Container(of).Find(has)
-	if !ok {
-		return own, suite.CannotTell("container "+of+" sees its own process", "it does not", o.Container(of))
+	own, err := ownProcess(o, of, marker)
+	if err != nil {
+		return own, err
 	}
-	seen, ok := o.Container(from).Find(has)
+	seen, ok := o.Container(from).Find(carrying(o, marker))
 	if !ok || seen.Identity() != own.Identity() {
 		return own, suite.Violation(fmt.Sprintf("container %s sees the process of container %s", from, of), "it does not", o.Container(from))
 	}

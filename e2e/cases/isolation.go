@@ -41,9 +41,9 @@ func eachAlone(o suite.Observation) error {
 	}
 	for _, name := range names {
 		own := o.Container(name)
-		first, ok := own.Find(func(p probe.Process) bool { return p.Has(o.Markers[name]) })
-		if !ok {
-			return suite.CannotTell("container "+name+" sees its own process", "it does not", own)
+		first, err := ownProcess(o, name, name)
+		if err != nil {
+			return err
 		}
 		if first.PID != 1 {
 			return suite.Violation("container "+name+"'s first process is PID 1", fmt.Sprintf("it is PID %d", first.PID), own)

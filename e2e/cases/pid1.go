@@ -111,15 +111,14 @@ func firstProcessesAreNotPID1(o suite.Observation) error {
 		return err
 	}
 	for _, name := range names {
-		own := o.Container(name)
-		first, ok := own.Find(func(p probe.Process) bool { return p.Has(o.Markers[name]) })
-		if !ok {
-			return suite.CannotTell("container "+name+" sees its own first process", "it does not", own)
+		first, err := ownProcess(o, name, name)
+		if err != nil {
+			return err
 		}
 		if first.PID == 1 || first.PPID != 0 {
 			return suite.Violation(
 				fmt.Sprintf("container %s's first process has a PID other than 1, and its parent outside the namespace (PPID 0)", name),
-				fmt.Sprintf("PID %d, PPID %d", first.PID, first.PPID), own)
+				fmt.Sprintf("PID %d, PPID %d", first.PID, first.PPID), o.Container(name))
 		}
 	}
 	return nil

@@ -54,19 +54,34 @@ func marked(o suite.Observation) ([]string, error) {
 	return names, nil
 }
 
+// carrying is the condition that a process has the named marker in its arguments.
+func carrying(o suite.Observation, marker string) func(probe.Process) bool {
+	text := o.Markers[marker]
+	return func(p probe.Process) bool { return text != "" && p.Has(text) }
+}
+
+// ownProcess finds the process that carries the named marker in the container
+// that runs it: the witness that the observation sees anything at all.
+func ownProcess(o suite.Observation, container, marker string) (probe.Process, error) {
+	p, ok := o.Container(container).Find(carrying(o, marker))
+	if !ok {
+		return p, suite.CannotTell("container "+container+" sees its own process", "it does not", o.Container(container))
+	}
+	return p, nil
+}
+
 func everyPairVisible(o suite.Observation) error {
 	names, err := marked(o)
 	if err != nil {
 		return err
 	}
 	for _, of := range names {
-		has := func(p probe.Process) bool { return p.Has(o.Markers[of]) }
-		own, ok := o.Container(of).Find(has)
-		if !ok {
-			return suite.CannotTell("container "+of+" sees its own process", "it does not", o.Container(of))
+		own, err := ownProcess(o, of, of)
+		if err != nil {
+			return err
 		}
 		for _, from := range names {
-			seen, ok := o.Container(from).Find(has)
+			seen, ok := o.Container(from).Find(carrying(o, of))
 			if !ok || seen.Identity() != own.Identity() {
 				return suite.Violation(
 					fmt.Sprintf("container %s sees the process of container %s, PID %s", from, of, own.Identity()),
@@ -100,16 +115,16 @@ func onePIDNamespace(o suite.Observation) error {
 
 func neighbourInvisible(o suite.Observation) error {
 	own := o.Container("lookout")
-	if _, ok := own.Find(func(p probe.Process) bool { return p.Has(o.Markers["lookout"]) }); !ok {
-		return suite.CannotTell("the container sees its own process", "it does not", own)
+	if _, err := ownProcess(o, "lookout", "lookout"); err != nil {
+		return err
 	}
 	if o.Neighbour == nil || len(o.Neighbour.Markers) == 0 || o.Neighbour.Pod.Node != o.Pod.Node {
 		return suite.CannotTell("a second pod on the same node", "there is none")
 	}
 	for name, marker := range o.Neighbour.Markers {
 		other := o.Neighbour.Container(name)
-		if _, ok := other.Find(func(p probe.Process) bool { return p.Has(marker) }); !ok {
-			return suite.CannotTell("the second pod sees its own process", "it does not", other)
+		if _, err := ownProcess(*o.Neighbour, name, name); err != nil {
+			return err
 		}
 		if p, ok := own.Find(func(p probe.Process) bool { return p.Has(marker) }); ok {
 			return suite.Violation("no process of the second pod is visible", fmt.Sprintf("PID %d is", p.PID), own)
