@@ -4,6 +4,8 @@
 #
 #     scripts/record-observations.sh _artifacts/RUN
 #
+# What the run did not observe stays as it was.
+#
 # Use a run on a conformant cluster: TestJudgesOnRecordedPods expects every
 # fixture to conform and every control to bite.
 set -euo pipefail
@@ -17,8 +19,7 @@ target=$(find "$run" -mindepth 1 -maxdepth 1 -type d | sort | head -n 1)
 	exit 3
 }
 mkdir -p "$into"
-find "$into" -name '*.json' -delete
 for stage in "$target"/*/; do
 	cp "$stage/observation.json" "$into/$(basename "$stage").json"
 done
-echo "recorded $(find "$into" -name '*.json' | wc -l) observations of $(basename "$target")"
+echo "recorded $(find "$target" -name observation.json | wc -l) observations of $(basename "$target")"

@@ -19,6 +19,17 @@ func All() []suite.Case {
 		filesystemCases(),
 		secretsCases(),
 		isolationCases(),
+		admissionCases(),
+		controllersCases(),
+		permissionsCases(),
+		lifecycleCases(),
+		reapingCases(),
+		initCases(),
+		ephemeralCases(),
+		neighboursCases(),
+		securityCases(),
+		stressCases(),
+		disruptionCases(),
 	)
 }
 

@@ -21,11 +21,7 @@ import (
 func recorded(t *testing.T, c suite.Case, file string) suite.Observation {
 	t.Helper()
 	read := func(file string, act *suite.Act) suite.Observation {
-		name := strings.TrimSuffix(file, ".yaml")
-		if act != nil {
-			name += "." + act.Name
-		}
-		raw, err := os.ReadFile(filepath.Join("testdata", "recorded", name+".json"))
+		raw, err := os.ReadFile(filepath.Join("testdata", "recorded", recording(file, act)))
 		require.NoError(t, err, "record it: scripts/record-observations.sh")
 		var o suite.Observation
 		require.NoError(t, json.Unmarshal(raw, &o))
@@ -37,6 +33,15 @@ func recorded(t *testing.T, c suite.Case, file string) suite.Observation {
 		o.Neighbour = &neighbour
 	}
 	return o
+}
+
+// recording is the file that holds the observation of a manifest's pod.
+func recording(file string, act *suite.Act) string {
+	name := strings.TrimSuffix(file, ".yaml")
+	if act != nil {
+		name += "." + act.Name
+	}
+	return name + ".json"
 }
 
 // TestJudgesOnRecordedPods: each judge says yes to the conformant pod, and no to
@@ -123,43 +128,6 @@ func withMarker(o *suite.Observation, name string) func(probe.Process) bool {
 	return func(p probe.Process) bool { return p.Has(marker) }
 }
 
-// The faults that several cases must find.
-var (
-	hangUpIgnored = breakage{"SIGHUP changes nothing", func(o *suite.Observation) {
-		o.After = o.Before
-		o.Notes["ps-after"] = o.Notes["ps-before"]
-	}}
-	masterReplaced = breakage{"SIGHUP restarts the master", func(o *suite.Observation) {
-		editIn(o.After, "nginx", func(p probe.Process) bool { return isNginx(p) && p.PPID == 0 }, func(p *probe.Process) { p.StartTime++ })
-	}}
-	workersGone = breakage{"SIGHUP leaves no worker", func(o *suite.Observation) {
-		o.After["nginx"].Processes = slices.DeleteFunc(o.After["nginx"].Processes, func(p probe.Process) bool { return isNginx(p) && p.PPID != 0 })
-	}}
-	containerRestarted = breakage{"a container restarts", func(o *suite.Observation) {
-		c := o.AfterPod.Containers["nginx"]
-		c.Restarts++
-		o.AfterPod.Containers["nginx"] = c
-	}}
-	masterHidden = breakage{"the sibling does not see nginx", func(o *suite.Observation) {
-		for container := range o.Before {
-			if container != "nginx" {
-				hide(o, container, isNginx)
-			}
-		}
-	}}
-	killRefused = breakage{"kill is refused", func(o *suite.Observation) {
-		o.Ran["hangup"] = probe.CommandResult{Code: 1, Stderr: "kill: Operation not permitted"}
-	}}
-	emptyPS = breakage{"ps prints a fixed text", func(o *suite.Observation) {
-		o.Notes["ps-before"] = "PID   USER     TIME  COMMAND\n    1 root      0:00 /pause\n    8 root      0:00 nginx: master process nginx -g daemon off;\n   14 101       0:00 nginx: worker process\n   15 root      0:00 sh\n   21 root      0:00 ps ax\n"
-		o.Notes["ps-after"] = o.Notes["ps-before"]
-	}}
-	otherFile      = breakage{"head prints another file", func(o *suite.Observation) { o.Notes["head"] = "user nobody;\n" }}
-	nothingPrinted = breakage{"exec reports success and prints nothing", func(o *suite.Observation) {
-		o.Notes["head"], o.Notes["prompt"] = "", ""
-	}}
-)
-
 func fileRefused(container, path string, errno probe.Errno) breakage {
 	return breakage{container + ": " + path + " " + string(errno), func(o *suite.Observation) {
 		edit(o, container, func(p probe.Process) bool { return true }, func(p *probe.Process) {
@@ -206,153 +174,40 @@ func pidReused(container, marker string) breakage {
 	}}
 }
 
-// breakages has at least one fault for each case, which its judge must find.
-var breakages = map[string][]breakage{
-	"version/field-is-kept": {
-		{"the field is stored as false", func(o *suite.Observation) { o.Pod.Sharing = "false" }},
-		{"the field is dropped", func(o *suite.Observation) { o.Pod.Sharing = "absent" }},
-	},
-	"walkthrough/manifest-runs": {
-		namespaceOf("shell"),
-		{"nginx was restarted", func(o *suite.Observation) {
-			c := o.Pod.Containers["nginx"]
-			c.Restarts = 1
-			o.Pod.Containers["nginx"] = c
-		}},
-	},
-	"walkthrough/attach-prompt":     {nothingPrinted},
-	"walkthrough/attach-ps":         {emptyPS},
-	"walkthrough/attach-hangup":     {emptyPS, hangUpIgnored, masterReplaced, workersGone},
-	"walkthrough/attach-nginx-conf": {nothingPrinted, otherFile},
-	"walkthrough/exec-ps":           {emptyPS},
-	"walkthrough/exec-hangup":       {emptyPS, hangUpIgnored, masterReplaced, workersGone},
-	"walkthrough/exec-nginx-conf":   {nothingPrinted, otherFile},
-	"pid1/is-the-sandbox": {
-		{"PID 1 is an application", func(o *suite.Observation) {
-			for c := range o.Before {
-				edit(o, c, isPID1, func(p *probe.Process) { p.Argv = []string{"/usr/sbin/app"} })
-			}
-		}},
-		{"each container has its own pause", func(o *suite.Observation) {
-			edit(o, "shell", isPID1, func(p *probe.Process) { p.StartTime++ })
-		}},
-		{"PID 1 is hidden", func(o *suite.Observation) { hide(o, "nginx", isPID1) }},
-		{"a process is older than PID 1", func(o *suite.Observation) {
-			edit(o, "nginx", isNginx, func(p *probe.Process) { p.StartTime = 1 })
-		}},
-	},
-	"pid1/no-container-is": {
-		{"one container's process is PID 1", func(o *suite.Observation) {
-			edit(o, "two", withMarker(o, "two"), func(p *probe.Process) { p.PID = 1 })
-		}},
-		{"one container's process is a child of PID 1", func(o *suite.Observation) {
-			edit(o, "two", withMarker(o, "two"), func(p *probe.Process) { p.PPID = 1 })
-		}},
-	},
-	"pid1/hangup-reaches-the-sandbox": {
-		masterReplaced, workersGone, containerRestarted,
-		{"the sandbox is replaced", func(o *suite.Observation) {
-			editIn(o.After, "nginx", isPID1, func(p *probe.Process) { p.StartTime++ })
-		}},
-		{"nginx reloads", func(o *suite.Observation) {
-			editIn(o.After, "nginx", func(p probe.Process) bool { return isNginx(p) && p.PPID != 0 }, func(p *probe.Process) { p.StartTime++ })
-		}},
-	},
-	"pid1/demanding-image-refuses": {
-		{"the image runs", func(o *suite.Observation) {
-			o.Pod.Containers["demanding"] = suite.ContainerState{Ready: true, Running: true}
-		}},
-		{"it ends for another reason", func(o *suite.Observation) {
-			code := 1
-			o.Pod.Containers["demanding"] = suite.ContainerState{ExitCode: &code}
-		}},
-	},
-	"visibility/every-ordered-pair": {hidden("one", "two"), hidden("two", "one"), hidden("three", "one"), pidReused("one", "three")},
-	"visibility/one-namespace":      {namespaceOf("one"), namespaceOf("three")},
-	"visibility/not-across-pods": {
-		{"the other pod's process is visible", func(o *suite.Observation) {
-			edit(o, "lookout", func(p probe.Process) bool { return p.PID == 1 }, func(p *probe.Process) { p.Argv = append(p.Argv, o.Neighbour.Markers["two"]) })
-		}},
-		{"both pods share one namespace", func(o *suite.Observation) {
-			o.Before["lookout"].Namespaces["pid"] = o.Neighbour.Before["two"].Namespaces["pid"]
-		}},
-	},
-	"signals/hangup-replaces-workers": {
-		hangUpIgnored, masterReplaced, workersGone, containerRestarted, masterHidden, killRefused,
-		{"nginx does not answer", func(o *suite.Observation) { o.Ran["http"] = probe.CommandResult{Code: 1} }},
-	},
-	"signals/works-with-sys-ptrace": {
-		hangUpIgnored, killRefused, masterHidden,
-		{"the capability is dropped", func(o *suite.Observation) {
-			edit(o, "shell", func(p probe.Process) bool { return p.Observer }, func(p *probe.Process) { p.CapEff = "00000000a80425fb" })
-		}},
-	},
-	"signals/works-without-sys-ptrace": {hangUpIgnored, killRefused},
-	"signals/log-rotation": {
-		masterHidden, masterReplaced, containerRestarted,
-		{"nginx keeps writing to the moved log", func(o *suite.Observation) {
-			o.Ran["rotate"] = probe.CommandResult{Code: 2}
-		}},
-		{"a line is lost", func(o *suite.Observation) {
-			a := o.After["nginx"].Files[accessLog+".1"]
-			a.Text = strings.Replace(a.Text, " /request-0 ", " / ", 1)
-			o.After["nginx"].Files[accessLog+".1"] = a
-		}},
-		{"a line stands twice", func(o *suite.Observation) {
-			a := o.After["nginx"].Files[accessLog]
-			a.Text += `"GET /request-0 HTTP/1.1"`
-			o.After["nginx"].Files[accessLog] = a
-		}},
-	},
-	"filesystem/nginx-conf":          {fileRefused("shell", nginxConf, probe.EACCES), fileDiffers("shell", nginxConf), masterHidden},
-	"filesystem/image-without-shell": {hidden("shell", "bare"), fileRefused("shell", "/pause", probe.EACCES)},
-	"filesystem/writable-layer":      {hidden("shell", "app"), fileRefused("shell", "/written-at-runtime", probe.ENOENT), fileDiffers("shell", "/written-at-runtime")},
-	"filesystem/emptydir":            {hidden("shell", "app"), fileRefused("shell", "/scratch/file", probe.EACCES), fileDiffers("shell", "/scratch/file")},
-	"filesystem/mounted-secret":      {hidden("shell", "app"), fileRefused("shell", "/secret/password", probe.ENOENT), fileDiffers("shell", "/secret/password")},
-	"secrets/argument-readable-by-any-user": {
-		hidden("other", "argument"), hidden("same", "argument"), hidden("page", "argument"), hidden("opener", "argument"),
-	},
-	"secrets/environment-readable": {
-		environ("page", probe.Access{Errno: probe.EACCES}), environ("same", probe.Access{Errno: probe.EACCES}),
-		environ("page", probe.Access{Text: "PASSWORD=another\x00"}), environ("same", probe.Access{}),
-	},
-	"secrets/environment-guarded": {
-		environ("other", probe.Access{Text: "PASSWORD=\x00"}), environ("other", probe.Access{Errno: probe.EPERM}),
-		environ("other", probe.Access{Errno: probe.ENOENT}), hidden("other", "argument"),
-	},
-	"secrets/root-guarded":              {fileRead("other", readableFile, "readable"), fileRefused("other", readableFile, probe.ENOENT)},
-	"secrets/file-guarded-by-mode":      {fileRead("opener", privateFile, "private"), fileRefused("opener", readableFile, probe.EACCES)},
-	"secrets/file-readable-by-its-user": {fileRefused("same", privateFile, probe.EACCES), fileRefused("page", privateFile, probe.EACCES)},
-	"isolation/field-absent":            sharesAnyway,
-	"isolation/field-false":             sharesAnyway,
+// breakagesByArea has at least one fault for each case, which its judge must find.
+// Each area keeps its own beside its cases, in AREA_test.go.
+var breakagesByArea = []map[string][]breakage{
+	pageBreakages,
+	admissionBreakages,
+	controllersBreakages,
+	permissionsBreakages,
+	lifecycleBreakages,
+	reapingBreakages,
+	initBreakages,
+	ephemeralBreakages,
+	neighboursBreakages,
+	securityBreakages,
+	stressBreakages,
+	disruptionBreakages,
 }
 
-var sharesAnyway = []breakage{
-	{"two containers share a namespace", func(o *suite.Observation) {
-		o.Before["one"].Namespaces["pid"] = o.Before["two"].Namespaces["pid"]
-	}},
-	{"a sibling's process is visible", func(o *suite.Observation) {
-		p, _ := o.Container("two").Find(withMarker(o, "two"))
-		p.PID, p.PPID = 9999, 1
-		o.Before["one"].Processes = append(o.Before["one"].Processes, p)
-	}},
-	{"the first process is not PID 1", func(o *suite.Observation) {
-		edit(o, "three", withMarker(o, "three"), func(p *probe.Process) { p.PID = 7 })
-	}},
-	{"another process has its parent outside", func(o *suite.Observation) {
-		o.Before["one"].Processes = append(o.Before["one"].Processes, probe.Process{PID: 9999, Comm: "stranger"})
-	}},
-}
-
-func environ(container string, access probe.Access) breakage {
-	return breakage{container + ": environ " + access.String(), func(o *suite.Observation) {
-		edit(o, container, withMarker(o, "argument"), func(p *probe.Process) { p.Environ = access })
-	}}
+// allBreakages are the faults of all areas.
+func allBreakages(t *testing.T) map[string][]breakage {
+	t.Helper()
+	all := map[string][]breakage{}
+	for _, area := range breakagesByArea {
+		for id, faults := range area {
+			require.Empty(t, all[id], "%s has its faults in two places", id)
+			all[id] = faults
+		}
+	}
+	return all
 }
 
 // TestJudgesFindBreakages proves of each case that it can fail, for each fault
 // that is listed for it.
 func TestJudgesFindBreakages(t *testing.T) {
+	breakages := allBreakages(t)
 	for _, c := range All() {
 		faults := breakages[c.ID]
 		if assert.NotEmpty(t, faults, "%s: no fault is known that this case finds", c.ID) {
@@ -371,5 +226,21 @@ func TestJudgesFindBreakages(t *testing.T) {
 	}
 	for id := range breakages {
 		assert.True(t, slices.ContainsFunc(All(), func(c suite.Case) bool { return c.ID == id }), "%s is no case", id)
+	}
+}
+
+// TestRecordingsAreUsed keeps testdata free of what no case judges any more.
+func TestRecordingsAreUsed(t *testing.T) {
+	used := map[string]bool{}
+	for _, c := range All() {
+		for _, file := range []string{c.Fixture, c.Control} {
+			used[recording(file, c.Act)] = true
+		}
+		used[recording(c.Neighbour, nil)] = true
+	}
+	files, err := filepath.Glob(filepath.Join("testdata", "recorded", "*.json"))
+	require.NoError(t, err)
+	for _, file := range files {
+		assert.True(t, used[filepath.Base(file)], "%s: no case has this pod with this act", file)
 	}
 }

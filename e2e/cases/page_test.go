@@ -1,0 +1,190 @@
+package cases
+
+import (
+	"slices"
+	"strings"
+
+	"procns/e2e/internal/probe"
+	"procns/e2e/internal/suite"
+)
+
+// The faults that several cases must find.
+var (
+	hangUpIgnored = breakage{"SIGHUP changes nothing", func(o *suite.Observation) {
+		o.After = o.Before
+		o.Notes["ps-after"] = o.Notes["ps-before"]
+	}}
+	masterReplaced = breakage{"SIGHUP restarts the master", func(o *suite.Observation) {
+		editIn(o.After, "nginx", func(p probe.Process) bool { return isNginx(p) && p.PPID == 0 }, func(p *probe.Process) { p.StartTime++ })
+	}}
+	workersGone = breakage{"SIGHUP leaves no worker", func(o *suite.Observation) {
+		o.After["nginx"].Processes = slices.DeleteFunc(o.After["nginx"].Processes, func(p probe.Process) bool { return isNginx(p) && p.PPID != 0 })
+	}}
+	containerRestarted = breakage{"a container restarts", func(o *suite.Observation) {
+		c := o.AfterPod.Containers["nginx"]
+		c.Restarts++
+		o.AfterPod.Containers["nginx"] = c
+	}}
+	masterHidden = breakage{"the sibling does not see nginx", func(o *suite.Observation) {
+		for container := range o.Before {
+			if container != "nginx" {
+				hide(o, container, isNginx)
+			}
+		}
+	}}
+	killRefused = breakage{"kill is refused", func(o *suite.Observation) {
+		o.Ran["hangup"] = probe.CommandResult{Code: 1, Stderr: "kill: Operation not permitted"}
+	}}
+	emptyPS = breakage{"ps prints a fixed text", func(o *suite.Observation) {
+		o.Notes["ps-before"] = "PID   USER     TIME  COMMAND\n    1 root      0:00 /pause\n    8 root      0:00 nginx: master process nginx -g daemon off;\n   14 101       0:00 nginx: worker process\n   15 root      0:00 sh\n   21 root      0:00 ps ax\n"
+		o.Notes["ps-after"] = o.Notes["ps-before"]
+	}}
+	otherFile      = breakage{"head prints another file", func(o *suite.Observation) { o.Notes["head"] = "user nobody;\n" }}
+	nothingPrinted = breakage{"exec reports success and prints nothing", func(o *suite.Observation) {
+		o.Notes["head"], o.Notes["prompt"] = "", ""
+	}}
+)
+
+// pageBreakages are the faults that the page's own cases must find.
+var pageBreakages = map[string][]breakage{
+	"version/field-is-kept": {
+		{"the field is stored as false", func(o *suite.Observation) { o.Pod.Sharing = "false" }},
+		{"the field is dropped", func(o *suite.Observation) { o.Pod.Sharing = "absent" }},
+	},
+	"walkthrough/manifest-runs": {
+		namespaceOf("shell"),
+		{"nginx was restarted", func(o *suite.Observation) {
+			c := o.Pod.Containers["nginx"]
+			c.Restarts = 1
+			o.Pod.Containers["nginx"] = c
+		}},
+	},
+	"walkthrough/attach-prompt":     {nothingPrinted},
+	"walkthrough/attach-ps":         {emptyPS},
+	"walkthrough/attach-hangup":     {emptyPS, hangUpIgnored, masterReplaced, workersGone},
+	"walkthrough/attach-nginx-conf": {nothingPrinted, otherFile},
+	"walkthrough/exec-ps":           {emptyPS},
+	"walkthrough/exec-hangup":       {emptyPS, hangUpIgnored, masterReplaced, workersGone},
+	"walkthrough/exec-nginx-conf":   {nothingPrinted, otherFile},
+	"pid1/is-the-sandbox": {
+		{"PID 1 is an application", func(o *suite.Observation) {
+			for c := range o.Before {
+				edit(o, c, isPID1, func(p *probe.Process) { p.Argv = []string{"/usr/sbin/app"} })
+			}
+		}},
+		{"each container has its own pause", func(o *suite.Observation) {
+			edit(o, "shell", isPID1, func(p *probe.Process) { p.StartTime++ })
+		}},
+		{"PID 1 is hidden", func(o *suite.Observation) { hide(o, "nginx", isPID1) }},
+		{"a process is older than PID 1", func(o *suite.Observation) {
+			edit(o, "nginx", isNginx, func(p *probe.Process) { p.StartTime = 1 })
+		}},
+	},
+	"pid1/no-container-is": {
+		{"one container's process is PID 1", func(o *suite.Observation) {
+			edit(o, "two", withMarker(o, "two"), func(p *probe.Process) { p.PID = 1 })
+		}},
+		{"one container's process is a child of PID 1", func(o *suite.Observation) {
+			edit(o, "two", withMarker(o, "two"), func(p *probe.Process) { p.PPID = 1 })
+		}},
+	},
+	"pid1/hangup-reaches-the-sandbox": {
+		masterReplaced, workersGone, containerRestarted,
+		{"the sandbox is replaced", func(o *suite.Observation) {
+			editIn(o.After, "nginx", isPID1, func(p *probe.Process) { p.StartTime++ })
+		}},
+		{"nginx reloads", func(o *suite.Observation) {
+			editIn(o.After, "nginx", func(p probe.Process) bool { return isNginx(p) && p.PPID != 0 }, func(p *probe.Process) { p.StartTime++ })
+		}},
+	},
+	"pid1/demanding-image-refuses": {
+		{"the image runs", func(o *suite.Observation) {
+			o.Pod.Containers["demanding"] = suite.ContainerState{Ready: true, Running: true}
+		}},
+		{"it ends for another reason", func(o *suite.Observation) {
+			code := 1
+			o.Pod.Containers["demanding"] = suite.ContainerState{ExitCode: &code}
+		}},
+	},
+	"visibility/every-ordered-pair": {hidden("one", "two"), hidden("two", "one"), hidden("three", "one"), pidReused("one", "three")},
+	"visibility/one-namespace":      {namespaceOf("one"), namespaceOf("three")},
+	"visibility/not-across-pods": {
+		{"the other pod's process is visible", func(o *suite.Observation) {
+			edit(o, "lookout", func(p probe.Process) bool { return p.PID == 1 }, func(p *probe.Process) { p.Argv = append(p.Argv, o.Neighbour.Markers["two"]) })
+		}},
+		{"both pods share one namespace", func(o *suite.Observation) {
+			o.Before["lookout"].Namespaces["pid"] = o.Neighbour.Before["two"].Namespaces["pid"]
+		}},
+	},
+	"signals/hangup-replaces-workers": {
+		hangUpIgnored, masterReplaced, workersGone, containerRestarted, masterHidden, killRefused,
+		{"nginx does not answer", func(o *suite.Observation) { o.Ran["http"] = probe.CommandResult{Code: 1} }},
+	},
+	"signals/works-with-sys-ptrace": {
+		hangUpIgnored, killRefused, masterHidden,
+		{"the capability is dropped", func(o *suite.Observation) {
+			edit(o, "shell", func(p probe.Process) bool { return p.Observer }, func(p *probe.Process) { p.CapEff = "00000000a80425fb" })
+		}},
+	},
+	"signals/works-without-sys-ptrace": {hangUpIgnored, killRefused},
+	"signals/log-rotation": {
+		masterHidden, masterReplaced, containerRestarted,
+		{"nginx keeps writing to the moved log", func(o *suite.Observation) {
+			o.Ran["rotate"] = probe.CommandResult{Code: 2}
+		}},
+		{"a line is lost", func(o *suite.Observation) {
+			a := o.After["nginx"].Files[accessLog+".1"]
+			a.Text = strings.Replace(a.Text, " /request-0 ", " / ", 1)
+			o.After["nginx"].Files[accessLog+".1"] = a
+		}},
+		{"a line stands twice", func(o *suite.Observation) {
+			a := o.After["nginx"].Files[accessLog]
+			a.Text += `"GET /request-0 HTTP/1.1"`
+			o.After["nginx"].Files[accessLog] = a
+		}},
+	},
+	"filesystem/nginx-conf":          {fileRefused("shell", nginxConf, probe.EACCES), fileDiffers("shell", nginxConf), masterHidden},
+	"filesystem/image-without-shell": {hidden("shell", "bare"), fileRefused("shell", "/pause", probe.EACCES)},
+	"filesystem/writable-layer":      {hidden("shell", "app"), fileRefused("shell", "/written-at-runtime", probe.ENOENT), fileDiffers("shell", "/written-at-runtime")},
+	"filesystem/emptydir":            {hidden("shell", "app"), fileRefused("shell", "/scratch/file", probe.EACCES), fileDiffers("shell", "/scratch/file")},
+	"filesystem/mounted-secret":      {hidden("shell", "app"), fileRefused("shell", "/secret/password", probe.ENOENT), fileDiffers("shell", "/secret/password")},
+	"secrets/argument-readable-by-any-user": {
+		hidden("other", "argument"), hidden("same", "argument"), hidden("page", "argument"), hidden("opener", "argument"),
+	},
+	"secrets/environment-readable": {
+		environ("page", probe.Access{Errno: probe.EACCES}), environ("same", probe.Access{Errno: probe.EACCES}),
+		environ("page", probe.Access{Text: "PASSWORD=another\x00"}), environ("same", probe.Access{}),
+	},
+	"secrets/environment-guarded": {
+		environ("other", probe.Access{Text: "PASSWORD=\x00"}), environ("other", probe.Access{Errno: probe.EPERM}),
+		environ("other", probe.Access{Errno: probe.ENOENT}), hidden("other", "argument"),
+	},
+	"secrets/root-guarded":              {fileRead("other", readableFile, "readable"), fileRefused("other", readableFile, probe.ENOENT)},
+	"secrets/file-guarded-by-mode":      {fileRead("opener", privateFile, "private"), fileRefused("opener", readableFile, probe.EACCES)},
+	"secrets/file-readable-by-its-user": {fileRefused("same", privateFile, probe.EACCES), fileRefused("page", privateFile, probe.EACCES)},
+	"isolation/field-absent":            sharesAnyway,
+	"isolation/field-false":             sharesAnyway,
+}
+
+var sharesAnyway = []breakage{
+	{"two containers share a namespace", func(o *suite.Observation) {
+		o.Before["one"].Namespaces["pid"] = o.Before["two"].Namespaces["pid"]
+	}},
+	{"a sibling's process is visible", func(o *suite.Observation) {
+		p, _ := o.Container("two").Find(withMarker(o, "two"))
+		p.PID, p.PPID = 9999, 1
+		o.Before["one"].Processes = append(o.Before["one"].Processes, p)
+	}},
+	{"the first process is not PID 1", func(o *suite.Observation) {
+		edit(o, "three", withMarker(o, "three"), func(p *probe.Process) { p.PID = 7 })
+	}},
+	{"another process has its parent outside", func(o *suite.Observation) {
+		o.Before["one"].Processes = append(o.Before["one"].Processes, probe.Process{PID: 9999, Comm: "stranger"})
+	}},
+}
+
+func environ(container string, access probe.Access) breakage {
+	return breakage{container + ": environ " + access.String(), func(o *suite.Observation) {
+		edit(o, container, withMarker(o, "argument"), func(p *probe.Process) { p.Environ = access })
+	}}
+}
