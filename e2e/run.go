@@ -158,6 +158,10 @@ func (c *conformance) preflight(ctx context.Context, config *rest.Config, client
 	if c.session, err = cluster.Open(ctx, client, config, c.report.ID, &c.counts); err != nil {
 		return err
 	}
+	var own suite.Nodes
+	if c.kind != nil {
+		own = cluster.OwnNodes{Kind: c.kind, Client: client}
+	}
 	off := ""
 	if gate.ReadBack {
 		if off, err = c.gateOff(ctx, version); err != nil {
@@ -165,7 +169,7 @@ func (c *conformance) preflight(ctx context.Context, config *rest.Config, client
 		}
 	}
 	c.runner = &suite.Runner{
-		Cluster: c.session, Cases: c.cases, Targets: targets, Fixtures: fixtures.Read,
+		Cluster: c.session, Nodes: own, Cases: c.cases, Targets: targets, Fixtures: fixtures.Read,
 		Placement: suite.Placement{RunID: c.report.ID, Images: c.images},
 		Timeout:   c.timeout, Parallel: c.parallel,
 		Evidence: evidence{c.folder, c.log}, Log: c.log.Printf,

@@ -34,8 +34,14 @@ func TestCasesAreComplete(t *testing.T) {
 			} else {
 				assert.Empty(t, c.NoControl)
 			}
-			if c.Act != nil {
+			if c.Act != nil && !c.Act.Ends && c.Submit == suite.Runs {
 				assert.Positive(t, c.Act.Within, "an act bounds the wait for its effect")
+			}
+			if c.Act != nil && c.Act.Disrupts {
+				assert.Equal(t, "disruption", c.Area(), "what disturbs a node stands in an area of its own")
+			}
+			if c.Area() == "disruption" {
+				assert.True(t, c.OwnNode, "only the suite's own nodes are disturbed")
 			}
 			if c.MinVersion != "" {
 				_, err := suite.ParseVersion(c.MinVersion)

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -20,28 +19,24 @@ import (
 // run on a real cluster saved it (observation.json in the evidence).
 func recorded(t *testing.T, c suite.Case, file string) suite.Observation {
 	t.Helper()
-	read := func(file string, act *suite.Act) suite.Observation {
-		raw, err := os.ReadFile(filepath.Join("testdata", "recorded", recording(file, act)))
+	read := func(file string, act *suite.Act, submit suite.Submission) suite.Observation {
+		raw, err := os.ReadFile(filepath.Join("testdata", "recorded", recording(file, act, submit)))
 		require.NoError(t, err, "record it: scripts/record-observations.sh")
 		var o suite.Observation
 		require.NoError(t, json.Unmarshal(raw, &o))
 		return o
 	}
-	o := read(file, c.Act)
+	o := read(file, c.Act, c.Submit)
 	if c.Neighbour != "" {
-		neighbour := read(c.Neighbour, nil)
+		neighbour := read(c.Neighbour, nil, suite.Runs)
 		o.Neighbour = &neighbour
 	}
 	return o
 }
 
 // recording is the file that holds the observation of a manifest's pod.
-func recording(file string, act *suite.Act) string {
-	name := strings.TrimSuffix(file, ".yaml")
-	if act != nil {
-		name += "." + act.Name
-	}
-	return name + ".json"
+func recording(file string, act *suite.Act, submit suite.Submission) string {
+	return suite.StageName(file, act, submit) + ".json"
 }
 
 // TestJudgesOnRecordedPods: each judge says yes to the conformant pod, and no to
@@ -78,7 +73,8 @@ func TestJudgesNeverAcceptNothing(t *testing.T) {
 					snapshots[name] = &probe.Snapshot{Container: name, Failure: "exec was refused"}
 				}
 			}
-			blind.Notes, blind.Ran = nil, nil
+			blind.Notes, blind.Ran, blind.Answers, blind.Logs, blind.Events = nil, nil, nil, nil, nil
+			blind.AfterPod, blind.Deletion, blind.Copies = nil, nil, nil
 			blind.Pod.Sharing = "absent"
 			blind.Pod.Containers = nil
 			assert.Error(t, c.Judge(blind))
@@ -234,9 +230,9 @@ func TestRecordingsAreUsed(t *testing.T) {
 	used := map[string]bool{}
 	for _, c := range All() {
 		for _, file := range []string{c.Fixture, c.Control} {
-			used[recording(file, c.Act)] = true
+			used[recording(file, c.Act, c.Submit)] = true
 		}
-		used[recording(c.Neighbour, nil)] = true
+		used[recording(c.Neighbour, nil, suite.Runs)] = true
 	}
 	files, err := filepath.Glob(filepath.Join("testdata", "recorded", "*.json"))
 	require.NoError(t, err)

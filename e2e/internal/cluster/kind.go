@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/e2e-framework/klient"
 	"sigs.k8s.io/e2e-framework/support"
 	kind "sigs.k8s.io/kind/pkg/cluster"
+	"sigs.k8s.io/kind/pkg/cluster/nodes"
 	"sigs.k8s.io/kind/pkg/cluster/nodeutils"
 	kindlog "sigs.k8s.io/kind/pkg/log"
 )
@@ -153,6 +154,20 @@ func (k *Kind) LoadImageArchive(ctx context.Context, archive string, _ ...string
 // LoadImage implements support.E2EClusterProviderWithImageLoader.
 func (k *Kind) LoadImage(context.Context, string, ...string) error {
 	return errors.New("use LoadImageArchive: images come as archives, so that no engine has to hold them")
+}
+
+// node finds one of the cluster's nodes by its name.
+func (k *Kind) node(name string) (nodes.Node, error) {
+	all, err := k.provider.ListNodes(k.name)
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range all {
+		if n.String() == name {
+			return n, nil
+		}
+	}
+	return nil, fmt.Errorf("kind knows no node %s", name)
 }
 
 // Destroy deletes the cluster and all that was made for it: containers, volumes,

@@ -42,7 +42,7 @@ func Targets(ctx context.Context, client kubernetes.Interface) ([]suite.Target, 
 		targets = append(targets, suite.Target{
 			Node: node.Name, OSImage: info.OSImage, Kernel: info.KernelVersion, Architecture: info.Architecture,
 			Runtime: info.ContainerRuntimeVersion, Kubelet: info.KubeletVersion,
-			CgroupMode: cgroupMode(ctx, client, node.Name),
+			CgroupMode: cgroupMode(ctx, client, node.Name), UserNamespaces: userNamespaces(node),
 		})
 	}
 	slices.SortFunc(targets, func(a, b suite.Target) int { return strings.Compare(a.Name(), b.Name()) })
@@ -71,6 +71,20 @@ func ready(node *corev1.Node) bool {
 	return slices.ContainsFunc(node.Status.Conditions, func(c corev1.NodeCondition) bool {
 		return c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue
 	})
+}
+
+// userNamespaces reads what the default runtime handler says of itself
+// (status.runtimeHandlers, KEP-127).
+func userNamespaces(node corev1.Node) string {
+	for _, handler := range node.Status.RuntimeHandlers {
+		if handler.Name == "" && handler.Features != nil && handler.Features.UserNamespaces != nil {
+			if *handler.Features.UserNamespaces {
+				return "yes"
+			}
+			return "no"
+		}
+	}
+	return "unknown"
 }
 
 // cgroupMode reads the node's cgroup version from kubelet's metrics

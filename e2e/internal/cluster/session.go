@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -82,6 +83,12 @@ type Session struct {
 
 	mu      sync.Mutex
 	changed chan struct{} // closed and replaced at each change of any pod
+	// deleted holds each pod that is gone, as it was last seen.
+	deleted map[string]*corev1.Pod
+
+	// levels are the namespaces that enforce a level of Pod Security, by level.
+	levelsMu sync.Mutex
+	levels   map[string]string
 }
 
 // Open creates the run's namespace and starts the watch. The namespace admits
@@ -92,26 +99,17 @@ func Open(ctx context.Context, client kubernetes.Interface, config *rest.Config,
 		Client: client, Config: config, RunID: runID, Counts: counts,
 		Namespace: "procns-" + runID, changed: make(chan struct{}),
 	}
-	_, err := client.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
-		Name: s.Namespace,
-		Labels: map[string]string{
-			suite.RunLabel:                       runID,
-			"pod-security.kubernetes.io/enforce": "privileged",
-			"pod-security.kubernetes.io/warn":    "privileged",
-			"pod-security.kubernetes.io/audit":   "privileged",
-		},
-	}}, metav1.CreateOptions{})
-	if err != nil {
-		return nil, fmt.Errorf("creating namespace %s: %w", s.Namespace, err)
+	if err := s.createNamespace(ctx, s.Namespace, "privileged"); err != nil {
+		return nil, err
 	}
-	if err := s.awaitServiceAccount(ctx); err != nil {
+	if err := s.awaitServiceAccount(ctx, s.Namespace); err != nil {
 		return s, err
 	}
 	watching, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	informer := informers.NewSharedInformerFactoryWithOptions(client, 0, informers.WithNamespace(s.Namespace)).Core().V1().Pods().Informer()
-	_, err = informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
-		AddFunc: func(any) { s.announce() }, UpdateFunc: func(any, any) { s.announce() }, DeleteFunc: func(any) { s.announce() },
+	_, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc: func(any) { s.announce() }, UpdateFunc: func(any, any) { s.announce() }, DeleteFunc: s.noteDeleted,
 	})
 	if err != nil {
 		return s, err
@@ -124,14 +122,59 @@ func Open(ctx context.Context, client kubernetes.Interface, config *rest.Config,
 	return s, nil
 }
 
+func (s *Session) createNamespace(ctx context.Context, name, level string) error {
+	_, err := s.Client.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+		Name: name,
+		Labels: map[string]string{
+			suite.RunLabel:                       s.RunID,
+			"pod-security.kubernetes.io/enforce": level,
+			"pod-security.kubernetes.io/warn":    level,
+			"pod-security.kubernetes.io/audit":   level,
+		},
+	}}, metav1.CreateOptions{})
+	if err != nil {
+		return fmt.Errorf("creating namespace %s: %w", name, err)
+	}
+	return nil
+}
+
+// level returns the namespace that enforces a level of Pod Security, and makes it
+// when it is first asked for.
+func (s *Session) level(ctx context.Context, podSecurity string) (string, error) {
+	if podSecurity == "" {
+		return s.Namespace, nil
+	}
+	s.levelsMu.Lock()
+	defer s.levelsMu.Unlock()
+	if name := s.levels[podSecurity]; name != "" {
+		return name, nil
+	}
+	name := s.Namespace + "-" + podSecurity
+	if err := s.createNamespace(ctx, name, podSecurity); err != nil {
+		return "", err
+	}
+	if s.levels == nil {
+		s.levels = map[string]string{}
+	}
+	s.levels[podSecurity] = name // from now on it is cleaned up
+	return name, s.awaitServiceAccount(ctx, name)
+}
+
+// namespaces are those that the run made.
+func (s *Session) namespaces() []string {
+	s.levelsMu.Lock()
+	defer s.levelsMu.Unlock()
+	return append([]string{s.Namespace}, slices.Sorted(maps.Values(s.levels))...)
+}
+
 // awaitServiceAccount waits for the namespace's default ServiceAccount, without
 // which no pod is admitted.
-func (s *Session) awaitServiceAccount(ctx context.Context) error {
+func (s *Session) awaitServiceAccount(ctx context.Context, namespace string) error {
 	const bound = 30 * time.Second // the controller needs well under a second
 	ctx, cancel := context.WithTimeoutCause(ctx, bound, fmt.Errorf("not within %s", bound))
 	defer cancel()
-	accounts := s.Client.CoreV1().ServiceAccounts(s.Namespace)
-	lw := cache.NewListWatchFromClient(s.Client.CoreV1().RESTClient(), "serviceaccounts", s.Namespace, fields.OneTermEqualSelector("metadata.name", "default"))
+	accounts := s.Client.CoreV1().ServiceAccounts(namespace)
+	lw := cache.NewListWatchFromClient(s.Client.CoreV1().RESTClient(), "serviceaccounts", namespace, fields.OneTermEqualSelector("metadata.name", "default"))
 	_, err := watchtools.UntilWithSync(ctx, lw, &corev1.ServiceAccount{}, func(store cache.Store) (bool, error) {
 		return len(store.List()) > 0, nil
 	}, func(e watch.Event) (bool, error) { return e.Type == watch.Added, nil })
@@ -142,7 +185,7 @@ func (s *Session) awaitServiceAccount(ctx context.Context) error {
 	if _, readErr := accounts.Get(ctx, "default", metav1.GetOptions{}); readErr == nil {
 		return nil
 	}
-	return fmt.Errorf("namespace %s has no default ServiceAccount: %w", s.Namespace, err)
+	return fmt.Errorf("namespace %s has no default ServiceAccount: %w", namespace, err)
 }
 
 func (s *Session) announce() {
@@ -150,6 +193,21 @@ func (s *Session) announce() {
 	defer s.mu.Unlock()
 	close(s.changed)
 	s.changed = make(chan struct{})
+}
+
+func (s *Session) noteDeleted(object any) {
+	if unknown, ok := object.(cache.DeletedFinalStateUnknown); ok {
+		object = unknown.Obj
+	}
+	if pod, ok := object.(*corev1.Pod); ok {
+		s.mu.Lock()
+		if s.deleted == nil {
+			s.deleted = map[string]*corev1.Pod{}
+		}
+		s.deleted[pod.Name] = pod
+		s.mu.Unlock()
+	}
+	s.announce()
 }
 
 func (s *Session) change() <-chan struct{} {
@@ -172,7 +230,10 @@ func (s *Session) Create(ctx context.Context, m suite.Manifest) (*corev1.Pod, er
 		}
 	}
 	s.Counts.Pods.Add(1)
-	stored, err := core.Pods(s.Namespace).Create(ctx, m.Pod, metav1.CreateOptions{})
+	if m.Workload != nil {
+		return s.createWorkload(ctx, m)
+	}
+	stored, err := core.Pods(s.Namespace).Create(ctx, m.New(), metav1.CreateOptions{})
 	if err != nil {
 		return nil, fmt.Errorf("creating pod %s from %s: %w", m.Pod.Name, m.File, err)
 	}
@@ -312,20 +373,31 @@ func (s *Session) Close(ctx context.Context) error {
 	if s.stop != nil {
 		defer s.stop()
 	}
-	byHand := fmt.Sprintf("delete it by hand: kubectl delete namespace %s", s.Namespace)
-	err := s.Client.CoreV1().Pods(s.Namespace).DeleteCollection(ctx,
-		metav1.DeleteOptions{GracePeriodSeconds: &graceSeconds}, metav1.ListOptions{})
-	if err != nil {
-		return fmt.Errorf("namespace %s is left: deleting its pods: %w; %s", s.Namespace, err, byHand)
+	var left []error
+	names := s.namespaces()
+	for _, name := range names {
+		if err := s.deleteNamespace(ctx, name); err != nil {
+			left = append(left, fmt.Errorf("namespace %s is left: %w", name, err))
+		}
 	}
-	err = s.Client.CoreV1().Namespaces().Delete(ctx, s.Namespace, metav1.DeleteOptions{})
-	if err != nil && !apierrors.IsNotFound(err) {
-		return fmt.Errorf("namespace %s is left: %w; %s", s.Namespace, err, byHand)
-	}
-	if err := awaitNamespaceGone(ctx, s.Client, s.Namespace); err != nil {
-		return fmt.Errorf("namespace %s is left: %w; %s", s.Namespace, err, byHand)
+	if len(left) > 0 {
+		return fmt.Errorf("%w; delete it by hand: kubectl delete namespace %s", errors.Join(left...), strings.Join(names, " "))
 	}
 	return nil
+}
+
+func (s *Session) deleteNamespace(ctx context.Context, name string) error {
+	// First the namespace: in one that is terminating, no workload makes new pods.
+	err := s.Client.CoreV1().Namespaces().Delete(ctx, name, metav1.DeleteOptions{})
+	if err != nil && !apierrors.IsNotFound(err) {
+		return err
+	}
+	err = s.Client.CoreV1().Pods(name).DeleteCollection(ctx,
+		metav1.DeleteOptions{GracePeriodSeconds: &graceSeconds}, metav1.ListOptions{})
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("deleting its pods: %w", err)
+	}
+	return awaitNamespaceGone(ctx, s.Client, name)
 }
 
 func awaitNamespaceGone(ctx context.Context, client kubernetes.Interface, name string) error {

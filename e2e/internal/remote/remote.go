@@ -30,8 +30,9 @@ type Pod struct {
 }
 
 // refusedForGood is how the server says that asking again is of no use: no
-// permission for pods/exec, or no such pod or container.
-var refusedForGood = regexp.MustCompile(`(?i)\bforbidden\b|pods? "?[^ ]*"? not found|container not found`)
+// permission for pods/exec, or no such pod. (“container not found” is what kubelet
+// says of one that is being restarted.)
+var refusedForGood = regexp.MustCompile(`(?i)\bforbidden\b|pods? "?[^ ]*"? not found`)
 
 // Exec runs a command in a container without a terminal. A command that exits
 // non-zero, or does not start, is a result and no error: an error means that

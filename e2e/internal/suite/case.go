@@ -53,6 +53,15 @@ type Case struct {
 	// judge needs to know of, if any.
 	Neighbour string
 
+	// Submit says what is done with the manifest. Empty means that its pod runs.
+	Submit Submission
+	// Needs returns the proved reason why the case does not apply to a target,
+	// or "". Nil means that it applies to all.
+	Needs func(Target) string
+	// OwnNode marks a case that looks into a node or acts on it, which is done on
+	// clusters that the suite itself made, and skipped on all others.
+	OwnNode bool
+
 	// Given is what must be seen before the claim can be judged, on fixture and
 	// control alike (nginx has its workers, say). While it is not, the runner
 	// observes again; if it never is, the case is inconclusive.
@@ -100,6 +109,12 @@ type Act struct {
 	// carried out for reasons outside the claim; what the claim is about is
 	// recorded in the observation and left to the judge.
 	Do func(ctx context.Context, pod Hands) error
+	// Ends marks an act that ends the pod, or leaves nothing to look at: the
+	// judges are asked once, of what it recorded.
+	Ends bool
+	// Disrupts marks an act on the node itself. It waits until every other case
+	// of the target is done, and then has the node to itself.
+	Disrupts bool
 	// Within bounds the wait for the act's effect. The runner observes again
 	// until the judges are satisfied (fixture) or have bitten (control).
 	Within time.Duration
@@ -110,21 +125,6 @@ type Act struct {
 	// fixture's second snapshot is taken only after the control has shown the
 	// effect, and as much time again has passed.
 	NoEffect bool
-}
-
-// Hands is what an act may use. Every use is recorded in the observation.
-type Hands interface {
-	// Before is the observation made before the act.
-	Before() Observation
-	// Exec runs a command in a container and records its result under name.
-	Exec(ctx context.Context, name, container string, command ...string) (probe.CommandResult, error)
-	// Observe takes one more snapshot; it is not recorded.
-	Observe(ctx context.Context, container string) (*probe.Snapshot, error)
-	// Attach opens a terminal on a container's own process; what the
-	// conversation shows is recorded by Note.
-	Attach(ctx context.Context, container string, converse func(*probe.Terminal) error) error
-	// Note records a text under a name.
-	Note(name, text string)
 }
 
 // Observation is everything a judge may look at. It is plain data, so that one
@@ -142,6 +142,17 @@ type Observation struct {
 	// Ran and Notes are what the act recorded.
 	Ran   map[string]probe.CommandResult `json:"ran,omitempty"`
 	Notes map[string]string              `json:"notes,omitempty"`
+	// Answers are the API server's, to what the act requested or, under "create",
+	// to a manifest that was only submitted.
+	Answers map[string]Answer `json:"answers,omitempty"`
+	// Logs are containers' logs, as the act recorded them.
+	Logs map[string]string `json:"logs,omitempty"`
+	// Events are the pod's, as the act recorded them.
+	Events []Event `json:"events,omitempty"`
+	// Deletion is what became of the pod when the act deleted it.
+	Deletion *Deletion `json:"deletion,omitempty"`
+	// Copies are the observations of the pod's copies for debugging.
+	Copies map[string]Observation `json:"copies,omitempty"`
 	// Neighbour is the observation of the second pod, where the case has one.
 	Neighbour *Observation `json:"neighbour,omitempty"`
 }
@@ -164,21 +175,52 @@ type PodState struct {
 	Name string `json:"name"`
 	Node string `json:"node"`
 	// Sharing is spec.shareProcessNamespace as stored: "true", "false" or "absent".
-	Sharing    string                    `json:"sharing"`
-	Phase      string                    `json:"phase"`
+	Sharing string `json:"sharing"`
+	Phase   string `json:"phase"`
+	// Reason is the pod's own, such as "Evicted".
+	Reason     string                    `json:"reason,omitempty"`
 	Ready      bool                      `json:"ready"`
 	Containers map[string]ContainerState `json:"containers"`
 }
 
 // ContainerState is one container's status as kubelet reports it.
 type ContainerState struct {
+	// Kind is "init", "sidecar" (an init container that restarts), "ephemeral",
+	// or empty for a regular container.
+	Kind     string `json:"kind,omitempty"`
 	ID       string `json:"id"`
 	Image    string `json:"image"`
 	Ready    bool   `json:"ready"`
 	Running  bool   `json:"running"`
 	Restarts int    `json:"restarts"`
-	// ExitCode is set once the container, or its previous instance, terminated.
-	ExitCode *int `json:"exitCode,omitempty"`
+	// Waiting is why it waits, such as "CrashLoopBackOff".
+	Waiting string `json:"waiting,omitempty"`
+	// ExitCode is set once the container, or its previous instance, terminated;
+	// ExitReason says why, such as "Completed", "Error" or "OOMKilled".
+	ExitCode   *int   `json:"exitCode,omitempty"`
+	ExitReason string `json:"exitReason,omitempty"`
+	// StartedAt is when the running instance started, and EndedAt when the last
+	// one ended: Unix seconds, 0 where there was none.
+	StartedAt int64 `json:"startedAt,omitempty"`
+	EndedAt   int64 `json:"endedAt,omitempty"`
+}
+
+// Deletion is what became of a pod that was deleted.
+type Deletion struct {
+	GraceSeconds int64 `json:"graceSeconds"`
+	// Gone says that the object disappeared, Seconds after the request.
+	Gone    bool    `json:"gone"`
+	Seconds float64 `json:"seconds"`
+	// Last is the pod as it was last seen.
+	Last PodState `json:"last"`
+}
+
+// Event is one of the pod's events.
+type Event struct {
+	Reason  string `json:"reason"`
+	Message string `json:"message"`
+	// Container is the container it is about, or empty.
+	Container string `json:"container,omitempty"`
 }
 
 // Finding is a judge's "no", or its "I cannot tell".

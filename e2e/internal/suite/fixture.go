@@ -2,6 +2,7 @@ package suite
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/yaml"
 
@@ -23,11 +25,15 @@ import (
 // RunLabel is on every object that a run creates, with the run's ID.
 const RunLabel = "procns.run"
 
-// Manifest is a decoded fixture: one pod, and the Secrets and ConfigMaps that
-// it mounts.
+// Manifest is a decoded fixture: one pod, or the workload that makes it, and the
+// Secrets and ConfigMaps that it mounts.
 type Manifest struct {
-	File       string
-	Pod        *corev1.Pod
+	File string
+	// Pod may list ephemeral containers, which the API server refuses in a new
+	// pod: they are added when it runs.
+	Pod *corev1.Pod
+	// Workload makes the pod, whose template Pod then is; nil for a plain pod.
+	Workload   runtime.Object
 	Secrets    []*corev1.Secret
 	ConfigMaps []*corev1.ConfigMap
 	// Markers are the random texts planted in place of MARKER-name.
@@ -96,6 +102,18 @@ func (m *Manifest) decode(document []byte) error {
 		}
 		m.Pod = &corev1.Pod{}
 		return yaml.UnmarshalStrict(document, m.Pod)
+	case "apps/v1 Deployment", "apps/v1 ReplicaSet", "apps/v1 StatefulSet", "apps/v1 DaemonSet", "batch/v1 Job", "batch/v1 CronJob":
+		if m.Pod != nil {
+			return errors.New("holds more than one Pod")
+		}
+		m.Workload = newWorkload(kind.Kind)
+		if err := yaml.UnmarshalStrict(document, m.Workload); err != nil {
+			return err
+		}
+		parts := partsOf(m.Workload)
+		m.Pod = &corev1.Pod{ObjectMeta: parts.template.ObjectMeta, Spec: parts.template.Spec}
+		m.Pod.Name = parts.meta.Name
+		return nil
 	case "v1 Secret":
 		secret := &corev1.Secret{}
 		m.Secrets = append(m.Secrets, secret)
@@ -107,7 +125,7 @@ func (m *Manifest) decode(document []byte) error {
 	case " ":
 		return nil // comments only
 	}
-	return fmt.Errorf("holds a %s %s; only v1 Pod, Secret and ConfigMap are known", kind.APIVersion, kind.Kind)
+	return fmt.Errorf("holds a %s %s; only v1 Pod, Secret and ConfigMap and the workloads of apps/v1 and batch/v1 are known", kind.APIVersion, kind.Kind)
 }
 
 // ImageName is the name by which a manifest's image can be replaced: the last
@@ -163,6 +181,13 @@ func (m Manifest) Place(p Placement) Manifest {
 			}
 		}
 	}
+	for i := range pod.Spec.EphemeralContainers {
+		c := &pod.Spec.EphemeralContainers[i]
+		if reference := p.Images[ImageName(c.Image)]; reference != "" {
+			c.Image = reference
+			c.ImagePullPolicy = corev1.PullIfNotPresent
+		}
+	}
 	if p.PullSecret != "" {
 		pod.Spec.ImagePullSecrets = append(pod.Spec.ImagePullSecrets, corev1.LocalObjectReference{Name: p.PullSecret})
 	}
@@ -172,8 +197,21 @@ func (m Manifest) Place(p Placement) Manifest {
 	if p.Target.Node != "" {
 		pod.Spec.Affinity = onNode(p.Target.Node)
 	}
+	if m.Workload != nil {
+		placed.Workload = placedWorkload(m.Workload, pod)
+	}
 	return placed
 }
+
+// New is the pod as it can be created.
+func (m Manifest) New() *corev1.Pod {
+	pod := m.Pod.DeepCopy()
+	pod.Spec.EphemeralContainers = nil
+	return pod
+}
+
+// Ephemeral is what is added to the pod when it runs.
+func (m Manifest) Ephemeral() []corev1.EphemeralContainer { return m.Pod.Spec.EphemeralContainers }
 
 // YAML is the manifest as kubectl can create it.
 func (m Manifest) YAML() string {
@@ -195,9 +233,24 @@ func (m Manifest) YAML() string {
 		s.TypeMeta = metav1.TypeMeta{}
 		add("Secret", s)
 	}
-	pod := m.Pod.DeepCopy()
+	if m.Workload != nil {
+		text, err := yaml.Marshal(m.Workload)
+		if err != nil {
+			text = fmt.Appendf(nil, "# cannot be shown: %v\n", err)
+		}
+		return strings.Join(append(documents, string(text)), "---\n")
+	}
+	pod := m.New()
 	pod.TypeMeta = metav1.TypeMeta{}
 	add("Pod", pod)
+	if ephemeral := m.Pod.Spec.EphemeralContainers; len(ephemeral) > 0 {
+		patch, err := json.Marshal(map[string]any{"spec": map[string]any{"ephemeralContainers": ephemeral}})
+		if err != nil {
+			patch = fmt.Append(nil, err)
+		}
+		documents = append(documents, fmt.Sprintf(
+			"# When it runs: kubectl patch pod %s --subresource ephemeralcontainers -p '%s'\n", pod.Name, patch))
+	}
 	return strings.Join(documents, "---\n")
 }
 
@@ -303,24 +356,44 @@ func sharing(pod *corev1.Pod) string {
 func StateOf(pod *corev1.Pod) PodState {
 	state := PodState{
 		Name: pod.Name, Node: pod.Spec.NodeName, Sharing: sharing(pod),
-		Phase: string(pod.Status.Phase), Containers: map[string]ContainerState{},
+		Phase: string(pod.Status.Phase), Reason: pod.Status.Reason, Containers: map[string]ContainerState{},
 	}
 	for _, c := range pod.Status.Conditions {
 		if c.Type == corev1.PodReady {
 			state.Ready = c.Status == corev1.ConditionTrue
 		}
 	}
-	for _, c := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
-		cs := ContainerState{
-			ID: c.ContainerID, Image: c.Image, Ready: c.Ready, Running: c.State.Running != nil, Restarts: int(c.RestartCount),
+	kinds := map[string]string{}
+	for _, c := range pod.Spec.InitContainers {
+		kinds[c.Name] = "init"
+		if c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways {
+			kinds[c.Name] = "sidecar"
 		}
-		for _, ended := range []*corev1.ContainerStateTerminated{c.State.Terminated, c.LastTerminationState.Terminated} {
-			if ended != nil && cs.ExitCode == nil {
-				code := int(ended.ExitCode)
-				cs.ExitCode = &code
-			}
+	}
+	for _, c := range pod.Spec.EphemeralContainers {
+		kinds[c.Name] = "ephemeral"
+	}
+	for _, c := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses, pod.Status.EphemeralContainerStatuses) {
+		state.Containers[c.Name] = containerState(c, kinds[c.Name])
+	}
+	return state
+}
+
+func containerState(c corev1.ContainerStatus, kind string) ContainerState {
+	state := ContainerState{
+		Kind: kind, ID: c.ContainerID, Image: c.Image, Ready: c.Ready, Running: c.State.Running != nil, Restarts: int(c.RestartCount),
+	}
+	if c.State.Running != nil {
+		state.StartedAt = c.State.Running.StartedAt.Unix()
+	}
+	if c.State.Waiting != nil {
+		state.Waiting = orDefault(c.State.Waiting.Reason, "unknown")
+	}
+	for _, ended := range []*corev1.ContainerStateTerminated{c.State.Terminated, c.LastTerminationState.Terminated} {
+		if ended != nil && state.ExitCode == nil {
+			code := int(ended.ExitCode)
+			state.ExitCode, state.ExitReason, state.EndedAt = &code, ended.Reason, ended.FinishedAt.Unix()
 		}
-		state.Containers[c.Name] = cs
 	}
 	return state
 }

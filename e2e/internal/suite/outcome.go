@@ -30,6 +30,9 @@ type Target struct {
 	Runtime      string `json:"runtime"` // name and version, as kubelet reports them
 	Kubelet      string `json:"kubelet"`
 	CgroupMode   string `json:"cgroupMode"` // "v1", "v2" or "unknown"
+	// UserNamespaces is what the runtime says of itself in the node's status:
+	// "yes" or "no", or "unknown" where it says nothing (before v1.30).
+	UserNamespaces string `json:"userNamespaces,omitempty"`
 }
 
 // Name is the target's name in reports: the node, and the runtime class if any.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -26,11 +28,36 @@ type Cluster interface {
 	Exec(ctx context.Context, pod, container string, command ...string) (probe.CommandResult, error)
 	Observe(ctx context.Context, pod, container string, paths []string) (*probe.Snapshot, string, error)
 	Attach(ctx context.Context, pod, container string, converse func(*probe.Terminal) error) error
+
+	// Submit sends a manifest with dryRun=All into a namespace that enforces a
+	// level of Pod Security (empty: none). A refusal is an answer, no error.
+	Submit(ctx context.Context, m Manifest, podSecurity string) (Answer, error)
+	// Request sends any request into the run's namespace.
+	Request(ctx context.Context, r Request) (Answer, error)
+	// AddEphemeral adds ephemeral containers to a pod through its subresource.
+	AddEphemeral(ctx context.Context, pod *corev1.Pod, containers []corev1.EphemeralContainer) error
+	// Delete deletes a pod and waits until it is gone, at most within; last is
+	// the pod as it was last seen.
+	Delete(ctx context.Context, pod string, graceSeconds int64, within time.Duration) (gone bool, last *corev1.Pod, err error)
+	// Logs is what a container, or its previous instance, printed.
+	Logs(ctx context.Context, pod, container string, previous bool) (string, error)
+	// FollowLogs yields what a container prints from now on, until it ends.
+	FollowLogs(ctx context.Context, pod, container string) (<-chan string, error)
+	Events(ctx context.Context, pod string) ([]Event, error)
+}
+
+// Nodes reaches into the nodes of a cluster that the suite made itself.
+type Nodes interface {
+	Run(ctx context.Context, node string, command ...string) (probe.CommandResult, error)
+	Restart(ctx context.Context, node string) error
+	// AwaitReady waits until the node is Ready, as kubelet reported after since.
+	AwaitReady(ctx context.Context, node string, since time.Time) error
 }
 
 // Runner runs every case on every target.
 type Runner struct {
 	Cluster  Cluster
+	Nodes    Nodes // nil on clusters that are not the suite's own
 	Cases    []Case
 	Targets  []Target
 	Fixtures func(file string) ([]byte, error)
@@ -45,7 +72,7 @@ type Runner struct {
 	OnResult func(Result)
 	// OnReady is told how long each pod took from its creation until it was ready.
 	OnReady func(target Target, manifest string, took time.Duration)
-	// Skip returns the proved reason why a case does not apply, or "".
+	// Skip returns the proved reason why a case does not apply to the cluster, or "".
 	Skip func(Case) string
 }
 
@@ -76,8 +103,8 @@ func (r *Runner) Run(ctx context.Context) []Result {
 func (r *Runner) runTarget(ctx context.Context, target Target, slots chan struct{}) []Result {
 	started := time.Now()
 	stages := map[stageKey]*stage{}
-	use := func(file string, act *Act, await *Await) *stage {
-		key := stageKey{file, act}
+	use := func(file string, act *Act, submit Submission, await *Await) *stage {
+		key := stageKey{file, act, submit}
 		if stages[key] == nil {
 			stages[key] = &stage{runner: r, key: key, target: target, slots: slots, done: make(chan struct{}), settled: make(chan struct{})}
 		}
@@ -88,31 +115,29 @@ func (r *Runner) runTarget(ctx context.Context, target Target, slots chan struct
 	}
 	skipped := map[string]string{}
 	for _, c := range r.Cases {
-		if reason := r.Skip(c); reason != "" {
+		if reason := r.skip(c, target); reason != "" {
 			skipped[c.ID] = reason
 			continue
 		}
-		fixture := use(c.Fixture, c.Act, c.Await)
+		fixture := use(c.Fixture, c.Act, c.Submit, c.Await)
 		fixture.expect(c, true)
 		if c.Control != "" {
-			control := use(c.Control, c.Act, c.Await)
+			control := use(c.Control, c.Act, c.Submit, c.Await)
 			control.expect(c, false)
 			if c.Act != nil && c.Act.NoEffect {
 				fixture.after = append(fixture.after, control)
 			}
 		}
 		if c.Neighbour != "" {
-			neighbour := use(c.Neighbour, nil, nil)
+			neighbour := use(c.Neighbour, nil, Runs, nil)
 			fixture.neighbours = append(fixture.neighbours, neighbour)
 			if c.Control != "" {
-				control := use(c.Control, c.Act, c.Await)
+				control := use(c.Control, c.Act, c.Submit, c.Await)
 				control.neighbours = append(control.neighbours, neighbour)
 			}
 		}
 	}
-	for _, s := range stages {
-		go s.run(ctx)
-	}
+	r.start(ctx, stages)
 
 	results := make([]Result, len(r.Cases))
 	var wg sync.WaitGroup
@@ -136,10 +161,47 @@ func (r *Runner) runTarget(ctx context.Context, target Target, slots chan struct
 	return results
 }
 
+// start runs the stages: all at once, but for those that disrupt the node. These
+// wait for the others, and for each other.
+func (r *Runner) start(ctx context.Context, stages map[stageKey]*stage) {
+	var quiet, disruptive []*stage
+	for _, s := range stages {
+		if s.key.act != nil && s.key.act.Disrupts {
+			disruptive = append(disruptive, s)
+		} else {
+			quiet = append(quiet, s)
+			go s.run(ctx)
+		}
+	}
+	slices.SortFunc(disruptive, func(a, b *stage) int { return strings.Compare(a.folder(), b.folder()) })
+	go func() {
+		for _, s := range quiet {
+			<-s.done
+		}
+		for _, s := range disruptive {
+			s.run(ctx)
+		}
+	}()
+}
+
+// skip returns the proved reason why a case does not apply to a target, or "".
+func (r *Runner) skip(c Case, target Target) string {
+	if reason := r.Skip(c); reason != "" {
+		return reason
+	}
+	if c.OwnNode && r.Nodes == nil {
+		return "it reaches into the node itself, which is done only on clusters that the suite made"
+	}
+	if c.Needs != nil {
+		return c.Needs(target)
+	}
+	return ""
+}
+
 // conclude waits for the stages of a case and judges what they saw.
 func (r *Runner) conclude(c Case, target Target, stages map[stageKey]*stage) (result Result) {
 	result = Result{Case: c, Target: target}
-	fixture := stages[stageKey{c.Fixture, c.Act}]
+	fixture := stages[stageKey{c.Fixture, c.Act, c.Submit}]
 	result.Folder = fixture.folder()
 	defer func() { result.Pod, result.From = fixture.pod, fixture.from }()
 	inconclusive := func(reason string) Result {
@@ -150,7 +212,7 @@ func (r *Runner) conclude(c Case, target Target, stages map[stageKey]*stage) (re
 		<-s.done
 		o := s.observation
 		if s.err == nil && c.Neighbour != "" {
-			n := stages[stageKey{c.Neighbour, nil}]
+			n := stages[stageKey{c.Neighbour, nil, Runs}]
 			<-n.done
 			if n.err != nil {
 				return o, fmt.Errorf("the neighbouring pod of %s: %w", c.Neighbour, n.err)
@@ -180,7 +242,7 @@ func (r *Runner) conclude(c Case, target Target, stages map[stageKey]*stage) (re
 	if c.Control != "" {
 		answers.hasControl = true
 		var controlled Observation
-		if controlled, uncontrolled = observe(stages[stageKey{c.Control, c.Act}]); uncontrolled == nil {
+		if controlled, uncontrolled = observe(stages[stageKey{c.Control, c.Act, c.Submit}]); uncontrolled == nil {
 			answers.control = c.Judge(controlled)
 		}
 	}

@@ -19,6 +19,7 @@ import (
 // bench stands in for a cluster, to test what the runner does with answers. It
 // is no proof of anything about Kubernetes.
 type bench struct {
+	Cluster // what these tests do not use
 	mu      sync.Mutex
 	created map[string]int // by manifest file
 	pods    map[string]*corev1.Pod

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -18,14 +17,22 @@ import (
 // stageKey names one pod: cases that need the same pod, and the same act upon
 // it, share it.
 type stageKey struct {
-	file string
-	act  *Act
+	file   string
+	act    *Act
+	submit Submission
 }
 
-func (k stageKey) folder() string {
-	name := strings.TrimSuffix(k.file, ".yaml")
-	if k.act != nil {
-		name += "." + k.act.Name
+func (k stageKey) folder() string { return StageName(k.file, k.act, k.submit) }
+
+// StageName is the name under which the evidence of a manifest lies, with what
+// was done upon it.
+func StageName(file string, act *Act, submit Submission) string {
+	name := strings.TrimSuffix(file, ".yaml")
+	if act != nil {
+		name += "." + act.Name
+	}
+	if submit != Runs {
+		name += "." + string(submit)
 	}
 	return name
 }
@@ -42,6 +49,7 @@ type stage struct {
 	// neighbours are observed first: what they run is looked for.
 	neighbours []*stage
 
+	placed      Manifest
 	pod, from   string        // its name, and the container to look from
 	done        chan struct{} // closed when observation and err are final
 	observation Observation
@@ -91,29 +99,41 @@ func (s *stage) perform(ctx context.Context) error {
 	placement := s.runner.Placement
 	placement.Target = s.target
 	placed := manifest.Place(placement)
-	s.pod = placed.Pod.Name
+	s.placed, s.pod = placed, placed.Pod.Name
 	s.from = placed.Pod.Spec.Containers[len(placed.Pod.Spec.Containers)-1].Name
 	s.runner.Evidence.Save(s.folder(), "manifest.yaml", placed.YAML())
 	s.observation.Markers = placed.Markers
+	if s.key.submit.Dry() {
+		return s.submit(ctx)
+	}
 	applied := time.Now()
 	stored, err := s.runner.Cluster.Create(ctx, placed)
 	if err != nil {
 		return err
 	}
+	s.pod = stored.Name // a workload names its pods itself
 	s.observation.Pod = StateOf(stored)
 	s.runner.Evidence.Save(s.folder(), "pod.json", stored)
+	if s.key.submit == Stored {
+		return s.act(ctx, stored)
+	}
 
+	waiting, cancel := context.WithTimeoutCause(ctx, s.runner.Timeout, fmt.Errorf("not within %s", s.runner.Timeout))
+	defer cancel()
 	what, done := "Ready", func(p *corev1.Pod) bool { return StateOf(p).Ready }
 	if s.await != nil {
 		what, done = s.await.Name, func(p *corev1.Pod) bool { return s.await.Done(StateOf(p)) }
 	}
-	waiting, cancel := context.WithTimeoutCause(ctx, s.runner.Timeout, fmt.Errorf("not within %s", s.runner.Timeout))
-	defer cancel()
 	pod, err := s.runner.Cluster.Await(waiting, s.pod, what, done)
 	if err != nil {
 		return err
 	}
 	s.runner.OnReady(s.target, s.key.file, time.Since(applied))
+	if ephemeral := placed.Ephemeral(); len(ephemeral) > 0 {
+		if pod, err = s.addEphemeral(waiting, pod, ephemeral); err != nil {
+			return err
+		}
+	}
 	s.observation.Pod = StateOf(pod)
 	if changed := Rewritten(placed.Pod, pod); changed != "" {
 		return fmt.Errorf("the server did not store the pod as it was sent, an admission webhook may have rewritten it: %s", changed)
@@ -131,6 +151,37 @@ func (s *stage) perform(ctx context.Context) error {
 		return nil
 	}
 	return s.act(ctx, pod)
+}
+
+// submit has the API server admit the manifest, and stores nothing.
+func (s *stage) submit(ctx context.Context) error {
+	answer, err := s.runner.Cluster.Submit(ctx, s.placed, s.key.submit.PodSecurity())
+	if err != nil {
+		return err
+	}
+	put(&s.observation.Answers, "create", answer)
+	s.observation.Pod.Sharing = answer.Sharing
+	if s.key.act == nil {
+		return nil
+	}
+	return s.act(ctx, nil)
+}
+
+// addEphemeral adds the manifest's ephemeral containers to the pod that runs,
+// and waits until each has started.
+func (s *stage) addEphemeral(ctx context.Context, pod *corev1.Pod, ephemeral []corev1.EphemeralContainer) (*corev1.Pod, error) {
+	if err := s.runner.Cluster.AddEphemeral(ctx, pod, ephemeral); err != nil {
+		return pod, err
+	}
+	return s.runner.Cluster.Await(ctx, s.pod, "running its ephemeral containers", func(p *corev1.Pod) bool {
+		state := StateOf(p)
+		for _, c := range ephemeral {
+			if got := state.Containers[c.Name]; !got.Running && got.ExitCode == nil {
+				return false
+			}
+		}
+		return true
+	})
 }
 
 // observeUntilGiven takes the first snapshots, again and again until every case's
@@ -160,9 +211,21 @@ func (s *stage) observeUntilGiven(ctx context.Context, pod *corev1.Pod) error {
 // act carries the act out, and observes until its effect shows.
 func (s *stage) act(ctx context.Context, pod *corev1.Pod) error {
 	act := s.key.act
+	if act == nil {
+		return nil
+	}
 	began := time.Now()
-	if err := act.Do(ctx, &hands{stage: s, pod: pod}); err != nil {
+	with := &hands{stage: s, pod: pod}
+	err := act.Do(ctx, with)
+	with.following.Wait()
+	if err != nil {
 		return fmt.Errorf("%s: %w", act.Name, err)
+	}
+	if act.Ends || s.key.submit != Runs {
+		s.noteState()
+		s.took = time.Since(began)
+		close(s.settled)
+		return nil
 	}
 	if err := s.waitForControls(ctx, began); err != nil {
 		return err
@@ -174,10 +237,7 @@ func (s *stage) act(ctx context.Context, pod *corev1.Pod) error {
 			return err
 		}
 		s.observation.After = after
-		if current, ok := s.runner.Cluster.Current(s.pod); ok {
-			state := StateOf(current)
-			s.observation.AfterPod = &state
-		}
+		s.noteState()
 		if s.satisfied() {
 			s.took = time.Since(began)
 			close(s.settled)
@@ -189,6 +249,14 @@ func (s *stage) act(ctx context.Context, pod *corev1.Pod) error {
 		if err := s.pause(ctx); err != nil {
 			return err
 		}
+	}
+}
+
+// noteState records the pod's state after the act.
+func (s *stage) noteState() {
+	if current, ok := s.runner.Cluster.Current(s.pod); ok {
+		state := StateOf(current)
+		s.observation.AfterPod = &state
 	}
 }
 
@@ -252,24 +320,49 @@ func (s *stage) waitForControls(ctx context.Context, began time.Time) error {
 	return nil
 }
 
-// observe takes one snapshot from each container, or from those named.
+// observe takes one snapshot from each container that runs, or from those named.
 func (s *stage) observe(ctx context.Context, pod *corev1.Pod, when string, only []string) (map[string]*probe.Snapshot, error) {
+	if current, ok := s.runner.Cluster.Current(s.pod); ok {
+		pod = current
+	}
 	snapshots := map[string]*probe.Snapshot{}
-	for _, c := range pod.Spec.Containers {
-		if len(only) > 0 && !slices.Contains(only, c.Name) {
-			continue
-		}
-		if state := s.observation.Pod.Containers[c.Name]; state.ExitCode != nil && !state.Running {
-			continue // it ended before the first snapshot, which is what its case is about
-		}
-		snapshot, raw, err := s.runner.Cluster.Observe(ctx, s.pod, c.Name, s.paths())
+	for _, name := range observable(pod, only) {
+		snapshot, raw, err := s.runner.Cluster.Observe(ctx, s.pod, name, s.paths())
 		if err != nil {
 			return nil, err
 		}
-		snapshots[c.Name] = snapshot
-		s.runner.Evidence.Save(s.folder(), fmt.Sprintf("%s.%s.txt", c.Name, when), raw)
+		snapshots[name] = snapshot
+		s.runner.Evidence.Save(s.folder(), fmt.Sprintf("%s.%s.txt", name, when), raw)
 	}
 	return snapshots, nil
+}
+
+// observable names the containers to look into: those named, or else every one
+// of the pod that is not over. One that waits to be started again is looked into
+// as well: its failure makes the round be repeated.
+func observable(pod *corev1.Pod, only []string) []string {
+	if len(only) > 0 {
+		return only
+	}
+	state := StateOf(pod)
+	var all []string
+	for _, c := range pod.Spec.InitContainers {
+		if state.Containers[c.Name].Running {
+			all = append(all, c.Name)
+		}
+	}
+	for _, c := range pod.Spec.Containers {
+		cs := state.Containers[c.Name]
+		if over := !cs.Running && cs.Waiting == "" && cs.ExitCode != nil; !over {
+			all = append(all, c.Name)
+		}
+	}
+	for _, c := range pod.Spec.EphemeralContainers {
+		if state.Containers[c.Name].Running {
+			all = append(all, c.Name)
+		}
+	}
+	return all
 }
 
 // paths is the union of what the stage's cases read.
@@ -285,44 +378,6 @@ func (s *stage) paths() []string {
 		}
 	}
 	return all
-}
-
-// hands implements Hands on a stage.
-type hands struct {
-	stage *stage
-	pod   *corev1.Pod
-	mu    sync.Mutex
-}
-
-func (h *hands) Before() Observation { return h.stage.observation }
-
-func (h *hands) Exec(ctx context.Context, name, container string, command ...string) (probe.CommandResult, error) {
-	result, err := h.stage.runner.Cluster.Exec(ctx, h.stage.pod, container, command...)
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.stage.observation.Ran == nil {
-		h.stage.observation.Ran = map[string]probe.CommandResult{}
-	}
-	h.stage.observation.Ran[name] = result
-	return result, err
-}
-
-func (h *hands) Observe(ctx context.Context, container string) (*probe.Snapshot, error) {
-	snapshot, _, err := h.stage.runner.Cluster.Observe(ctx, h.stage.pod, container, nil)
-	return snapshot, err
-}
-
-func (h *hands) Attach(ctx context.Context, container string, converse func(*probe.Terminal) error) error {
-	return h.stage.runner.Cluster.Attach(ctx, h.stage.pod, container, converse)
-}
-
-func (h *hands) Note(name, text string) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.stage.observation.Notes == nil {
-		h.stage.observation.Notes = map[string]string{}
-	}
-	h.stage.observation.Notes[name] = text
 }
 
 // unobserved says which containers could not be observed although a shell would

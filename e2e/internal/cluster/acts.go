@@ -1,0 +1,276 @@
+package cluster
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes/scheme"
+
+	"procns/e2e/internal/suite"
+)
+
+// createWorkload creates what makes the pod, and waits for the pod.
+func (s *Session) createWorkload(ctx context.Context, m suite.Manifest) (*corev1.Pod, error) {
+	if err := s.postWorkload(ctx, m.Workload, s.Namespace, metav1.CreateOptions{}); err != nil {
+		return nil, fmt.Errorf("creating %s from %s: %w", m.Pod.Name, m.File, err)
+	}
+	const bound = 30 * time.Second // a controller needs well under a second
+	ctx, cancel := context.WithTimeoutCause(ctx, bound, fmt.Errorf("not within %s", bound))
+	defer cancel()
+	for {
+		changed := s.change()
+		for _, item := range s.store.List() {
+			pod, ok := item.(*corev1.Pod)
+			if ok && pod.Labels[suite.PodLabel] == m.Pod.Name && pod.DeletionTimestamp == nil {
+				return pod, nil
+			}
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("the workload %s of %s made no pod: %w", m.Pod.Name, m.File, context.Cause(ctx))
+		}
+	}
+}
+
+func (s *Session) postWorkload(ctx context.Context, workload runtime.Object, namespace string, options metav1.CreateOptions) error {
+	var err error
+	switch w := workload.(type) {
+	case *appsv1.Deployment:
+		_, err = s.Client.AppsV1().Deployments(namespace).Create(ctx, w, options)
+	case *appsv1.ReplicaSet:
+		_, err = s.Client.AppsV1().ReplicaSets(namespace).Create(ctx, w, options)
+	case *appsv1.StatefulSet:
+		_, err = s.Client.AppsV1().StatefulSets(namespace).Create(ctx, w, options)
+	case *appsv1.DaemonSet:
+		_, err = s.Client.AppsV1().DaemonSets(namespace).Create(ctx, w, options)
+	case *batchv1.Job:
+		_, err = s.Client.BatchV1().Jobs(namespace).Create(ctx, w, options)
+	case *batchv1.CronJob:
+		_, err = s.Client.BatchV1().CronJobs(namespace).Create(ctx, w, options)
+	default:
+		err = fmt.Errorf("%T is no workload", workload)
+	}
+	return err
+}
+
+// resources are the paths of what a manifest may hold, by its type.
+func resourceOf(object runtime.Object) (api, resource string) {
+	switch object.(type) {
+	case *appsv1.Deployment:
+		return "apps/v1", "deployments"
+	case *appsv1.ReplicaSet:
+		return "apps/v1", "replicasets"
+	case *appsv1.StatefulSet:
+		return "apps/v1", "statefulsets"
+	case *appsv1.DaemonSet:
+		return "apps/v1", "daemonsets"
+	case *batchv1.Job:
+		return "batch/v1", "jobs"
+	case *batchv1.CronJob:
+		return "batch/v1", "cronjobs"
+	}
+	return "v1", "pods"
+}
+
+// Submit implements suite.Cluster.
+func (s *Session) Submit(ctx context.Context, m suite.Manifest, podSecurity string) (suite.Answer, error) {
+	namespace, err := s.level(ctx, podSecurity)
+	if err != nil {
+		return suite.Answer{}, err
+	}
+	var object runtime.Object = m.New()
+	if m.Workload != nil {
+		object = m.Workload
+	}
+	body, err := encode(object)
+	if err != nil {
+		return suite.Answer{}, err
+	}
+	api, resource := resourceOf(object)
+	return s.request(ctx, namespace, suite.Request{
+		Verb: "POST", API: api, Path: resource, Query: map[string]string{"dryRun": "All"}, Body: body,
+	})
+}
+
+// encode writes an object in JSON, with its kind, as kubectl would send it.
+func encode(object runtime.Object) ([]byte, error) {
+	raw, err := json.Marshal(object)
+	if err != nil {
+		return nil, err
+	}
+	kinds, _, err := scheme.Scheme.ObjectKinds(object)
+	if err != nil {
+		return nil, err
+	}
+	var data map[string]any
+	if err := json.Unmarshal(raw, &data); err != nil {
+		return nil, err
+	}
+	data["apiVersion"], data["kind"] = kinds[0].GroupVersion().String(), kinds[0].Kind
+	return json.Marshal(data)
+}
+
+// Request implements suite.Cluster.
+func (s *Session) Request(ctx context.Context, r suite.Request) (suite.Answer, error) {
+	return s.request(ctx, s.Namespace, r)
+}
+
+func (s *Session) request(ctx context.Context, namespace string, r suite.Request) (suite.Answer, error) {
+	prefix := "/apis/" + r.API
+	if r.API == "" || r.API == "v1" {
+		prefix = "/api/v1"
+	}
+	request := s.Client.CoreV1().RESTClient().Verb(r.Verb).AbsPath(prefix + "/namespaces/" + namespace + "/" + r.Path)
+	for name, value := range r.Query {
+		request.Param(name, value)
+	}
+	request.SetHeader("Accept", orJSON(r.Accept))
+	if r.Body != nil {
+		request.SetHeader("Content-Type", orJSON(r.ContentType)).Body(r.Body)
+	}
+	result := request.Do(ctx)
+	var answer suite.Answer
+	result.StatusCode(&answer.Code)
+	for _, w := range result.Warnings() {
+		answer.Warnings = append(answer.Warnings, w.Text)
+	}
+	raw, err := result.Raw()
+	var status apierrors.APIStatus
+	switch {
+	case errors.As(err, &status):
+		answer.Code = int(status.Status().Code)
+		answer.Reason, answer.Message = string(status.Status().Reason), status.Status().Message
+	case err != nil:
+		return answer, fmt.Errorf("%s %s: %w", r.Verb, r.Path, err)
+	default:
+		answer.Sharing, answer.Body = returned(raw)
+	}
+	return answer, nil
+}
+
+func orJSON(mediaType string) string {
+	if mediaType == "" {
+		return runtime.ContentTypeJSON
+	}
+	return mediaType
+}
+
+// returned reads the field out of the object that the server returned, in JSON
+// or in Kubernetes' protobuf form. What is no pod and no workload is kept as text.
+func returned(raw []byte) (sharing, body string) {
+	object, _, err := scheme.Codecs.UniversalDeserializer().Decode(raw, nil, nil)
+	if err != nil {
+		return "", string(raw)
+	}
+	if pod, ok := object.(*corev1.Pod); ok {
+		return suite.StateOf(pod).Sharing, ""
+	}
+	if suite.IsWorkload(object) {
+		return suite.TemplateSharing(object), ""
+	}
+	return "", string(raw)
+}
+
+// AddEphemeral implements suite.Cluster.
+func (s *Session) AddEphemeral(ctx context.Context, pod *corev1.Pod, containers []corev1.EphemeralContainer) error {
+	with := pod.DeepCopy()
+	with.Spec.EphemeralContainers = append(with.Spec.EphemeralContainers, containers...)
+	_, err := s.Client.CoreV1().Pods(s.Namespace).UpdateEphemeralContainers(ctx, pod.Name, with, metav1.UpdateOptions{})
+	if err != nil {
+		return fmt.Errorf("adding ephemeral containers to pod %s: %w", pod.Name, err)
+	}
+	return nil
+}
+
+// Delete implements suite.Cluster.
+func (s *Session) Delete(ctx context.Context, name string, graceSeconds int64, within time.Duration) (bool, *corev1.Pod, error) {
+	last, _ := s.Current(name)
+	err := s.Client.CoreV1().Pods(s.Namespace).Delete(ctx, name, metav1.DeleteOptions{GracePeriodSeconds: &graceSeconds})
+	if err != nil {
+		return false, last, fmt.Errorf("deleting pod %s: %w", name, err)
+	}
+	deadline := time.After(within)
+	for {
+		changed := s.change()
+		pod, ok := s.Current(name)
+		if !ok {
+			// The informer forgets a pod before it says so.
+			s.mu.Lock()
+			if s.deleted[name] != nil {
+				last = s.deleted[name]
+			}
+			s.mu.Unlock()
+			return true, last, nil
+		}
+		last = pod
+		select {
+		case <-changed:
+		case <-deadline:
+			return false, last, nil
+		case <-ctx.Done():
+			return false, last, context.Cause(ctx)
+		}
+	}
+}
+
+// Logs implements suite.Cluster.
+func (s *Session) Logs(ctx context.Context, pod, container string, previous bool) (string, error) {
+	raw, err := s.Client.CoreV1().Pods(s.Namespace).GetLogs(pod, &corev1.PodLogOptions{Container: container, Previous: previous}).DoRaw(ctx)
+	if err != nil {
+		return "", fmt.Errorf("logs of container %s of pod %s: %w", container, pod, err)
+	}
+	return string(raw), nil
+}
+
+// FollowLogs implements suite.Cluster.
+func (s *Session) FollowLogs(ctx context.Context, pod, container string) (<-chan string, error) {
+	stream, err := s.Client.CoreV1().Pods(s.Namespace).GetLogs(pod, &corev1.PodLogOptions{Container: container, Follow: true}).Stream(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("logs of container %s of pod %s: %w", container, pod, err)
+	}
+	lines := make(chan string)
+	go func() {
+		defer close(lines)
+		defer func() { _ = stream.Close() }()
+		reader := bufio.NewReader(stream)
+		for {
+			line, err := reader.ReadString('\n')
+			if line != "" {
+				lines <- line
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	return lines, nil
+}
+
+// Events implements suite.Cluster.
+func (s *Session) Events(ctx context.Context, pod string) ([]suite.Event, error) {
+	list, err := s.Client.CoreV1().Events(s.Namespace).List(ctx, metav1.ListOptions{
+		FieldSelector: fields.OneTermEqualSelector("involvedObject.name", pod).String(),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("events of pod %s: %w", pod, err)
+	}
+	var events []suite.Event
+	for _, e := range list.Items {
+		events = append(events, suite.Event{Reason: e.Reason, Message: e.Message, Container: e.InvolvedObject.FieldPath})
+	}
+	return events, nil
+}
+
+var _ suite.Cluster = (*Session)(nil)

@@ -1,0 +1,101 @@
+package cluster
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/cache"
+	watchtools "k8s.io/client-go/tools/watch"
+	kindexec "sigs.k8s.io/kind/pkg/exec"
+
+	"procns/e2e/internal/probe"
+	"procns/e2e/internal/suite"
+)
+
+// OwnNodes reaches into the nodes of a kind cluster of the suite's own. It
+// implements suite.Nodes.
+type OwnNodes struct {
+	Kind   *Kind
+	Client kubernetes.Interface
+}
+
+var _ suite.Nodes = OwnNodes{}
+
+// Run runs a command in the node's container.
+func (o OwnNodes) Run(ctx context.Context, name string, command ...string) (probe.CommandResult, error) {
+	node, err := o.Kind.node(name)
+	if err != nil {
+		return probe.CommandResult{Failure: err.Error()}, err
+	}
+	var stdout, stderr bytes.Buffer
+	err = node.CommandContext(ctx, command[0], command[1:]...).SetStdout(&stdout).SetStderr(&stderr).Run()
+	result := probe.CommandResult{Stdout: stdout.String(), Stderr: stderr.String()}
+	var exit *exec.ExitError
+	var failed *kindexec.RunError
+	switch {
+	case err == nil:
+	case errors.As(err, &exit):
+		result.Code = exit.ExitCode()
+	case errors.As(err, &failed) && errors.As(failed.Inner, &exit):
+		result.Code = exit.ExitCode()
+	default:
+		result.Failure = err.Error()
+		return result, fmt.Errorf("%s on node %s: %w", strings.Join(command, " "), name, err)
+	}
+	return result, nil
+}
+
+// Restart stops the node's container and starts it again, as a reboot does.
+func (o OwnNodes) Restart(ctx context.Context, name string) error {
+	if _, err := o.Kind.node(name); err != nil {
+		return err
+	}
+	out, err := exec.CommandContext(ctx, o.Kind.engine, "restart", name).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("restarting node %s: %w: %s", name, err, strings.TrimSpace(string(out)))
+	}
+	return nil
+}
+
+// AwaitReady watches the node until it is Ready by a report of kubelet's that is
+// younger than since: the report from before the act proves nothing.
+func (o OwnNodes) AwaitReady(ctx context.Context, name string, since time.Time) error {
+	const bound = 3 * time.Minute // a node needs well under one
+	ctx, cancel := context.WithTimeoutCause(ctx, bound, fmt.Errorf("not within %s", bound))
+	defer cancel()
+	state := "it was never seen"
+	back := func(node *corev1.Node) bool {
+		for _, c := range node.Status.Conditions {
+			if c.Type == corev1.NodeReady {
+				state = fmt.Sprintf("%s, reported at %s", c.Reason, c.LastHeartbeatTime)
+				return c.Status == corev1.ConditionTrue && !c.LastHeartbeatTime.Time.Before(since.Truncate(time.Second))
+			}
+		}
+		return false
+	}
+	lw := cache.NewListWatchFromClient(o.Client.CoreV1().RESTClient(), "nodes", "", fields.OneTermEqualSelector("metadata.name", name))
+	_, err := watchtools.UntilWithSync(ctx, lw, &corev1.Node{}, func(store cache.Store) (bool, error) {
+		for _, item := range store.List() {
+			if node, ok := item.(*corev1.Node); ok && back(node) {
+				return true, nil
+			}
+		}
+		return false, nil
+	}, func(e watch.Event) (bool, error) {
+		node, ok := e.Object.(*corev1.Node)
+		return ok && back(node), nil
+	})
+	if err != nil {
+		return fmt.Errorf("node %s is not Ready again: %w; its last state: %s", name, errors.Join(err, context.Cause(ctx)), state)
+	}
+	return nil
+}

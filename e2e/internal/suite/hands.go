@@ -1,0 +1,244 @@
+package suite
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"procns/e2e/internal/probe"
+)
+
+// Hands is what an act may use. Every use is recorded in the observation.
+type Hands interface {
+	// Before is the observation made before the act.
+	Before() Observation
+	// Exec runs a command in a container and records its result under name.
+	Exec(ctx context.Context, name, container string, command ...string) (probe.CommandResult, error)
+	// Observe takes one more snapshot; it is not recorded.
+	Observe(ctx context.Context, container string) (*probe.Snapshot, error)
+	// Attach opens a terminal on a container's own process; what the
+	// conversation shows is recorded by Note.
+	Attach(ctx context.Context, container string, converse func(*probe.Terminal) error) error
+	// Note records a text under a name.
+	Note(name, text string)
+
+	// Await watches the pod until done, for as long as within, and tells whether
+	// it came to that. It not coming is no error: it is for the judge to say.
+	Await(ctx context.Context, within time.Duration, what string, done func(PodState) bool) (bool, error)
+	// Logs records what a container printed, or its previous instance.
+	Logs(ctx context.Context, name, container string, previous bool) error
+	// Follow records what a container prints from now on until it ends. The log
+	// is complete when the act is done.
+	Follow(ctx context.Context, name, container string) error
+	// Events records the pod's events.
+	Events(ctx context.Context) error
+	// Delete deletes the pod, waits at most within until it is gone, and records
+	// how it went.
+	Delete(ctx context.Context, graceSeconds int64, within time.Duration) error
+	// Copy makes a copy of the pod as `kubectl debug --copy-to` does, with
+	// `--share-processes` set to share, and records its observation under name.
+	Copy(ctx context.Context, name string, share bool) error
+
+	// Manifest is the pod as it was sent, in the JSON form, for requests of the
+	// act's own. Each call returns a new one.
+	Manifest() map[string]any
+	// Request sends a request to the API server and records the answer. That the
+	// server refuses is no error.
+	Request(ctx context.Context, name string, r Request) (Answer, error)
+
+	// Node runs a command on the pod's node and records its result under name.
+	Node(ctx context.Context, name string, command ...string) (probe.CommandResult, error)
+	// RestartNode stops the pod's node and starts it again, and waits until it is Ready.
+	RestartNode(ctx context.Context) error
+	// AwaitNode waits until the pod's node is Ready, and kubelet has reported
+	// since the given moment.
+	AwaitNode(ctx context.Context, since time.Time) error
+}
+
+// hands implements Hands on a stage.
+type hands struct {
+	stage     *stage
+	pod       *corev1.Pod
+	mu        sync.Mutex
+	following sync.WaitGroup
+}
+
+func (h *hands) cluster() Cluster { return h.stage.runner.Cluster }
+
+// record changes the observation, which followers of logs do as well.
+func (h *hands) record(change func(*Observation)) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	change(&h.stage.observation)
+}
+
+func put[V any](into *map[string]V, name string, value V) {
+	if *into == nil {
+		*into = map[string]V{}
+	}
+	(*into)[name] = value
+}
+
+func (h *hands) Before() Observation { return h.stage.observation }
+
+func (h *hands) Exec(ctx context.Context, name, container string, command ...string) (probe.CommandResult, error) {
+	result, err := h.cluster().Exec(ctx, h.stage.pod, container, command...)
+	h.record(func(o *Observation) { put(&o.Ran, name, result) })
+	return result, err
+}
+
+func (h *hands) Observe(ctx context.Context, container string) (*probe.Snapshot, error) {
+	snapshot, _, err := h.cluster().Observe(ctx, h.stage.pod, container, nil)
+	return snapshot, err
+}
+
+func (h *hands) Attach(ctx context.Context, container string, converse func(*probe.Terminal) error) error {
+	return h.cluster().Attach(ctx, h.stage.pod, container, converse)
+}
+
+func (h *hands) Note(name, text string) {
+	h.record(func(o *Observation) { put(&o.Notes, name, text) })
+}
+
+func (h *hands) Await(ctx context.Context, within time.Duration, what string, done func(PodState) bool) (bool, error) {
+	waiting, cancel := context.WithTimeoutCause(ctx, within, fmt.Errorf("not within %s", within))
+	defer cancel()
+	_, err := h.cluster().Await(waiting, h.stage.pod, what, func(p *corev1.Pod) bool { return done(StateOf(p)) })
+	if err != nil && ctx.Err() == nil {
+		h.stage.runner.Log("%s: %s: %v", h.stage.target.Name(), h.stage.key.folder(), err)
+		return false, nil
+	}
+	return err == nil, err
+}
+
+func (h *hands) Logs(ctx context.Context, name, container string, previous bool) error {
+	text, err := h.cluster().Logs(ctx, h.stage.pod, container, previous)
+	if err == nil {
+		h.record(func(o *Observation) { put(&o.Logs, name, text) })
+	}
+	return err
+}
+
+func (h *hands) Follow(ctx context.Context, name, container string) error {
+	lines, err := h.cluster().FollowLogs(ctx, h.stage.pod, container)
+	if err != nil {
+		return err
+	}
+	h.following.Go(func() {
+		var text string
+		for line := range lines {
+			text += line
+		}
+		h.record(func(o *Observation) { put(&o.Logs, name, text) })
+	})
+	return nil
+}
+
+func (h *hands) Events(ctx context.Context) error {
+	events, err := h.cluster().Events(ctx, h.stage.pod)
+	if err == nil {
+		h.record(func(o *Observation) { o.Events = events })
+	}
+	return err
+}
+
+func (h *hands) Delete(ctx context.Context, graceSeconds int64, within time.Duration) error {
+	began := time.Now()
+	gone, last, err := h.cluster().Delete(ctx, h.stage.pod, graceSeconds, within)
+	if err != nil {
+		return err
+	}
+	deletion := &Deletion{GraceSeconds: graceSeconds, Gone: gone, Seconds: time.Since(began).Seconds()}
+	if last != nil {
+		deletion.Last = StateOf(last)
+	}
+	h.record(func(o *Observation) { o.Deletion = deletion })
+	return nil
+}
+
+func (h *hands) Copy(ctx context.Context, name string, share bool) error {
+	original := h.pod
+	if current, ok := h.cluster().Current(h.stage.pod); ok {
+		original = current
+	}
+	placed := Manifest{File: "copy of " + h.stage.key.file, Pod: debugCopy(original, share, "-"+name+"-"+probe.RandomHex(2))}
+	if _, err := h.cluster().Create(ctx, placed); err != nil {
+		return err
+	}
+	waiting, cancel := context.WithTimeoutCause(ctx, h.stage.runner.Timeout, fmt.Errorf("not within %s", h.stage.runner.Timeout))
+	defer cancel()
+	pod, err := h.cluster().Await(waiting, placed.Pod.Name, "Ready", func(p *corev1.Pod) bool { return StateOf(p).Ready })
+	if err != nil {
+		return err
+	}
+	copied := Observation{Pod: StateOf(pod), Before: map[string]*probe.Snapshot{}, Markers: h.stage.observation.Markers}
+	for _, c := range pod.Spec.Containers {
+		snapshot, _, err := h.cluster().Observe(ctx, pod.Name, c.Name, nil)
+		if err != nil {
+			return err
+		}
+		copied.Before[c.Name] = snapshot
+	}
+	h.record(func(o *Observation) { put(&o.Copies, name, copied) })
+	return nil
+}
+
+// debugCopy is the pod that `kubectl debug --copy-to` makes: a new name, no
+// labels that a Service or a controller may select by, no probes and no
+// ephemeral containers; and the field as `--share-processes` says.
+func debugCopy(original *corev1.Pod, share bool, suffix string) *corev1.Pod {
+	pod := &corev1.Pod{Spec: *original.Spec.DeepCopy()}
+	pod.Name = original.Name + suffix
+	pod.Labels = map[string]string{RunLabel: original.Labels[RunLabel]}
+	pod.Spec.NodeName = ""
+	pod.Spec.EphemeralContainers = nil
+	pod.Spec.ShareProcessNamespace = &share
+	for i := range pod.Spec.Containers {
+		c := &pod.Spec.Containers[i]
+		c.LivenessProbe, c.ReadinessProbe, c.StartupProbe = nil, nil, nil
+	}
+	return pod
+}
+
+func (h *hands) Manifest() map[string]any {
+	var data map[string]any
+	raw, err := json.Marshal(h.stage.placed.Pod)
+	if err == nil {
+		err = json.Unmarshal(raw, &data)
+	}
+	if err != nil {
+		return nil // a pod that was decoded from a manifest can be encoded
+	}
+	data["apiVersion"], data["kind"] = "v1", "Pod"
+	return data
+}
+
+func (h *hands) Request(ctx context.Context, name string, r Request) (Answer, error) {
+	answer, err := h.cluster().Request(ctx, r)
+	if err == nil {
+		h.record(func(o *Observation) { put(&o.Answers, name, answer) })
+	}
+	return answer, err
+}
+
+func (h *hands) Node(ctx context.Context, name string, command ...string) (probe.CommandResult, error) {
+	result, err := h.stage.runner.Nodes.Run(ctx, h.stage.target.Node, command...)
+	h.record(func(o *Observation) { put(&o.Ran, name, result) })
+	return result, err
+}
+
+func (h *hands) RestartNode(ctx context.Context) error {
+	since := time.Now()
+	if err := h.stage.runner.Nodes.Restart(ctx, h.stage.target.Node); err != nil {
+		return err
+	}
+	return h.AwaitNode(ctx, since)
+}
+
+func (h *hands) AwaitNode(ctx context.Context, since time.Time) error {
+	return h.stage.runner.Nodes.AwaitReady(ctx, h.stage.target.Node, since)
+}

@@ -1,0 +1,84 @@
+package suite
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Submission says what is done with a case's manifest.
+type Submission string
+
+const (
+	// Runs: the pod is created, and runs.
+	Runs Submission = ""
+	// DryRun: the manifest goes to the API server with dryRun=All, which admits or
+	// refuses it and stores nothing. The answer is in the observation.
+	DryRun Submission = "dry-run"
+	// DryRunBaseline and DryRunRestricted: the same, into a namespace that
+	// enforces this level of the Pod Security Standards.
+	DryRunBaseline   Submission = "dry-run-baseline"
+	DryRunRestricted Submission = "dry-run-restricted"
+	// Stored: the pod is created; nothing waits for it to run.
+	Stored Submission = "stored"
+)
+
+// Dry tells whether nothing is stored.
+func (s Submission) Dry() bool { return strings.HasPrefix(string(s), string(DryRun)) }
+
+// PodSecurity is the level that the namespace enforces; empty means the run's
+// own namespace, which enforces none.
+func (s Submission) PodSecurity() string {
+	return strings.TrimPrefix(strings.TrimPrefix(string(s), string(DryRun)), "-")
+}
+
+// Request is one request to the API server, in the run's namespace.
+type Request struct {
+	Verb string // GET, POST, PUT, PATCH
+	// API is the group and version; empty means "v1".
+	API string
+	// Path is the resource, and where there is one the object's name and its
+	// subresource: "pods", "pods/NAME", "pods/NAME/status".
+	Path        string
+	Query       map[string]string
+	ContentType string // of Body; empty means JSON
+	Accept      string // empty means JSON
+	Body        []byte
+}
+
+// Answer is the API server's answer to a request.
+type Answer struct {
+	Code int `json:"code"` // of HTTP
+	// Reason and Message are those of the Status that a refusal comes with.
+	Reason   string   `json:"reason,omitempty"`
+	Message  string   `json:"message,omitempty"`
+	Warnings []string `json:"warnings,omitempty"`
+	// Sharing is the field in the object that was returned, or in its pod
+	// template: "true", "false" or "absent"; empty where there is no object.
+	Sharing string `json:"sharing,omitempty"`
+	// Body is the answer's text where the act asked for no object of Kubernetes'.
+	Body string `json:"body,omitempty"`
+}
+
+// Accepted tells whether the server did what it was asked to.
+func (a Answer) Accepted() bool { return a.Code >= 200 && a.Code < 300 }
+
+// Refused tells whether the server refused for a reason of the request's own: a
+// server error, and no answer at all, are no refusal.
+func (a Answer) Refused() bool { return a.Code >= 400 && a.Code < 500 }
+
+func (a Answer) String() string {
+	if a.Code == 0 {
+		return "no answer"
+	}
+	text := fmt.Sprintf("HTTP %d", a.Code)
+	if a.Reason != "" {
+		text += " " + a.Reason
+	}
+	if a.Message != "" {
+		text += ": " + a.Message
+	}
+	if a.Sharing != "" {
+		text += ", shareProcessNamespace " + a.Sharing
+	}
+	return text
+}
