@@ -6,6 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
+	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -16,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
 
 	"procns/e2e/internal/suite"
 )
@@ -28,18 +32,26 @@ func (s *Session) createWorkload(ctx context.Context, m suite.Manifest) (*corev1
 	const bound = 30 * time.Second // a controller needs well under a second
 	ctx, cancel := context.WithTimeoutCause(ctx, bound, fmt.Errorf("not within %s", bound))
 	defer cancel()
+	pod, err := s.AwaitOne(ctx, "pod of the workload", func(pod *corev1.Pod) bool { return pod.Labels[suite.PodLabel] == m.Pod.Name })
+	if err != nil {
+		return nil, fmt.Errorf("the workload %s of %s made no pod: %w", m.Pod.Name, m.File, err)
+	}
+	return pod, nil
+}
+
+// AwaitOne implements suite.Cluster.
+func (s *Session) AwaitOne(ctx context.Context, what string, chosen func(*corev1.Pod) bool) (*corev1.Pod, error) {
 	for {
 		changed := s.change()
 		for _, item := range s.store.List() {
-			pod, ok := item.(*corev1.Pod)
-			if ok && pod.Labels[suite.PodLabel] == m.Pod.Name && pod.DeletionTimestamp == nil {
+			if pod, ok := item.(*corev1.Pod); ok && pod.DeletionTimestamp == nil && chosen(pod) {
 				return pod, nil
 			}
 		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return nil, fmt.Errorf("the workload %s of %s made no pod: %w", m.Pod.Name, m.File, context.Cause(ctx))
+			return nil, fmt.Errorf("there is no %s: %w", what, context.Cause(ctx))
 		}
 	}
 }
@@ -132,21 +144,20 @@ func (s *Session) request(ctx context.Context, namespace string, r suite.Request
 	if r.API == "" || r.API == "v1" {
 		prefix = "/api/v1"
 	}
-	request := s.Client.CoreV1().RESTClient().Verb(r.Verb).AbsPath(prefix + "/namespaces/" + namespace + "/" + r.Path)
+	path := r.Path
+	if !strings.HasPrefix(path, "/") {
+		path = prefix + "/namespaces/" + namespace + "/" + path
+	}
+	request := s.Client.CoreV1().RESTClient().Verb(r.Verb).AbsPath(path)
 	for name, value := range r.Query {
 		request.Param(name, value)
 	}
+	request.WarningHandler(rest.NoWarnings{}) // they are in the answer
 	request.SetHeader("Accept", orJSON(r.Accept))
 	if r.Body != nil {
 		request.SetHeader("Content-Type", orJSON(r.ContentType)).Body(r.Body)
 	}
-	result := request.Do(ctx)
-	var answer suite.Answer
-	result.StatusCode(&answer.Code)
-	for _, w := range result.Warnings() {
-		answer.Warnings = append(answer.Warnings, w.Text)
-	}
-	raw, err := result.Raw()
+	answer, raw, err := ask(ctx, request, r.Until)
 	var status apierrors.APIStatus
 	switch {
 	case errors.As(err, &status):
@@ -157,7 +168,43 @@ func (s *Session) request(ctx context.Context, namespace string, r suite.Request
 	default:
 		answer.Sharing, answer.Body = returned(raw)
 	}
+	if r.Keep != nil {
+		answer.Body = r.Keep(answer.Body)
+	}
 	return answer, nil
+}
+
+// ask sends a request, and reads its answer: all of it, or of a watch the first
+// event that until accepts.
+func ask(ctx context.Context, request *rest.Request, until func([]byte) bool) (suite.Answer, []byte, error) {
+	var answer suite.Answer
+	if until == nil {
+		result := request.Do(ctx)
+		result.StatusCode(&answer.Code)
+		for _, w := range result.Warnings() {
+			answer.Warnings = append(answer.Warnings, w.Text)
+		}
+		raw, _ := result.Raw() // its error is without the server's own message, unlike Error's
+		return answer, raw, result.Error()
+	}
+	stream, err := request.Param("watch", "1").Stream(ctx)
+	if err != nil {
+		return answer, nil, err
+	}
+	defer func() { _ = stream.Close() }()
+	answer.Code = http.StatusOK
+	events := json.NewDecoder(stream)
+	for {
+		var event json.RawMessage
+		switch err := events.Decode(&event); {
+		case errors.Is(err, io.EOF):
+			return answer, nil, nil
+		case err != nil:
+			return answer, nil, err
+		case until(event):
+			return answer, event, nil
+		}
+	}
 }
 
 func orJSON(mediaType string) string {

@@ -151,7 +151,8 @@ type Observation struct {
 	Events []Event `json:"events,omitempty"`
 	// Deletion is what became of the pod when the act deleted it.
 	Deletion *Deletion `json:"deletion,omitempty"`
-	// Copies are the observations of the pod's copies for debugging.
+	// Copies are the observations of other pods that came of this one: its copies
+	// for debugging, and what its workload made in its place.
 	Copies map[string]Observation `json:"copies,omitempty"`
 	// Neighbour is the observation of the second pod, where the case has one.
 	Neighbour *Observation `json:"neighbour,omitempty"`

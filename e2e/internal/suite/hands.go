@@ -43,9 +43,16 @@ type Hands interface {
 	// `--share-processes` set to share, and records its observation under name.
 	Copy(ctx context.Context, name string, share bool) error
 
+	// Find waits, at most within, for another pod of the run to be Ready: the one
+	// that chosen accepts. It records its observation under name among the copies,
+	// and tells whether there was one.
+	Find(ctx context.Context, name, what string, within time.Duration, chosen func(PodState) bool) (bool, error)
+
 	// Manifest is the pod as it was sent, in the JSON form, for requests of the
 	// act's own. Each call returns a new one.
 	Manifest() map[string]any
+	// Stored is the pod as the server has it, in the same form; nil where none is stored.
+	Stored() map[string]any
 	// Request sends a request to the API server and records the answer. That the
 	// server refuses is no error.
 	Request(ctx context.Context, name string, r Request) (Answer, error)
@@ -175,15 +182,37 @@ func (h *hands) Copy(ctx context.Context, name string, share bool) error {
 	if err != nil {
 		return err
 	}
-	copied := Observation{Pod: StateOf(pod), Before: map[string]*probe.Snapshot{}, Markers: h.stage.observation.Markers}
+	return h.look(ctx, name, pod)
+}
+
+func (h *hands) Find(ctx context.Context, name, what string, within time.Duration, chosen func(PodState) bool) (bool, error) {
+	waiting, cancel := context.WithTimeoutCause(ctx, within, fmt.Errorf("not within %s", within))
+	defer cancel()
+	pod, err := h.cluster().AwaitOne(waiting, what, func(p *corev1.Pod) bool {
+		state := StateOf(p)
+		return state.Ready && chosen(state)
+	})
+	if err != nil && ctx.Err() == nil {
+		h.stage.runner.Log("%s: %s: %v", h.stage.target.Name(), h.stage.key.folder(), err)
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return true, h.look(ctx, name, pod)
+}
+
+// look records the observation of a pod other than the stage's own.
+func (h *hands) look(ctx context.Context, name string, pod *corev1.Pod) error {
+	seen := Observation{Pod: StateOf(pod), Before: map[string]*probe.Snapshot{}, Markers: h.stage.observation.Markers}
 	for _, c := range pod.Spec.Containers {
 		snapshot, _, err := h.cluster().Observe(ctx, pod.Name, c.Name, nil)
 		if err != nil {
 			return err
 		}
-		copied.Before[c.Name] = snapshot
+		seen.Before[c.Name] = snapshot
 	}
-	h.record(func(o *Observation) { put(&o.Copies, name, copied) })
+	h.record(func(o *Observation) { put(&o.Copies, name, seen) })
 	return nil
 }
 
@@ -204,14 +233,27 @@ func debugCopy(original *corev1.Pod, share bool, suffix string) *corev1.Pod {
 	return pod
 }
 
-func (h *hands) Manifest() map[string]any {
+func (h *hands) Manifest() map[string]any { return plain(h.stage.placed.Pod) }
+
+func (h *hands) Stored() map[string]any {
+	if current, ok := h.cluster().Current(h.stage.pod); ok {
+		return plain(current)
+	}
+	if h.pod == nil {
+		return nil
+	}
+	return plain(h.pod)
+}
+
+// plain is a pod in the JSON form.
+func plain(pod *corev1.Pod) map[string]any {
 	var data map[string]any
-	raw, err := json.Marshal(h.stage.placed.Pod)
+	raw, err := json.Marshal(pod)
 	if err == nil {
 		err = json.Unmarshal(raw, &data)
 	}
 	if err != nil {
-		return nil // a pod that was decoded from a manifest can be encoded
+		return nil // a pod that was decoded can be encoded
 	}
 	data["apiVersion"], data["kind"] = "v1", "Pod"
 	return data

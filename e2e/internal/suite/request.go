@@ -37,12 +37,19 @@ type Request struct {
 	// API is the group and version; empty means "v1".
 	API string
 	// Path is the resource, and where there is one the object's name and its
-	// subresource: "pods", "pods/NAME", "pods/NAME/status".
+	// subresource: "pods", "pods/NAME", "pods/NAME/status". With a slash before it,
+	// it is the server's own: "/openapi/v3".
 	Path        string
 	Query       map[string]string
 	ContentType string // of Body; empty means JSON
 	Accept      string // empty means JSON
 	Body        []byte
+	// Until makes the request a watch, whose answer is the first event that Until
+	// accepts; without a body, where the watch ended before there was one. Query
+	// bounds it (timeoutSeconds).
+	Until func(event []byte) bool
+	// Keep chooses what the observation keeps of the answer's body. Nil keeps all.
+	Keep func(body string) string
 }
 
 // Answer is the API server's answer to a request.

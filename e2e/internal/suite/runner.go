@@ -23,6 +23,9 @@ type Cluster interface {
 	// what the pod is waiting for; it ends early on states that waiting does not
 	// mend, such as an image that cannot be pulled.
 	Await(ctx context.Context, pod string, what string, done func(*corev1.Pod) bool) (*corev1.Pod, error)
+	// AwaitOne watches all pods of the run until there is one that chosen accepts
+	// and that is not being deleted.
+	AwaitOne(ctx context.Context, what string, chosen func(*corev1.Pod) bool) (*corev1.Pod, error)
 	// Current is the watched state of a pod, without a request.
 	Current(pod string) (*corev1.Pod, bool)
 	Exec(ctx context.Context, pod, container string, command ...string) (probe.CommandResult, error)

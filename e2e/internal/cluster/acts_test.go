@@ -1,0 +1,73 @@
+package cluster
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+
+	"procns/e2e/internal/suite"
+)
+
+// TestRequest: what a server answers, and what of it the observation keeps.
+func TestRequest(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		switch {
+		case r.URL.Path == "/openapi/v3":
+			fmt.Fprint(w, `{"paths":{}}`)
+		case r.URL.Path == "/api/v1/namespaces/ns/pods/refused":
+			w.WriteHeader(http.StatusUnprocessableEntity)
+			fmt.Fprint(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Invalid","message":"no","code":422}`)
+		case r.URL.Query().Get("watch") != "":
+			for _, phase := range []string{"Pending", "Running", "Succeeded"} {
+				fmt.Fprintf(w, `{"type":"MODIFIED","object":{"kind":"Pod","apiVersion":"v1","status":{"phase":%q}}}`+"\n", phase)
+			}
+		case r.URL.Path == "/api/v1/namespaces/ns/pods/stored":
+			w.Header().Set("Warning", `299 - "beware"`)
+			fmt.Fprint(w, `{"kind":"Pod","apiVersion":"v1","spec":{"shareProcessNamespace":true}}`)
+		default:
+			http.NotFound(w, r)
+		}
+	}))
+	defer server.Close()
+	client, err := kubernetes.NewForConfig(&rest.Config{Host: server.URL})
+	require.NoError(t, err)
+	session := &Session{Client: client, Namespace: "ns"}
+
+	ended := func(phase string) func([]byte) bool {
+		return func(event []byte) bool { return bytes.Contains(event, []byte(phase)) }
+	}
+	for name, row := range map[string]struct {
+		request suite.Request
+		answer  suite.Answer
+	}{
+		"a pod":              {suite.Request{Path: "pods/stored"}, suite.Answer{Code: 200, Sharing: "true", Warnings: []string{"beware"}}},
+		"a refusal":          {suite.Request{Path: "pods/refused"}, suite.Answer{Code: 422, Reason: "Invalid", Message: "no"}},
+		"the server's own":   {suite.Request{Path: "/openapi/v3"}, suite.Answer{Code: 200, Body: `{"paths":{}}`}},
+		"a part of the text": {suite.Request{Path: "/openapi/v3", Keep: func(body string) string { return body[:8] }}, suite.Answer{Code: 200, Body: `{"paths"`}},
+		"a watched event":    {suite.Request{Path: "pods", Until: ended("Running"), Keep: lastWord}, suite.Answer{Code: 200, Body: "Running"}},
+		"a watch in vain":    {suite.Request{Path: "pods", Until: ended("Failed")}, suite.Answer{Code: 200}},
+		"a refused watch":    {suite.Request{Path: "pods/refused", Until: ended("Failed")}, suite.Answer{Code: 422, Reason: "Invalid", Message: "no"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			row.request.Verb = "GET"
+			answer, err := session.Request(t.Context(), row.request)
+			require.NoError(t, err)
+			assert.Equal(t, row.answer, answer)
+		})
+	}
+}
+
+// lastWord is the last text in quotes.
+func lastWord(body string) string {
+	parts := strings.Split(body, `"`)
+	return parts[len(parts)-2]
+}
