@@ -20,12 +20,8 @@ var (
 	workersGone = breakage{"SIGHUP leaves no worker", func(o *suite.Observation) {
 		o.After["nginx"].Processes = slices.DeleteFunc(o.After["nginx"].Processes, func(p probe.Process) bool { return isNginx(p) && p.PPID != 0 })
 	}}
-	containerRestarted = breakage{"a container restarts", func(o *suite.Observation) {
-		c := o.AfterPod.Containers["nginx"]
-		c.Restarts++
-		o.AfterPod.Containers["nginx"] = c
-	}}
-	masterHidden = breakage{"the sibling does not see nginx", func(o *suite.Observation) {
+	containerRestarted = containerRestartedOf("nginx")
+	masterHidden       = breakage{"the sibling does not see nginx", func(o *suite.Observation) {
 		for container := range o.Before {
 			if container != "nginx" {
 				hide(o, container, isNginx)
@@ -90,11 +86,16 @@ var pageBreakages = map[string][]breakage{
 	},
 	"pid1/hangup-reaches-the-sandbox": {
 		masterReplaced, workersGone, containerRestarted,
-		{"the sandbox is replaced", func(o *suite.Observation) {
-			editIn(o.After, "nginx", isPID1, func(p *probe.Process) { p.StartTime++ })
-		}},
+		sandboxReplaced("nginx"),
 		{"nginx reloads", func(o *suite.Observation) {
 			editIn(o.After, "nginx", func(p probe.Process) bool { return isNginx(p) && p.PPID != 0 }, func(p *probe.Process) { p.StartTime++ })
+		}},
+	},
+	"pid1/protected-from-inside": {
+		sandboxReplaced("by-exec"), containerRestartedOf("sender"),
+		ownFileBecomes("by-exec", received, "a container's process gets the signal", func(string) string { return "marker USR1\n" }),
+		{"PID 1 is stopped", func(o *suite.Observation) {
+			editIn(o.After, "by-exec", isPID1, func(p *probe.Process) { p.State = "T" })
 		}},
 	},
 	"pid1/demanding-image-refuses": {
@@ -143,6 +144,41 @@ var pageBreakages = map[string][]breakage{
 			o.After["nginx"].Files[accessLog] = a
 		}},
 	},
+	"signals/from-exec": {
+		hidden("sender", "by-exec"), containerRestartedOf("by-exec"),
+		ownFileBecomes("by-exec", received, "a signal is lost", func(text string) string { return firstLines(text, len(trapped)-1) }),
+		ownFileBecomes("by-exec", received, "a signal comes twice", func(text string) string { return text + firstLines(text, 1) }),
+		ownFileBecomes("by-exec", received, "no signal comes", func(string) string { return "" }),
+		ownFileBecomes("by-exec", received, "another signal comes", func(text string) string { return strings.Replace(text, "HUP", "QUIT", 1) }),
+		{"kill is refused", func(o *suite.Observation) {
+			o.Ran["from-exec"] = probe.CommandResult{Code: 1, Stderr: "kill: Operation not permitted"}
+		}},
+		{"the receiver is another process afterwards", func(o *suite.Observation) {
+			editIn(o.After, "by-exec", withMarker(o, "by-exec"), func(p *probe.Process) { p.StartTime++ })
+		}},
+	},
+	"signals/from-main-process": {
+		hidden("sender", "by-main"), containerRestartedOf("sender"),
+		ownFileBecomes("by-main", received, "a signal is lost", func(text string) string { return firstLines(text, len(trapped)-1) }),
+		ownFileBecomes("sender", sent, "the main process may send nothing", func(string) string { return "" }),
+	},
+	"signals/stop-and-continue": {
+		hidden("sender", "stopped"), containerRestartedOf("stopped"),
+		ownFileBecomes("stopped", received, "what was sent meanwhile is lost", func(string) string { return "" }),
+		{"the process is never seen stopped", func(o *suite.Observation) { delete(o.Notes, "stopped") }},
+		{"the process stays stopped", func(o *suite.Observation) {
+			editIn(o.After, "sender", withMarker(o, "stopped"), func(p *probe.Process) { p.State = "T" })
+		}},
+		{"another process was stopped", func(o *suite.Observation) {
+			o.Notes["stopped"] = strings.Replace(o.Notes["stopped"], `"startTime":`, `"startTime":1`, 1)
+		}},
+	},
+	"signals/broadcast": {
+		ownFileBecomes("stopped", received, "one container is spared", func(string) string { return "" }),
+		containerRestartedOf("by-exec"), sandboxReplaced("sender"),
+		{"the sender is reached", func(o *suite.Observation) { o.Ran["broadcast"] = probe.CommandResult{Stdout: "reached\nsent 0\n"} }},
+		{"kill is refused", func(o *suite.Observation) { o.Ran["broadcast"] = probe.CommandResult{Stdout: "sent 1\n"} }},
+	},
 	"filesystem/nginx-conf":          {fileRefused("shell", nginxConf, probe.EACCES), fileDiffers("shell", nginxConf), masterHidden},
 	"filesystem/image-without-shell": {hidden("shell", "bare"), fileRefused("shell", "/pause", probe.EACCES)},
 	"filesystem/writable-layer":      {hidden("shell", "app"), fileRefused("shell", "/written-at-runtime", probe.ENOENT), fileDiffers("shell", "/written-at-runtime")},
@@ -164,6 +200,29 @@ var pageBreakages = map[string][]breakage{
 	"secrets/file-readable-by-its-user": {fileRefused("same", privateFile, probe.EACCES), fileRefused("page", privateFile, probe.EACCES)},
 	"isolation/field-absent":            sharesAnyway,
 	"isolation/field-false":             sharesAnyway,
+}
+
+func containerRestartedOf(container string) breakage {
+	return breakage{"container " + container + " restarts", func(o *suite.Observation) {
+		c := o.AfterPod.Containers[container]
+		c.Restarts++
+		o.AfterPod.Containers[container] = c
+	}}
+}
+
+func sandboxReplaced(seenFrom string) breakage {
+	return breakage{"the sandbox is replaced", func(o *suite.Observation) {
+		editIn(o.After, seenFrom, isPID1, func(p *probe.Process) { p.StartTime++ })
+	}}
+}
+
+// ownFileBecomes changes what a container reads in its own file after the act.
+func ownFileBecomes(container, path, what string, change func(string) string) breakage {
+	return breakage{what, func(o *suite.Observation) {
+		file := o.After[container].Files[path]
+		file.Text = change(file.Text)
+		o.After[container].Files[path] = file
+	}}
 }
 
 var sharesAnyway = []breakage{

@@ -50,6 +50,19 @@ func pid1Cases() []suite.Case {
 			Record:  func(o suite.Observation) string { return "kill -HUP 1 in nginx: " + o.Ran["nginx"].String() },
 		},
 		{
+			ID:      "pid1/protected-from-inside",
+			Level:   suite.Extended,
+			Claim:   "KILL, STOP and USR1 sent to PID 1 from a container do nothing: PID 1 lives on, the pod runs on, and no container's own process receives them.",
+			Source:  "pid_namespaces(7): PID 1 receives only signals that it has a handler for; " + onUnderstanding1,
+			Fixture: signalling,
+			Control: signallingIsolated,
+			Given:   receiversListen,
+			Read:    []string{received},
+			Act:     signalPID1,
+			Judge:   pid1Protected,
+			Record:  func(o suite.Observation) string { return "exit codes of kill: " + o.Ran["pid1"].String() },
+		},
+		{
 			ID:      "pid1/demanding-image-refuses",
 			Level:   suite.Core,
 			Claim:   "An image that refuses to start unless it is PID 1 does not start in a pod with a shared process namespace.",
@@ -143,13 +156,54 @@ func hangUpChangedNothing(o suite.Observation) error {
 	if !o.Ran["nginx"].Ran() {
 		return suite.CannotTell("kill -HUP 1 runs in nginx's container", o.Ran["nginx"].String())
 	}
-	before, after := o.Container("nginx"), o.AfterIn("nginx")
+	if err := samePID1(o, "nginx"); err != nil {
+		return err
+	}
+	if err := workersUntouched(o); err != nil {
+		return err
+	}
+	return nothingRestarted(o)
+}
+
+// samePID1 demands that a container sees the same PID 1 after the act as before.
+func samePID1(o suite.Observation, container string) error {
+	before, after := o.Container(container), o.AfterIn(container)
 	was, okWas := before.Process(1)
 	is, okIs := after.Process(1)
 	if !okWas || !okIs || was.Identity() != is.Identity() {
 		return suite.Violation("PID 1 stays the same process", "it does not", before, after)
 	}
-	if err := workersUntouched(o); err != nil {
+	return nil
+}
+
+// signalPID1 sends PID 1 what it has no handler for: two signals that nobody can
+// have one for, and one that a receiver has.
+var signalPID1 = &suite.Act{
+	Name:     "signal-pid-1",
+	Within:   30 * time.Second,
+	NoEffect: true,
+	Sees:     []string{"by-exec"},
+	Do: func(ctx context.Context, pod suite.Hands) error {
+		const script = `for name in KILL STOP USR1; do kill "-$name" 1; echo "$name $?"; done`
+		_, err := pod.Exec(ctx, "pid1", "by-exec", "sh", "-c", script)
+		return err
+	},
+}
+
+// pid1Protected turns on the effect alone. On the control PID 1 is the receiver
+// itself: the kernel keeps KILL and STOP from it as well, but USR1 it gets.
+func pid1Protected(o suite.Observation) error {
+	if !o.Ran["pid1"].Ran() {
+		return suite.CannotTell("kill runs in container by-exec", o.Ran["pid1"].String())
+	}
+	if err := samePID1(o, "by-exec"); err != nil {
+		return err
+	}
+	after := o.AfterIn("by-exec")
+	if first, _ := after.Process(1); first.State == "T" || first.State == "Z" {
+		return suite.Violation("PID 1 is neither stopped nor dead", "its state is "+first.State, after)
+	}
+	if err := wroteDown(o, "by-exec"); err != nil {
 		return err
 	}
 	return nothingRestarted(o)
