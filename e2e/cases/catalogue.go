@@ -54,4 +54,7 @@ const (
 	isolated        = "isolated.yaml"
 	markers         = "markers.yaml"
 	markersIsolated = "markers-isolated.yaml"
+	lookout         = "lookout.yaml"
+	lookoutIsolated = "lookout-isolated.yaml"
+	lookoutHostPID  = "lookout-host-pid.yaml"
 )

@@ -1,8 +1,119 @@
 package cases
 
-import "procns/e2e/internal/suite"
+import (
+	"fmt"
 
-// neighboursCases state what stays apart and what stays common beside the PID namespace.
+	"procns/e2e/internal/probe"
+	"procns/e2e/internal/suite"
+)
+
+// neighboursCases state what a pod sees of others on its node, and of the node.
 func neighboursCases() []suite.Case {
-	return []suite.Case{}
+	return []suite.Case{
+		{
+			ID:      "neighbours/nothing-of-the-node",
+			Level:   suite.Core,
+			Claim:   "A container of a pod that shares sees the sandbox's process and those of its pod, and no other of the node.",
+			Source:  onPurpose + " (containers in that pod); " + kep495 + ", Non-Goals",
+			Fixture: lookout,
+			Control: lookoutHostPID,
+			Varies:  "shareProcessNamespace, hostPID",
+			Judge:   noStrangers,
+		},
+		{
+			ID:        "neighbours/sharing-beside-isolated",
+			Level:     suite.Core,
+			Claim:     "A pod that shares sees no process of a pod beside it that does not.",
+			Source:    onPurpose + " (containers in that pod); " + kep495 + ", Non-Goals",
+			Fixture:   lookout,
+			Control:   lookoutHostPID,
+			Varies:    "shareProcessNamespace, hostPID",
+			Neighbour: markersIsolated,
+			Judge:     neighbourInvisible,
+		},
+		{
+			ID:        "neighbours/isolated-beside-sharing",
+			Level:     suite.Core,
+			Claim:     "A pod that does not share sees no process of a pod beside it that does.",
+			Source:    onPurpose + " (containers in that pod); " + apiReference + " (default false)",
+			Fixture:   lookoutIsolated,
+			Control:   lookoutHostPID,
+			Varies:    "hostPID",
+			Neighbour: markers,
+			Judge:     neighbourInvisible,
+		},
+		{
+			ID:        "neighbours/host-pid-sees-the-node",
+			Level:     suite.Extended,
+			Claim:     "A pod with hostPID sees the processes of other pods on its node, and PID 1 is the node's init instead of a sandbox.",
+			Source:    kep495 + ", the table of hostPID and shareProcessNamespace; API reference, PodSpec.hostPID",
+			Fixture:   lookoutHostPID,
+			Control:   lookout,
+			Varies:    "shareProcessNamespace, hostPID",
+			Neighbour: markers,
+			Judge:     nodeVisible,
+			Record: func(o suite.Observation) string {
+				first, _ := o.Container("lookout").Process(1)
+				return fmt.Sprintf("PID 1 is %s; %d processes are visible", first.Command(), len(o.Container("lookout").Processes))
+			},
+		},
+	}
+}
+
+// noStrangers demands that whatever the lookout sees is PID 1, its own first
+// process, or below that. Our own observation is no part of it.
+func noStrangers(o suite.Observation) error {
+	s := o.Container("lookout")
+	own, err := ownProcess(o, "lookout", "lookout")
+	if err != nil {
+		return err
+	}
+	for _, p := range s.All(func(p probe.Process) bool { return p.PID != 1 && !descends(s, p, own.PID) }) {
+		return suite.Violation("every process that is visible is the sandbox's or the container's", fmt.Sprintf("PID %d is neither", p.PID), s)
+	}
+	if first, ok := s.Process(1); ok && own.PID != 1 && !isSandbox(first) {
+		return suite.Violation("PID 1 is the sandbox's process", "it is "+first.Command(), s)
+	}
+	return nil
+}
+
+// descends tells whether a process is the ancestor or one of its descendants.
+func descends(s *probe.Snapshot, p probe.Process, ancestor int) bool {
+	for range s.Processes { // no line of parents is longer
+		if p.PID == ancestor {
+			return true
+		}
+		parent, ok := s.Process(p.PPID)
+		if !ok {
+			return false
+		}
+		p = parent
+	}
+	return false
+}
+
+// nodeVisible finds the other pod's processes by their random texts: as many
+// PIDs as that pod's containers have, in another namespace than theirs.
+func nodeVisible(o suite.Observation) error {
+	s := o.Container("lookout")
+	if _, err := ownProcess(o, "lookout", "lookout"); err != nil {
+		return err
+	}
+	if o.Neighbour == nil || len(o.Neighbour.Markers) == 0 || o.Neighbour.Pod.Node != o.Pod.Node {
+		return suite.CannotTell("a second pod on the same node", "there is none")
+	}
+	for name := range o.Neighbour.Markers {
+		own, err := ownProcess(*o.Neighbour, name, name)
+		if err != nil {
+			return err
+		}
+		seen, ok := s.Find(carrying(*o.Neighbour, name))
+		if !ok || seen.StartTime != own.StartTime {
+			return suite.Violation("the process of the other pod's container "+name+" is visible", "it is not", s)
+		}
+	}
+	if first, ok := s.Process(1); !ok || isSandbox(first) {
+		return suite.Violation("PID 1 is the node's init", "it is "+first.Command(), s)
+	}
+	return nil
 }

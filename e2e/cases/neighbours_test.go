@@ -1,4 +1,64 @@
 package cases
 
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"procns/e2e/internal/probe"
+	"procns/e2e/internal/suite"
+)
+
 // neighboursBreakages are the faults that the cases of neighbours must find.
-var neighboursBreakages = map[string][]breakage{}
+var neighboursBreakages = map[string][]breakage{
+	"neighbours/nothing-of-the-node": {
+		{"a process of the node is visible", func(o *suite.Observation) {
+			o.Before["lookout"].Processes = append(o.Before["lookout"].Processes, probe.Process{PID: 9999, Comm: "kubelet"})
+		}},
+		{"a child of the node's init is visible", func(o *suite.Observation) {
+			o.Before["lookout"].Processes = append(o.Before["lookout"].Processes, probe.Process{PID: 9999, PPID: 1, Comm: "containerd"})
+		}},
+		{"PID 1 is the node's init", func(o *suite.Observation) {
+			edit(o, "lookout", isPID1, func(p *probe.Process) { p.Argv = []string{"/sbin/init"} })
+		}},
+	},
+	"neighbours/sharing-beside-isolated": strangersVisible,
+	"neighbours/isolated-beside-sharing": strangersVisible,
+	"neighbours/host-pid-sees-the-node": {
+		{"hostPID is not honoured: PID 1 is a sandbox", func(o *suite.Observation) {
+			edit(o, "lookout", isPID1, func(p *probe.Process) { p.Argv = []string{"/pause"} })
+		}},
+		{"the other pod is invisible", func(o *suite.Observation) { hide(o, "lookout", withMarker(o.Neighbour, "two")) }},
+		{"another process has the other pod's text", func(o *suite.Observation) {
+			edit(o, "lookout", withMarker(o.Neighbour, "three"), func(p *probe.Process) { p.StartTime++ })
+		}},
+	},
+}
+
+// strangersVisible are faults after which one pod sees another.
+var strangersVisible = []breakage{
+	{"the other pod's process is visible", func(o *suite.Observation) {
+		p, _ := o.Neighbour.Container("two").Find(withMarker(o.Neighbour, "two"))
+		p.PID = 9999
+		o.Before["lookout"].Processes = append(o.Before["lookout"].Processes, p)
+	}},
+	{"both pods share one namespace", func(o *suite.Observation) {
+		o.Before["lookout"].Namespaces["pid"] = o.Neighbour.Before["three"].Namespaces["pid"]
+	}},
+}
+
+// TestNeighboursDoNotWaitForEachOther: a pod is observed after its neighbour, so
+// that a neighbour with a neighbour of its own may wait in a circle.
+func TestNeighboursDoNotWaitForEachOther(t *testing.T) {
+	waits := map[string]bool{}
+	for _, c := range All() {
+		if c.Neighbour != "" && c.Act == nil {
+			waits[c.Fixture], waits[c.Control] = true, true
+		}
+	}
+	for _, c := range All() {
+		if c.Neighbour != "" {
+			assert.False(t, waits[c.Neighbour], "%s: its neighbour %s waits for another", c.ID, c.Neighbour)
+		}
+	}
+}

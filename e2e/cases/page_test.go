@@ -1,6 +1,7 @@
 package cases
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -76,6 +77,32 @@ var pageBreakages = map[string][]breakage{
 			edit(o, "nginx", isNginx, func(p *probe.Process) { p.StartTime = 1 })
 		}},
 	},
+	"pid1/single-container": {
+		{"the container's process is PID 1", func(o *suite.Observation) {
+			hide(o, "lookout", isPID1)
+			edit(o, "lookout", withMarker(o, "lookout"), func(p *probe.Process) { p.PID = 1 })
+		}},
+		{"PID 1 is an application", func(o *suite.Observation) {
+			edit(o, "lookout", isPID1, func(p *probe.Process) { p.Argv = []string{"/sbin/tini"} })
+		}},
+		{"PID 1 is hidden", func(o *suite.Observation) { hide(o, "lookout", isPID1) }},
+	},
+	"pid1/sandbox-handlers": {
+		handlersOfPID1("no handler for CHLD", 0x4002),
+		handlersOfPID1("no handler for TERM", 0x10002),
+		handlersOfPID1("no handler at all", 0),
+		{"PID 1 spins", func(o *suite.Observation) {
+			edit(o, "one", isPID1, func(p *probe.Process) { p.State = "R" })
+		}},
+		{"each container has its own pause", func(o *suite.Observation) {
+			edit(o, "two", isPID1, func(p *probe.Process) { p.StartTime++ })
+		}},
+	},
+	"pid1/sandbox-user": {
+		{"the sandbox runs as root", func(o *suite.Observation) {
+			edit(o, "one", isPID1, func(p *probe.Process) { p.UID = 0 })
+		}},
+	},
 	"pid1/no-container-is": {
 		{"one container's process is PID 1", func(o *suite.Observation) {
 			edit(o, "two", withMarker(o, "two"), func(p *probe.Process) { p.PID = 1 })
@@ -105,6 +132,22 @@ var pageBreakages = map[string][]breakage{
 		{"it ends for another reason", func(o *suite.Observation) {
 			code := 1
 			o.Pod.Containers["demanding"] = suite.ContainerState{ExitCode: &code}
+		}},
+	},
+	"pid1/demanding-pod-fails": {
+		{"the pod succeeds", func(o *suite.Observation) { o.AfterPod.Phase = "Succeeded" }},
+		{"the pod is pending forever", func(o *suite.Observation) { o.AfterPod.Phase = "Pending" }},
+		containerRestartedOf("demanding"),
+		{"the image runs", func(o *suite.Observation) {
+			o.Pod.Containers["demanding"] = suite.ContainerState{Ready: true, Running: true}
+		}},
+	},
+	"visibility/ten-containers": {hidden("one", "ten"), hidden("ten", "five"), pidReused("three", "nine"), namespaceOf("seven")},
+	"visibility/other-namespaces": {
+		namespaceOf("two"),
+		inodeOf("two", "net"), inodeOf("three", "ipc"), inodeOf("one", "uts"), inodeOf("two", "user"),
+		{"two containers share a mount namespace", func(o *suite.Observation) {
+			o.Before["two"].Namespaces["mnt"] = o.Before["three"].Namespaces["mnt"]
 		}},
 	},
 	"visibility/every-ordered-pair": {hidden("one", "two"), hidden("two", "one"), hidden("three", "one"), pidReused("one", "three")},
@@ -200,6 +243,16 @@ var pageBreakages = map[string][]breakage{
 	"secrets/file-readable-by-its-user": {fileRefused("same", privateFile, probe.EACCES), fileRefused("page", privateFile, probe.EACCES)},
 	"isolation/field-absent":            sharesAnyway,
 	"isolation/field-false":             sharesAnyway,
+}
+
+func handlersOfPID1(what string, mask uint64) breakage {
+	return breakage{what, func(o *suite.Observation) {
+		edit(o, "one", isPID1, func(p *probe.Process) { p.SigCgt = fmt.Sprintf("%016x", mask) })
+	}}
+}
+
+func inodeOf(container, kind string) breakage {
+	return breakage{container + " has another " + kind + " namespace", func(o *suite.Observation) { o.Before[container].Namespaces[kind]++ }}
 }
 
 func containerRestartedOf(container string) breakage {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strconv"
+	"syscall"
 	"time"
 
 	"procns/e2e/internal/probe"
@@ -22,11 +24,54 @@ func pid1Cases() []suite.Case {
 			Fixture: documented,
 			Control: isolated,
 			Given:   nginxServing,
-			Judge:   sandboxOwnsPID1,
-			Record: func(o suite.Observation) string {
-				p, _ := o.Container("nginx").Process(1)
-				return fmt.Sprintf("PID 1 is %s, uid %d", p.Command(), p.UID)
+			Judge:   sandboxOwnsPID1("nginx", "shell"),
+			Record:  recordPID1("nginx"),
+		},
+		{
+			ID:      "pid1/single-container",
+			Level:   suite.Core,
+			Claim:   "In a pod of one container, too, PID 1 is the sandbox's process, and the container's first process is another.",
+			Source:  apiReference + " (the first process in each container)",
+			Fixture: lookout,
+			Control: lookoutIsolated,
+			Judge: func(o suite.Observation) error {
+				if err := firstProcessIsNotPID1(o, "lookout"); err != nil {
+					return err
+				}
+				return sandboxOwnsPID1("lookout")(o)
 			},
+		},
+		{
+			ID:      "pid1/sandbox-handlers",
+			Level:   suite.Informational,
+			Claim:   "The sandbox's process sleeps, and has handlers for CHLD, with which it reaps, and for TERM and INT, with which it ends.",
+			Source:  "Kubernetes, build/pause/linux/pause.c; " + kep495 + " (the infrastructure container reaps)",
+			Fixture: markers,
+			Control: markersIsolated,
+			Judge:   sandboxHandlesSignals,
+			Record: func(o suite.Observation) string {
+				p, _ := o.Container("one").Process(1)
+				return fmt.Sprintf("PID 1 is in state %s and has handlers for the signals %v", p.State, signalSet(p.SigCgt))
+			},
+		},
+		{
+			ID:      "pid1/sandbox-user",
+			Level:   suite.Informational,
+			Claim:   "The sandbox's process runs as a user of its own, and not as root.",
+			Source:  "Kubernetes, build/pause/Dockerfile (USER 65535:65535)",
+			Fixture: markers,
+			Control: markersIsolated,
+			Judge: func(o suite.Observation) error {
+				first, err := pid1SeenByAll(o)
+				if err != nil {
+					return err
+				}
+				if first.UID == 0 {
+					return suite.Violation("PID 1 does not run as root", "its uid is 0", o.Container("one"))
+				}
+				return nil
+			},
+			Record: recordPID1("one"),
 		},
 		{
 			ID:      "pid1/no-container-is",
@@ -69,17 +114,29 @@ func pid1Cases() []suite.Case {
 			Source:  onUnderstanding1,
 			Fixture: "demands-pid1.yaml",
 			Control: "demands-pid1-isolated.yaml",
-			Await: &suite.Await{
-				Name: "settled (started or ended)",
-				Done: func(p suite.PodState) bool {
-					c := p.Containers["demanding"]
-					return c.Ready || c.ExitCode != nil
-				},
-			},
+			Await:   startedOrEnded,
+			Act:     seeItEnd,
+			Judge:   demandingRefused,
+		},
+		{
+			ID:      "pid1/demanding-pod-fails",
+			Level:   suite.Extended,
+			Claim:   "A pod that shares, is not to restart its containers, and whose one image refuses to start unless it is PID 1, ends as Failed.",
+			Source:  onUnderstanding1 + "; Kubernetes documentation, “Pod Lifecycle”, Pod phase",
+			Fixture: "demands-pid1.yaml",
+			Control: "demands-pid1-isolated.yaml",
+			Await:   startedOrEnded,
+			Act:     seeItEnd,
 			Judge: func(o suite.Observation) error {
-				c := o.Pod.Containers["demanding"]
-				if c.ExitCode == nil || *c.ExitCode != 42 {
-					return suite.Violation("the container refuses to start and exits with 42", describeExit(c), o.Container("demanding"))
+				if err := demandingRefused(o); err != nil {
+					return err
+				}
+				if o.AfterPod == nil {
+					return suite.CannotTell("the pod's status after its container ended", "none")
+				}
+				if c := o.AfterPod.Containers["demanding"]; o.AfterPod.Phase != "Failed" || c.Restarts != 0 {
+					return suite.Violation("the pod's phase is Failed, and its container was not restarted",
+						fmt.Sprintf("phase %q, %d restarts", o.AfterPod.Phase, c.Restarts))
 				}
 				return nil
 			},
@@ -87,33 +144,130 @@ func pid1Cases() []suite.Case {
 	}
 }
 
+// startedOrEnded is when demands-pid1.yaml is settled.
+var startedOrEnded = &suite.Await{
+	Name: "settled (started or ended)",
+	Done: func(p suite.PodState) bool {
+		c := p.Containers["demanding"]
+		return c.Ready || c.ExitCode != nil
+	},
+}
+
+// seeItEnd does nothing but wait: kubelet reports the end of a pod later than
+// the end of its last container.
+var seeItEnd = &suite.Act{
+	Name: "see-it-end",
+	Ends: true,
+	Do: func(ctx context.Context, pod suite.Hands) error {
+		_, err := pod.Await(ctx, 30*time.Second, "ended, or Ready", func(p suite.PodState) bool {
+			return p.Ready || p.Phase == "Failed" || p.Phase == "Succeeded"
+		})
+		return err
+	},
+}
+
+func demandingRefused(o suite.Observation) error {
+	c := o.Pod.Containers["demanding"]
+	if c.ExitCode == nil || *c.ExitCode != 42 {
+		return suite.Violation("the container refuses to start and exits with 42", describeExit(c), o.Container("demanding"))
+	}
+	return nil
+}
+
 // sandboxNames are the programs that runtimes give a sandbox: upstream's pause,
 // and OpenShift's pod.
 var sandboxNames = []string{"pause", "pod"}
 
-// sandboxOwnsPID1 demands that PID 1 is one process for all, that it is older
-// than every process of the containers, and that it is a sandbox's program.
-func sandboxOwnsPID1(o suite.Observation) error {
-	nginx, shell := o.Container("nginx"), o.Container("shell")
-	first, ok := nginx.Process(1)
-	if !ok {
-		return suite.Violation("nginx's container sees a PID 1", "it does not", nginx)
-	}
-	same, ok := shell.Process(1)
-	if !ok || same.Identity() != first.Identity() {
-		return suite.Violation("both containers see the same PID 1", "they do not", nginx, shell)
-	}
-	if len(first.Argv) == 0 || !slices.Contains(sandboxNames, path.Base(first.Argv[0])) {
-		return suite.Violation(fmt.Sprintf("PID 1 runs the sandbox's program, one of %v", sandboxNames), "it runs "+first.Command(), nginx)
-	}
-	for _, s := range []*probe.Snapshot{nginx, shell} {
-		for _, p := range s.All(func(p probe.Process) bool { return p.PID != 1 }) {
-			if p.StartTime < first.StartTime {
-				return suite.Violation("the sandbox's process started before every other", fmt.Sprintf("PID %d is older", p.PID), s)
+// sandboxOwnsPID1 demands that PID 1 is one process for all the containers, that
+// it is older than every process of theirs, and that it is a sandbox's program.
+func sandboxOwnsPID1(containers ...string) func(suite.Observation) error {
+	return func(o suite.Observation) error {
+		own := o.Container(containers[0])
+		first, ok := own.Process(1)
+		if !ok {
+			return suite.Violation("container "+containers[0]+" sees a PID 1", "it does not", own)
+		}
+		for _, name := range containers {
+			s := o.Container(name)
+			if same, ok := s.Process(1); !ok || same.Identity() != first.Identity() {
+				return suite.Violation("all containers see the same PID 1", "they do not", own, s)
+			}
+			for _, p := range s.All(func(p probe.Process) bool { return p.PID != 1 }) {
+				if p.StartTime < first.StartTime {
+					return suite.Violation("the sandbox's process started before every other", fmt.Sprintf("PID %d is older", p.PID), s)
+				}
 			}
 		}
+		if !isSandbox(first) {
+			return suite.Violation(fmt.Sprintf("PID 1 runs the sandbox's program, one of %v", sandboxNames), "it runs "+first.Command(), own)
+		}
+		return nil
+	}
+}
+
+func isSandbox(p probe.Process) bool {
+	return len(p.Argv) > 0 && slices.Contains(sandboxNames, path.Base(p.Argv[0]))
+}
+
+func recordPID1(container string) func(suite.Observation) string {
+	return func(o suite.Observation) string {
+		p, _ := o.Container(container).Process(1)
+		return fmt.Sprintf("PID 1 is %s, uid %d", p.Command(), p.UID)
+	}
+}
+
+// pid1SeenByAll returns the process that every marked container sees as PID 1.
+func pid1SeenByAll(o suite.Observation) (probe.Process, error) {
+	var first probe.Process
+	names, err := marked(o)
+	if err != nil {
+		return first, err
+	}
+	for i, name := range names {
+		if _, err := ownProcess(o, name, name); err != nil {
+			return first, err
+		}
+		p, ok := o.Container(name).Process(1)
+		if i == 0 {
+			first = p
+		}
+		if !ok || p.Identity() != first.Identity() {
+			return first, suite.Violation("all containers see the same PID 1", "they do not", o.Container(names[0]), o.Container(name))
+		}
+	}
+	return first, nil
+}
+
+func sandboxHandlesSignals(o suite.Observation) error {
+	first, err := pid1SeenByAll(o)
+	if err != nil {
+		return err
+	}
+	handled := signalSet(first.SigCgt)
+	for _, signal := range []syscall.Signal{syscall.SIGCHLD, syscall.SIGTERM, syscall.SIGINT} {
+		if !slices.Contains(handled, int(signal)) {
+			return suite.Violation(fmt.Sprintf("PID 1 has a handler for signal %d", int(signal)), fmt.Sprintf("it has handlers for %v", handled), o.Container("one"))
+		}
+	}
+	if first.State != "S" {
+		return suite.Violation("PID 1 sleeps (state S)", "its state is "+first.State, o.Container("one"))
 	}
 	return nil
+}
+
+// signalSet lists the signals of a mask of /proc/PID/status: bit 0 stands for signal 1.
+func signalSet(mask string) []int {
+	set, err := strconv.ParseUint(mask, 16, 64)
+	if err != nil {
+		return nil
+	}
+	var signals []int
+	for signal := 1; signal <= 64; signal++ {
+		if set&(1<<(signal-1)) != 0 {
+			signals = append(signals, signal)
+		}
+	}
+	return signals
 }
 
 // firstProcessesAreNotPID1 finds each container's first process by the random
@@ -124,15 +278,22 @@ func firstProcessesAreNotPID1(o suite.Observation) error {
 		return err
 	}
 	for _, name := range names {
-		first, err := ownProcess(o, name, name)
-		if err != nil {
+		if err := firstProcessIsNotPID1(o, name); err != nil {
 			return err
 		}
-		if first.PID == 1 || first.PPID != 0 {
-			return suite.Violation(
-				fmt.Sprintf("container %s's first process has a PID other than 1, and its parent outside the namespace (PPID 0)", name),
-				fmt.Sprintf("PID %d, PPID %d", first.PID, first.PPID), o.Container(name))
-		}
+	}
+	return nil
+}
+
+func firstProcessIsNotPID1(o suite.Observation, name string) error {
+	first, err := ownProcess(o, name, name)
+	if err != nil {
+		return err
+	}
+	if first.PID == 1 || first.PPID != 0 {
+		return suite.Violation(
+			fmt.Sprintf("container %s's first process has a PID other than 1, and its parent outside the namespace (PPID 0)", name),
+			fmt.Sprintf("PID %d, PPID %d", first.PID, first.PPID), o.Container(name))
 	}
 	return nil
 }

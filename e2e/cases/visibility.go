@@ -35,11 +35,40 @@ func visibilityCases() []suite.Case {
 			Level:     suite.Core,
 			Claim:     "Another pod on the same node stays invisible, and has a PID namespace of its own.",
 			Source:    onPurpose + "; " + kep495 + ", Non-Goals",
-			Fixture:   "lookout.yaml",
-			Control:   "lookout-host-pid.yaml",
+			Fixture:   lookout,
+			Control:   lookoutHostPID,
 			Varies:    "shareProcessNamespace, hostPID",
 			Neighbour: markers,
 			Judge:     neighbourInvisible,
+		},
+		{
+			ID:      "visibility/ten-containers",
+			Level:   suite.Core,
+			Claim:   "Ten containers of one pod are in one PID namespace, and each sees the processes of all others.",
+			Source:  onPurpose + "; " + apiReference + " (all of the containers in a pod)",
+			Fixture: "crowd.yaml",
+			Control: "crowd-isolated.yaml",
+			Judge: func(o suite.Observation) error {
+				if len(o.Markers) != 10 {
+					return suite.CannotTell("ten containers with a marker", fmt.Sprint(len(o.Markers)))
+				}
+				if err := onePIDNamespace(o); err != nil {
+					return err
+				}
+				return everyPairVisible(o)
+			},
+		},
+		{
+			ID:      "visibility/other-namespaces",
+			Level:   suite.Extended,
+			Claim:   "The containers share the PID namespace besides the network, IPC, UTS and user namespaces that they share anyway, and each keeps a mount namespace of its own.",
+			Source:  page + ", Understanding process namespace sharing (pods share many resources); namespaces(7)",
+			Fixture: markers,
+			Control: markersIsolated,
+			Judge:   otherNamespacesAsEver,
+			Record: func(o suite.Observation) string {
+				return fmt.Sprintf("namespaces of container one: %v", o.Container("one").Namespaces)
+			},
 		},
 	}
 }
@@ -131,6 +160,31 @@ func neighbourInvisible(o suite.Observation) error {
 		}
 		if other.Namespaces["pid"] == own.Namespaces["pid"] {
 			return suite.Violation("the two pods have different PID namespaces", "they share one", own, other)
+		}
+	}
+	return nil
+}
+
+func otherNamespacesAsEver(o suite.Observation) error {
+	names, err := marked(o)
+	if err != nil {
+		return err
+	}
+	for i, name := range names {
+		first, own := o.Container(names[0]), o.Container(name)
+		for _, kind := range []string{"net", "ipc", "uts", "user", "mnt", "pid"} {
+			if own.Namespaces[kind] == 0 {
+				return suite.CannotTell("the "+kind+" namespace of container "+name, fmt.Sprint(own.Namespaces), own)
+			}
+			if kind != "mnt" && own.Namespaces[kind] != first.Namespaces[kind] {
+				return suite.Violation("all containers are in one "+kind+" namespace",
+					fmt.Sprintf("%s is in %d, %s in %d", names[0], first.Namespaces[kind], name, own.Namespaces[kind]), first, own)
+			}
+		}
+		for _, other := range names[:i] {
+			if own.Namespaces["mnt"] == o.Container(other).Namespaces["mnt"] {
+				return suite.Violation("each container has a mount namespace of its own", other+" and "+name+" share one", own, o.Container(other))
+			}
 		}
 	}
 	return nil
