@@ -281,7 +281,7 @@ func (s *Session) Await(ctx context.Context, name, what string, done func(*corev
 
 // Hopeless says why a pod will not get further by waiting, or "".
 func Hopeless(pod *corev1.Pod) string {
-	for _, c := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
+	for _, c := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses, pod.Status.EphemeralContainerStatuses) {
 		if w := c.State.Waiting; w != nil {
 			switch w.Reason {
 			// ErrImagePull is followed by one of these when the next attempt is due.
@@ -303,12 +303,18 @@ func Describe(pod *corev1.Pod) string {
 		state += fmt.Sprintf(" (%s: %s)", pod.Status.Reason, pod.Status.Message)
 	}
 	var details []string
+	statuses := slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses)
 	for _, c := range pod.Status.Conditions {
 		if c.Type == corev1.PodScheduled && c.Status != corev1.ConditionTrue {
 			details = append(details, fmt.Sprintf("%s: %s", c.Reason, c.Message))
 		}
 	}
-	for _, c := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
+	for _, c := range pod.Status.EphemeralContainerStatuses {
+		// One that runs is as far as it gets: ephemeral containers are never ready.
+		c.Ready = c.State.Running != nil
+		statuses = append(statuses, c)
+	}
+	for _, c := range statuses {
 		if c.Ready {
 			continue
 		}
@@ -354,7 +360,12 @@ func (s *Session) Attach(ctx context.Context, pod, container string, converse fu
 	// attaching with one would wait for a stream that never comes.
 	tty := true
 	if current, ok := s.Current(pod); ok {
-		for _, c := range current.Spec.Containers {
+		for _, c := range slices.Concat(current.Spec.InitContainers, current.Spec.Containers) {
+			if c.Name == container {
+				tty = c.TTY
+			}
+		}
+		for _, c := range current.Spec.EphemeralContainers {
 			if c.Name == container {
 				tty = c.TTY
 			}

@@ -20,10 +20,14 @@ func TestHopeless(t *testing.T) {
 		hopeless bool
 		says     string
 	}{
-		"starting":        {corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{waiting("ContainerCreating", "")}}, false, ""},
-		"first pull":      {corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{waiting("ErrImagePull", "timeout")}}, false, ""},
-		"image missing":   {corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{waiting("ImagePullBackOff", "not found")}}, true, "shell: ImagePullBackOff: not found"},
-		"init's image":    {corev1.PodStatus{InitContainerStatuses: []corev1.ContainerStatus{waiting("ErrImageNeverPull", "")}}, true, "ErrImageNeverPull"},
+		"starting":      {corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{waiting("ContainerCreating", "")}}, false, ""},
+		"first pull":    {corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{waiting("ErrImagePull", "timeout")}}, false, ""},
+		"image missing": {corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{waiting("ImagePullBackOff", "not found")}}, true, "shell: ImagePullBackOff: not found"},
+		"init's image":  {corev1.PodStatus{InitContainerStatuses: []corev1.ContainerStatus{waiting("ErrImageNeverPull", "")}}, true, "ErrImageNeverPull"},
+		"debugger's image": {corev1.PodStatus{
+			ContainerStatuses:          []corev1.ContainerStatus{{Name: "app", Ready: true}},
+			EphemeralContainerStatuses: []corev1.ContainerStatus{waiting("ImagePullBackOff", "not found")},
+		}, true, "shell: ImagePullBackOff: not found"},
 		"wrong name":      {corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{waiting("InvalidImageName", "")}}, true, "InvalidImageName"},
 		"kubelet refuses": {corev1.PodStatus{Phase: corev1.PodFailed, Reason: "OutOfcpu", Message: "no cpu"}, true, "OutOfcpu: no cpu"},
 		"a container ended": {corev1.PodStatus{Phase: corev1.PodFailed, ContainerStatuses: []corev1.ContainerStatus{
@@ -50,10 +54,15 @@ func TestDescribe(t *testing.T) {
 				{Name: "slow", RestartCount: 3, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}},
 				{Name: "fine", Ready: true},
 			},
+			EphemeralContainerStatuses: []corev1.ContainerStatus{
+				{Name: "looking", State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}},
+				{Name: "late", State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CreateContainerError", Message: "no target"}}},
+			},
 		},
 	}
 	assert.Equal(t, `pod nginx on node "node-a": Pending; Unschedulable: 0/3 nodes; container shell: CrashLoopBackOff: back-off; `+
-		`container ended: terminated with exit code 137 (OOMKilled); container slow: running, not ready, 3 restarts`, Describe(pod))
+		`container ended: terminated with exit code 137 (OOMKilled); container slow: running, not ready, 3 restarts; `+
+		`container late: CreateContainerError: no target`, Describe(pod))
 }
 
 func TestUnusable(t *testing.T) {
