@@ -3,7 +3,6 @@ package e2e
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"io"
 	"log"
 	"maps"
@@ -48,11 +47,8 @@ func (c *conformance) writeReports(output io.Writer) int {
 	return code
 }
 
-// lookByHand is the command that creates a case's pod, as the run did, and looks.
+// lookByHand are the commands that create a case's pod, as the run did, and look.
 func (c *conformance) lookByHand(result suite.Result) string {
-	if result.Pod == "" {
-		return ""
-	}
 	kubectl := "kubectl"
 	if c.kubeconfig != "" {
 		kubectl += " --kubeconfig " + c.kubeconfig
@@ -60,8 +56,7 @@ func (c *conformance) lookByHand(result suite.Result) string {
 	if c.context != "" {
 		kubectl += " --context " + c.context
 	}
-	return fmt.Sprintf("%s create -f %s; %s exec %s -c %s -- ps ax", kubectl,
-		filepath.Join(c.folder, result.Folder, "manifest.yaml"), kubectl, result.Pod, result.From)
+	return result.LookByHand(kubectl, c.folder)
 }
 
 // again is the command that repeats this run with one more flag.

@@ -243,15 +243,28 @@ func (m Manifest) YAML() string {
 	pod := m.New()
 	pod.TypeMeta = metav1.TypeMeta{}
 	add("Pod", pod)
-	if ephemeral := m.Pod.Spec.EphemeralContainers; len(ephemeral) > 0 {
-		patch, err := json.Marshal(map[string]any{"spec": map[string]any{"ephemeralContainers": ephemeral}})
-		if err != nil {
-			patch = fmt.Append(nil, err)
-		}
-		documents = append(documents, fmt.Sprintf(
-			"# When it runs: kubectl patch pod %s --subresource ephemeralcontainers -p '%s'\n", pod.Name, patch))
+	if len(m.Ephemeral()) > 0 {
+		documents = append(documents, "# When it runs, its ephemeral containers are added: see "+EphemeralFile+"\n")
 	}
 	return strings.Join(documents, "---\n")
+}
+
+// EphemeralFile is the evidence that holds a pod's ephemeral containers.
+const EphemeralFile = "ephemeral.json"
+
+// EphemeralJSON is what `kubectl replace --raw` can send to the pod's
+// subresource ephemeralcontainers, which takes nothing else of the pod. (kubectl
+// debug cannot set a security context, and patch not every subresource.)
+func (m Manifest) EphemeralJSON() string {
+	text, err := json.MarshalIndent(map[string]any{
+		"apiVersion": "v1", "kind": "Pod",
+		"metadata": map[string]any{"name": m.Pod.Name},
+		"spec":     map[string]any{"ephemeralContainers": m.Ephemeral()},
+	}, "", " ")
+	if err != nil {
+		text = fmt.Append(nil, err)
+	}
+	return string(text) + "\n"
 }
 
 // onNode pins a pod by the node's name, through the scheduler, as a DaemonSet's
@@ -301,6 +314,17 @@ func Rewritten(sent, stored *corev1.Pod) string {
 		note(a.Name+": args", a.Args, b.Args)
 		note(a.Name+": stdin and tty", []bool{a.Stdin, a.TTY}, []bool{b.Stdin, b.TTY})
 		note(a.Name+": securityContext", securityOf(a), securityOf(b))
+	}
+	for _, a := range sent.Spec.EphemeralContainers {
+		i := slices.IndexFunc(stored.Spec.EphemeralContainers, func(b corev1.EphemeralContainer) bool { return b.Name == a.Name })
+		if i < 0 {
+			continue // it is added when the pod runs
+		}
+		b := stored.Spec.EphemeralContainers[i]
+		note(a.Name+": targetContainerName", a.TargetContainerName, b.TargetContainerName)
+		note(a.Name+": image", a.Image, b.Image)
+		note(a.Name+": command", a.Command, b.Command)
+		note(a.Name+": securityContext", securityOf(corev1.Container(a.EphemeralContainerCommon)), securityOf(corev1.Container(b.EphemeralContainerCommon)))
 	}
 	return strings.Join(changes, "; ")
 }

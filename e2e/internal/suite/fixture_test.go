@@ -1,12 +1,14 @@
 package suite
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 const sample = `# A comment.
@@ -144,6 +146,79 @@ func TestRewritten(t *testing.T) {
 				assert.Contains(t, changed, row.says)
 			}
 		})
+	}
+}
+
+// TestEphemeralContainers: the manifest lists them as the pod's own; the new pod
+// has none, and the evidence keeps what is added.
+func TestEphemeralContainers(t *testing.T) {
+	m, err := DecodeManifest("sample.yaml", []byte(sample+`  ephemeralContainers:
+  - name: debugger
+    image: busybox
+    command: ["sh", "MARKER-debugger"]
+    targetContainerName: app
+`))
+	require.NoError(t, err)
+	placed := m.Place(Placement{RunID: "r1", Images: map[string]string{"busybox": "mirror/busybox"}})
+	assert.Empty(t, placed.New().Spec.EphemeralContainers)
+	require.Len(t, placed.Ephemeral(), 1)
+	assert.Equal(t, "mirror/busybox", placed.Ephemeral()[0].Image)
+	assert.Contains(t, placed.YAML(), EphemeralFile)
+	assert.NotContains(t, placed.YAML(), m.Markers["debugger"])
+
+	var sent corev1.Pod
+	require.NoError(t, json.Unmarshal([]byte(placed.EphemeralJSON()), &sent))
+	assert.Equal(t, placed.Pod.Name, sent.Name)
+	assert.Equal(t, placed.Ephemeral(), sent.Spec.EphemeralContainers)
+
+	stored := placed.Pod.DeepCopy()
+	stored.Spec.RestartPolicy = corev1.RestartPolicyAlways
+	assert.Empty(t, Rewritten(placed.Pod, stored))
+	stored.Spec.EphemeralContainers[0].TargetContainerName = ""
+	assert.Contains(t, Rewritten(placed.Pod, stored), "debugger: targetContainerName: sent app")
+	stored.Spec.EphemeralContainers = nil
+	assert.Empty(t, Rewritten(placed.Pod, stored), "not added yet")
+}
+
+// TestDebugCopy follows kubectl's own generatePodCopyWithDebugContainer and its
+// profile general.
+func TestDebugCopy(t *testing.T) {
+	original := decoded(t).Place(Placement{RunID: "r1", Target: Target{Node: "node-a"}}).Pod
+	original.Labels["app"] = "shop"
+	original.Annotations = map[string]string{"note": "of the original"}
+	original.OwnerReferences = []metav1.OwnerReference{{Name: "a-replica-set"}}
+	original.Spec.NodeName = "node-a"
+	original.Spec.InitContainers = []corev1.Container{{Name: "setup", Image: "busybox"}}
+	original.Spec.EphemeralContainers = []corev1.EphemeralContainer{{TargetContainerName: "app"}}
+	probe := &corev1.Probe{}
+	original.Spec.Containers[0].LivenessProbe, original.Spec.Containers[0].ReadinessProbe = probe, probe
+	original.Spec.Containers[0].StartupProbe = probe
+	before := original.DeepCopy()
+
+	for _, share := range []bool{true, false} {
+		made := debugCopy(original, share, "mirror/busybox", "-copy")
+		assert.Equal(t, before, original, "the original stays as it is")
+		assert.Equal(t, original.Name+"-copy", made.Name)
+		assert.Equal(t, share, *made.Spec.ShareProcessNamespace)
+		assert.Equal(t, map[string]string{RunLabel: "r1"}, made.Labels)
+		assert.Empty(t, made.Annotations)
+		assert.Empty(t, made.OwnerReferences)
+		assert.Empty(t, made.Spec.NodeName)
+		assert.Empty(t, made.Spec.EphemeralContainers)
+		assert.Equal(t, original.Spec.InitContainers, made.Spec.InitContainers, "init containers run in the copy as well")
+		assert.Equal(t, original.Spec.Affinity, made.Spec.Affinity)
+		require.Len(t, made.Spec.Containers, len(original.Spec.Containers)+1)
+		first := made.Spec.Containers[0]
+		assert.Equal(t, original.Spec.Containers[0].Command, first.Command)
+		assert.Nil(t, first.LivenessProbe)
+		assert.Nil(t, first.ReadinessProbe)
+		assert.Nil(t, first.StartupProbe)
+		added := made.Spec.Containers[len(made.Spec.Containers)-1]
+		assert.Equal(t, DebugContainer, added.Name)
+		assert.Equal(t, "mirror/busybox", added.Image)
+		assert.True(t, added.Stdin)
+		assert.True(t, added.TTY)
+		assert.Equal(t, []corev1.Capability{"SYS_PTRACE"}, added.SecurityContext.Capabilities.Add)
 	}
 }
 

@@ -40,7 +40,8 @@ type Hands interface {
 	// how it went.
 	Delete(ctx context.Context, graceSeconds int64, within time.Duration) error
 	// Copy makes a copy of the pod as `kubectl debug --copy-to` does, with
-	// `--share-processes` set to share, and records its observation under name.
+	// `--share-processes` set to share and a container DebugContainer added, and
+	// records its observation under name.
 	Copy(ctx context.Context, name string, share bool) error
 
 	// Find waits, at most within, for another pod of the run to be Ready: the one
@@ -172,7 +173,9 @@ func (h *hands) Copy(ctx context.Context, name string, share bool) error {
 	if current, ok := h.cluster().Current(h.stage.pod); ok {
 		original = current
 	}
-	placed := Manifest{File: "copy of " + h.stage.key.file, Pod: debugCopy(original, share, "-"+name+"-"+probe.RandomHex(2))}
+	image := orDefault(h.stage.runner.Images["busybox"], "busybox")
+	placed := Manifest{File: "copy of " + h.stage.key.file, Pod: debugCopy(original, share, image, "-"+name+"-"+probe.RandomHex(2))}
+	h.stage.runner.Evidence.Save(h.stage.folder(), name+".yaml", placed.YAML())
 	if _, err := h.cluster().Create(ctx, placed); err != nil {
 		return err
 	}
@@ -181,6 +184,9 @@ func (h *hands) Copy(ctx context.Context, name string, share bool) error {
 	pod, err := h.cluster().Await(waiting, placed.Pod.Name, "Ready", func(p *corev1.Pod) bool { return StateOf(p).Ready })
 	if err != nil {
 		return err
+	}
+	if changed := Rewritten(placed.Pod, pod); changed != "" {
+		return fmt.Errorf("the server did not store the copy as it was sent, an admission webhook may have rewritten it: %s", changed)
 	}
 	return h.look(ctx, name, pod)
 }
@@ -202,27 +208,47 @@ func (h *hands) Find(ctx context.Context, name, what string, within time.Duratio
 	return true, h.look(ctx, name, pod)
 }
 
-// look records the observation of a pod other than the stage's own.
+// look records the observation of a pod other than the stage's own, once each of
+// its containers has answered.
 func (h *hands) look(ctx context.Context, name string, pod *corev1.Pod) error {
+	waiting, cancel := context.WithTimeoutCause(ctx, h.stage.runner.Timeout, fmt.Errorf("not within %s", h.stage.runner.Timeout))
+	defer cancel()
 	seen := Observation{Pod: StateOf(pod), Before: map[string]*probe.Snapshot{}, Markers: h.stage.observation.Markers}
-	for _, c := range pod.Spec.Containers {
-		snapshot, _, err := h.cluster().Observe(ctx, pod.Name, c.Name, nil)
-		if err != nil {
-			return err
+	for {
+		for _, c := range pod.Spec.Containers {
+			snapshot, raw, err := h.cluster().Observe(waiting, pod.Name, c.Name, nil)
+			if err != nil {
+				return err
+			}
+			seen.Before[c.Name] = snapshot
+			h.stage.runner.Evidence.Save(h.stage.folder(), fmt.Sprintf("%s.%s.txt", name, c.Name), raw)
 		}
-		seen.Before[c.Name] = snapshot
+		missing := unobserved(seen)
+		if missing == nil {
+			break
+		}
+		select {
+		case <-time.After(time.Second): // as stage.pause: the time in which a container comes back
+		case <-waiting.Done():
+			return fmt.Errorf("pod %s: %w", pod.Name, missing)
+		}
 	}
 	h.record(func(o *Observation) { put(&o.Copies, name, seen) })
 	return nil
 }
 
-// debugCopy is the pod that `kubectl debug --copy-to` makes: a new name, no
-// labels that a Service or a controller may select by, no probes and no
-// ephemeral containers; and the field as `--share-processes` says.
-func debugCopy(original *corev1.Pod, share bool, suffix string) *corev1.Pod {
+// DebugContainer is the name of the container that Hands.Copy adds.
+const DebugContainer = "debugger"
+
+// debugCopy is the pod that `kubectl debug POD -it --image=busybox --copy-to=NAME
+// --share-processes=SHARE` makes, with kubectl's own default profile (general):
+// no labels, annotations and owners, so that no Service and no controller takes
+// it for its own; no node, no probes, no ephemeral containers; and one more
+// container, with a terminal and SYS_PTRACE. Init containers stay.
+func debugCopy(original *corev1.Pod, share bool, image, suffix string) *corev1.Pod {
 	pod := &corev1.Pod{Spec: *original.Spec.DeepCopy()}
 	pod.Name = original.Name + suffix
-	pod.Labels = map[string]string{RunLabel: original.Labels[RunLabel]}
+	pod.Labels = map[string]string{RunLabel: original.Labels[RunLabel]} // ours
 	pod.Spec.NodeName = ""
 	pod.Spec.EphemeralContainers = nil
 	pod.Spec.ShareProcessNamespace = &share
@@ -230,6 +256,11 @@ func debugCopy(original *corev1.Pod, share bool, suffix string) *corev1.Pod {
 		c := &pod.Spec.Containers[i]
 		c.LivenessProbe, c.ReadinessProbe, c.StartupProbe = nil, nil, nil
 	}
+	pod.Spec.Containers = append(pod.Spec.Containers, corev1.Container{
+		Name: DebugContainer, Image: image, ImagePullPolicy: corev1.PullIfNotPresent, Stdin: true, TTY: true,
+		TerminationMessagePolicy: corev1.TerminationMessageReadFile,
+		SecurityContext:          &corev1.SecurityContext{Capabilities: &corev1.Capabilities{Add: []corev1.Capability{"SYS_PTRACE"}}},
+	})
 	return pod
 }
 

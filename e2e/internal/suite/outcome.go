@@ -3,6 +3,8 @@ package suite
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -56,8 +58,37 @@ type Result struct {
 	Folder   string // where the evidence lies, below the report's folder
 	Pod      string // the fixture's pod
 	From     string // the container to look from
-	Images   []string
-	Duration time.Duration
+	// Ephemeral says that the fixture's pod has ephemeral containers, which are
+	// added when it runs.
+	Ephemeral bool
+	Images    []string
+	Duration  time.Duration
+}
+
+// LookByHand are the commands that create the fixture's pod, as the run did, and
+// look. kubectl is how kubectl is called; folder is the report's.
+func (r Result) LookByHand(kubectl, folder string) string {
+	if r.Pod == "" {
+		return ""
+	}
+	evidence := filepath.Join(folder, r.Folder)
+	manifest := filepath.Join(evidence, "manifest.yaml")
+	if r.Case.Submit.Dry() {
+		return kubectl + " create --dry-run=server -f " + manifest
+	}
+	var steps []string
+	do := func(format string, args ...any) { steps = append(steps, kubectl+" "+fmt.Sprintf(format, args...)) }
+	if r.Ephemeral {
+		kubectl += " -n default" // the raw path below has to name its namespace
+	}
+	do("create -f %s", manifest)
+	do("wait --for='jsonpath={.status.phase}=Running' pod/%s", r.Pod)
+	if r.Ephemeral {
+		do("replace --raw /api/v1/namespaces/default/pods/%s/ephemeralcontainers -f %s", r.Pod, filepath.Join(evidence, EphemeralFile))
+		do("wait --for='jsonpath={.status.ephemeralContainerStatuses[0].state.running.startedAt}' pod/%s", r.Pod)
+	}
+	do("exec %s -c %s -- ps ax", r.Pod, r.From)
+	return strings.Join(steps, "; ")
 }
 
 // Verdict is the answer about the whole cluster.

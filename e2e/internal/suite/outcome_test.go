@@ -140,3 +140,29 @@ func TestTargetName(t *testing.T) {
 	assert.Equal(t, Target{Node: "a"}.Name(), "a")
 	assert.Equal(t, Target{Node: "a", RuntimeClass: "gvisor"}.Name(), "a/gvisor")
 }
+
+func TestLookByHand(t *testing.T) {
+	result := Result{Pod: "nginx-1", From: "shell", Folder: "node-a/nginx"}
+	for name, row := range map[string]struct {
+		change func(*Result)
+		want   string
+	}{
+		"no pod": {func(r *Result) { r.Pod = "" }, ""},
+		"a pod": {func(*Result) {}, "kubectl create -f run/node-a/nginx/manifest.yaml; " +
+			"kubectl wait --for='jsonpath={.status.phase}=Running' pod/nginx-1; kubectl exec nginx-1 -c shell -- ps ax"},
+		"with ephemeral containers": {func(r *Result) { r.Ephemeral, r.From = true, "debugger" },
+			"kubectl -n default create -f run/node-a/nginx/manifest.yaml; " +
+				"kubectl -n default wait --for='jsonpath={.status.phase}=Running' pod/nginx-1; " +
+				"kubectl -n default replace --raw /api/v1/namespaces/default/pods/nginx-1/ephemeralcontainers -f run/node-a/nginx/ephemeral.json; " +
+				"kubectl -n default wait --for='jsonpath={.status.ephemeralContainerStatuses[0].state.running.startedAt}' pod/nginx-1; " +
+				"kubectl -n default exec nginx-1 -c debugger -- ps ax"},
+		"only submitted": {func(r *Result) { r.Case.Submit = DryRunBaseline },
+			"kubectl create --dry-run=server -f run/node-a/nginx/manifest.yaml"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			changed := result
+			row.change(&changed)
+			assert.Equal(t, row.want, changed.LookByHand("kubectl", "run"))
+		})
+	}
+}

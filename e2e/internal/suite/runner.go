@@ -206,7 +206,9 @@ func (r *Runner) conclude(c Case, target Target, stages map[stageKey]*stage) (re
 	result = Result{Case: c, Target: target}
 	fixture := stages[stageKey{c.Fixture, c.Act, c.Submit}]
 	result.Folder = fixture.folder()
-	defer func() { result.Pod, result.From = fixture.pod, fixture.from }()
+	defer func() {
+		result.Pod, result.From, result.Ephemeral = fixture.pod, fixture.from, len(fixture.ephemeral()) > 0
+	}()
 	inconclusive := func(reason string) Result {
 		result.Outcome, result.Reason = Inconclusive, reason
 		return result

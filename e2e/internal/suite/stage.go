@@ -73,6 +73,14 @@ func (s *stage) folder() string {
 	return strings.ReplaceAll(s.target.Name(), "/", "_") + "/" + s.key.folder()
 }
 
+// ephemeral are the containers that are added to the pod when it runs.
+func (s *stage) ephemeral() []corev1.EphemeralContainer {
+	if s.placed.Pod == nil {
+		return nil // it did not come that far
+	}
+	return s.placed.Ephemeral()
+}
+
 func (s *stage) run(ctx context.Context) {
 	defer close(s.done)
 	defer func() {
@@ -102,6 +110,10 @@ func (s *stage) perform(ctx context.Context) error {
 	s.placed, s.pod = placed, placed.Pod.Name
 	s.from = placed.Pod.Spec.Containers[len(placed.Pod.Spec.Containers)-1].Name
 	s.runner.Evidence.Save(s.folder(), "manifest.yaml", placed.YAML())
+	if ephemeral := s.ephemeral(); len(ephemeral) > 0 {
+		s.from = ephemeral[0].Name
+		s.runner.Evidence.Save(s.folder(), EphemeralFile, placed.EphemeralJSON())
+	}
 	s.observation.Markers = placed.Markers
 	if s.key.submit.Dry() {
 		return s.submit(ctx)
@@ -129,10 +141,11 @@ func (s *stage) perform(ctx context.Context) error {
 		return err
 	}
 	s.runner.OnReady(s.target, s.key.file, time.Since(applied))
-	if ephemeral := placed.Ephemeral(); len(ephemeral) > 0 {
+	if ephemeral := s.ephemeral(); len(ephemeral) > 0 {
 		if pod, err = s.addEphemeral(waiting, pod, ephemeral); err != nil {
 			return err
 		}
+		s.runner.Evidence.Save(s.folder(), "pod.json", pod)
 	}
 	s.observation.Pod = StateOf(pod)
 	if changed := Rewritten(placed.Pod, pod); changed != "" {
