@@ -25,6 +25,7 @@ func All() []suite.Case {
 		lifecycleCases(),
 		reapingCases(),
 		initCases(),
+		sidecarCases(),
 		ephemeralCases(),
 		neighboursCases(),
 		securityCases(),

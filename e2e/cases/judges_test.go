@@ -180,6 +180,7 @@ var breakagesByArea = []map[string][]breakage{
 	lifecycleBreakages,
 	reapingBreakages,
 	initBreakages,
+	sidecarBreakages,
 	ephemeralBreakages,
 	neighboursBreakages,
 	securityBreakages,

@@ -1,0 +1,133 @@
+package cases
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"procns/e2e/internal/probe"
+	"procns/e2e/internal/suite"
+)
+
+// sidecarCases state that init containers that restart share the namespace, from
+// before the pod's containers start until after they have ended.
+func sidecarCases() []suite.Case {
+	const sidecars = "Kubernetes documentation, “Sidecar Containers”"
+	cases := []suite.Case{
+		{
+			ID:     "sidecar/every-ordered-pair",
+			Level:  suite.Core,
+			Claim:  "A sidecar sees the processes of the pod's containers, and they see the sidecar's.",
+			Source: onPurpose + "; " + apiReference + " (all of the containers in a pod)",
+			Judge:  everyPairVisible,
+		},
+		{
+			ID:     "sidecar/one-namespace",
+			Level:  suite.Core,
+			Claim:  "A sidecar is in the one PID namespace of the pod's containers.",
+			Source: apiReference + " (a single process namespace between all of the containers in a pod)",
+			Judge:  onePIDNamespace,
+		},
+		{
+			ID:     "sidecar/not-pid-1",
+			Level:  suite.Core,
+			Claim:  "Neither a sidecar's first process nor that of any other container is PID 1.",
+			Source: apiReference + "; " + onUnderstanding1,
+			Judge:  firstProcessesAreNotPID1,
+		},
+		{
+			ID:     "sidecar/starts-first",
+			Level:  suite.Extended,
+			Claim:  "A sidecar's process is older than those of the pod's containers, as every container of the pod can see.",
+			Source: sidecars + " (started before the main application container)",
+			Judge:  sidecarStartsFirst,
+		},
+		{
+			ID:     "sidecar/sees-the-others-end",
+			Level:  suite.Extended,
+			Claim:  "When the pod is deleted, a sidecar is told to end only after the pod's containers are gone from the namespace.",
+			Source: sidecars + ", Termination order; KEP-753",
+			Judge:  sidecarSeesOthersEnd,
+		},
+	}
+	for i := range cases {
+		cases[i].MinVersion = "1.29" // the first in which sidecars are on by default
+		cases[i].Fixture, cases[i].Control = "sidecar.yaml", "sidecar-isolated.yaml"
+		cases[i].Act = deleteBesideSidecar
+	}
+	return cases
+}
+
+// deleteBesideSidecar deletes the pod, and keeps what the sidecar prints to its end.
+var deleteBesideSidecar = &suite.Act{
+	Name: "delete",
+	Ends: true,
+	Do: func(ctx context.Context, pod suite.Hands) error {
+		if err := pod.Follow(ctx, "proxy", "proxy"); err != nil {
+			return err
+		}
+		return pod.Delete(ctx, 20, time.Minute)
+	},
+}
+
+// besideSidecar are the containers that the sidecar of sidecar.yaml stands by.
+var besideSidecar = []string{"one", "two"}
+
+func sidecarStartsFirst(o suite.Observation) error {
+	proxy, err := ownProcess(o, "proxy", "proxy")
+	if err != nil {
+		return err
+	}
+	for _, name := range besideSidecar {
+		other, err := markedProcess(o, name, name, "proxy")
+		if err != nil {
+			return err
+		}
+		// Both times are in ticks of the same clock, and a start takes many.
+		if proxy.StartTime >= other.StartTime {
+			return suite.Violation("the sidecar's process is older than container "+name+"'s",
+				fmt.Sprintf("the sidecar's is PID %s, the container's PID %s", proxy.Identity(), other.Identity()), o.Container("proxy"))
+		}
+	}
+	return nil
+}
+
+func sidecarSeesOthersEnd(o suite.Observation) error {
+	proxy, err := ownProcess(o, "proxy", "proxy")
+	if err != nil {
+		return err
+	}
+	var others []probe.Process
+	for _, name := range besideSidecar {
+		other, err := markedProcess(o, name, name, "proxy")
+		if err != nil {
+			return err
+		}
+		others = append(others, other)
+	}
+	log := o.Logs["proxy"]
+	if !strings.Contains(log, "all seen\n") {
+		return suite.CannotTell("what the sidecar saw when it was told to end", fmt.Sprintf("its log is %q", log))
+	}
+	seen := map[probe.Identity]bool{}
+	for line := range strings.Lines(log) {
+		if stat, ok := strings.CutPrefix(strings.TrimSpace(line), "process "); ok {
+			p, err := parseStat(stat)
+			if err != nil {
+				return suite.CannotTell("what the sidecar saw when it was told to end", err.Error())
+			}
+			seen[p.Identity()] = true
+		}
+	}
+	if !seen[proxy.Identity()] {
+		return suite.CannotTell("the sidecar sees itself when it is told to end", "it does not:\n"+log)
+	}
+	for i, name := range besideSidecar {
+		if seen[others[i].Identity()] {
+			return suite.Violation("container "+name+" is gone when the sidecar is told to end",
+				"its PID "+others[i].Identity().String()+" is there:\n"+log, o.Container("proxy"))
+		}
+	}
+	return nil
+}
