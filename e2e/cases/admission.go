@@ -1,8 +1,795 @@
 package cases
 
-import "procns/e2e/internal/suite"
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"procns/e2e/internal/suite"
+)
 
 // admissionCases state what the API server does with the field.
 func admissionCases() []suite.Case {
-	return []suite.Case{}
+	return slices.Concat(roundTripCases(), exclusionCases(), spellingCases(), podSecurityCases(), immutabilityCases(), []suite.Case{
+		{
+			ID:         "admission/reference-text",
+			Level:      suite.Extended,
+			Claim:      "The server's own reference says of the field that no container's first process gets PID 1, and that it excludes hostPID.",
+			Source:     apiReference + ", as OpenAPI",
+			MinVersion: "1.27",
+			Fixture:    "lookout.yaml",
+			NoControl:  "the text is the server's: no pod changes it",
+			Submit:     suite.DryRun,
+			Act:        readReference,
+			Judge:      referenceSaysIt,
+			Record:     func(o suite.Observation) string { return o.Answers["reference"].Body },
+		},
+	})
+}
+
+// roundTripCases state that the field is a pointer to a truth value, which
+// arrives and comes back as it was sent.
+func roundTripCases() []suite.Case {
+	return []suite.Case{
+		{
+			ID:      "admission/false-is-kept",
+			Level:   suite.Core,
+			Claim:   "The server stores shareProcessNamespace: false as false.",
+			Source:  apiReference,
+			Fixture: "markers-false.yaml",
+			Control: markersIsolated,
+			Judge:   storedAs("false"),
+		},
+		{
+			ID:      "admission/absent-stays-absent",
+			Level:   suite.Core,
+			Claim:   "The server does not fill the field in where the manifest leaves it out.",
+			Source:  apiReference + " (optional, default false)",
+			Fixture: markersIsolated,
+			Control: "markers-false.yaml",
+			Judge:   storedAs("absent"),
+		},
+		{
+			ID:      "admission/same-in-json-and-protobuf",
+			Level:   suite.Extended,
+			Claim:   "The stored field reads the same in the API's JSON and in its protobuf form, which kubelet uses.",
+			Source:  "Kubernetes API Concepts, Alternate representations of resources",
+			Fixture: hardened,
+			Control: hardenedIsolated,
+			Act:     changeField,
+			Judge: func(o suite.Observation) error {
+				for _, form := range []string{"label", "protobuf"} {
+					if err := accepted(o, form, "true"); err != nil {
+						return err
+					}
+				}
+				return nil
+			},
+		},
+	}
+}
+
+// What the API server says when it refuses. Cases match on the messages: the
+// path of the field in front of them has changed in v1.37.
+const (
+	bothEnabled    = "ShareProcessNamespace and HostPID cannot both be enabled"
+	notForWindows  = "cannot be set for a windows pod"
+	notUpdatable   = "pod updates may not change fields other than"
+	podSecurity    = "violates PodSecurity"
+	sysPtrace      = "SYS_PTRACE"
+	fieldName      = "shareProcessNamespace"
+	misspeltName   = "sharedProcessNamespace"
+	podSecurityDoc = "Kubernetes documentation, Pod Security Standards"
+)
+
+// exclusionCases state what the field does not go together with.
+func exclusionCases() []suite.Case {
+	const osField = "API reference, PodSpec.os: what must be unset for Windows"
+	return []suite.Case{
+		{
+			ID:      "admission/host-pid-excludes-sharing",
+			Level:   suite.Core,
+			Claim:   "A pod in the node's PID namespace may not share a PID namespace of its own as well.",
+			Source:  apiReference + " (HostPID and ShareProcessNamespace cannot both be set); " + kep495,
+			Fixture: "admission-both.yaml",
+			Control: "lookout-host-pid.yaml",
+			Submit:  suite.DryRun,
+			Judge:   func(o suite.Observation) error { return refused(o, "create", bothEnabled) },
+		},
+		{
+			ID:      "admission/sharing-excludes-host-pid",
+			Level:   suite.Core,
+			Claim:   "A pod that shares its PID namespace may not be in the node's as well.",
+			Source:  apiReference + " (HostPID and ShareProcessNamespace cannot both be set); " + kep495,
+			Fixture: "admission-both.yaml",
+			Control: "lookout.yaml",
+			Varies:  "hostPID",
+			Submit:  suite.DryRun,
+			Judge:   func(o suite.Observation) error { return refused(o, "create", bothEnabled) },
+		},
+		{
+			ID:      "admission/host-pid-goes-with-false",
+			Level:   suite.Extended,
+			Claim:   "A pod in the node's PID namespace may carry the field as false.",
+			Source:  kep495 + ", the table of PID modes",
+			Fixture: "admission-host-pid-false.yaml",
+			Control: "admission-both.yaml",
+			Submit:  suite.DryRun,
+			Judge:   func(o suite.Observation) error { return accepted(o, "create", "false") },
+		},
+		{
+			ID:         "admission/templates-exclude-host-pid",
+			Level:      suite.Core,
+			Claim:      "No workload's template may have both hostPID and the field: the workload itself is refused.",
+			Source:     apiReference + " (HostPID and ShareProcessNamespace cannot both be set), within PodTemplateSpec",
+			MinVersion: "1.21",
+			Fixture:    "admission-both.yaml",
+			Control:    "lookout-host-pid.yaml",
+			Submit:     suite.DryRun,
+			Act:        asTemplates,
+			Judge: func(o suite.Observation) error {
+				for _, w := range workloads {
+					if err := refused(o, w.kind, bothEnabled); err != nil {
+						return err
+					}
+				}
+				return nil
+			},
+		},
+		{
+			ID:         "admission/windows-excludes-true",
+			Level:      suite.Extended,
+			Claim:      "A pod for Windows may not have the field as true.",
+			Source:     osField,
+			MinVersion: "1.24",
+			Fixture:    "admission-windows-true.yaml",
+			Control:    "admission-windows.yaml",
+			Submit:     suite.DryRun,
+			Judge:      func(o suite.Observation) error { return refused(o, "create", notForWindows) },
+		},
+		{
+			ID:         "admission/windows-excludes-false",
+			Level:      suite.Extended,
+			Claim:      "A pod for Windows may not have the field as false either.",
+			Source:     osField,
+			MinVersion: "1.24",
+			Fixture:    "admission-windows-false.yaml",
+			Control:    "admission-windows.yaml",
+			Submit:     suite.DryRun,
+			Judge:      func(o suite.Observation) error { return refused(o, "create", notForWindows) },
+		},
+		{
+			ID:         "admission/linux-goes-with-true",
+			Level:      suite.Extended,
+			Claim:      "A pod for Linux that says so may have the field as true.",
+			Source:     osField,
+			MinVersion: "1.24",
+			Fixture:    "admission-linux.yaml",
+			Control:    "admission-windows-true.yaml",
+			Varies:     "os",
+			Submit:     suite.DryRun,
+			Judge:      func(o suite.Observation) error { return accepted(o, "create", "true") },
+		},
+	}
+}
+
+// spellingCases state what becomes of the field when it is not written as it
+// should be. The act changes the field of the manifest that it is given; where
+// that has none, there is nothing wrong with what it sends.
+func spellingCases() []suite.Case {
+	const validation = "Kubernetes API Concepts, Field validation"
+	base := suite.Case{
+		Level: suite.Extended, Fixture: markers, Control: markersIsolated, Submit: suite.DryRun, Act: misspell,
+	}
+	return []suite.Case{
+		with(base, suite.Case{
+			ID:     "admission/text-is-refused",
+			Level:  suite.Core,
+			Claim:  "A text is no value of the field: the pod is refused.",
+			Source: apiReference + " (boolean)",
+			Judge:  func(o suite.Observation) error { return undecodable(o, "text") },
+		}),
+		with(base, suite.Case{
+			ID:     "admission/number-is-refused",
+			Level:  suite.Core,
+			Claim:  "A number is no value of the field: the pod is refused.",
+			Source: apiReference + " (boolean)",
+			Judge:  func(o suite.Observation) error { return undecodable(o, "number") },
+		}),
+		with(base, suite.Case{
+			ID:     "admission/null-is-absent",
+			Claim:  "The field with the value null is the field left out.",
+			Source: apiReference + " (optional)",
+			Judge:  func(o suite.Observation) error { return lostInstead(o, "null") },
+		}),
+		with(base, suite.Case{
+			ID:         "admission/typo-strict",
+			Claim:      "With strict field validation, a pod with the field's name misspelt is refused.",
+			Source:     validation,
+			MinVersion: "1.25",
+			Judge:      func(o suite.Observation) error { return refused(o, "strict", misspeltName) },
+		}),
+		with(base, suite.Case{
+			ID:         "admission/typo-warned",
+			Claim:      "With field validation that warns, a pod with the field's name misspelt is admitted without the field, and the answer carries a warning.",
+			Source:     validation,
+			MinVersion: "1.25",
+			Judge: func(o suite.Observation) error {
+				if err := lostInstead(o, "warn"); err != nil {
+					return err
+				}
+				warnings := o.Answers["warn"].Warnings
+				if !slices.ContainsFunc(warnings, func(w string) bool { return strings.Contains(w, misspeltName) }) {
+					return suite.Violation("a warning that names "+misspeltName, fmt.Sprintf("warnings %q", warnings))
+				}
+				return nil
+			},
+		}),
+		with(base, suite.Case{
+			ID:         "admission/typo-ignored",
+			Claim:      "Without field validation, a pod with the field's name misspelt is admitted without the field, and nothing tells: its containers will be isolated.",
+			Source:     validation,
+			MinVersion: "1.25",
+			Judge: func(o suite.Observation) error {
+				if err := lostInstead(o, "ignore"); err != nil {
+					return err
+				}
+				if warnings := o.Answers["ignore"].Warnings; len(warnings) > 0 {
+					return suite.Violation("no warning", fmt.Sprintf("warnings %q", warnings))
+				}
+				return nil
+			},
+		}),
+	}
+}
+
+// podSecurityCases state that the Pod Security Standards have nothing against the
+// field, but against the capability that the page's manifest adds.
+func podSecurityCases() []suite.Case {
+	const withoutPtrace = "without-ptrace.yaml"
+	return []suite.Case{
+		{
+			ID:         "admission/baseline-refuses-ptrace",
+			Level:      suite.Extended,
+			Claim:      "The baseline level refuses the documented pod, because of SYS_PTRACE.",
+			Source:     podSecurityDoc + ", Baseline, Capabilities",
+			MinVersion: "1.25",
+			Fixture:    documented,
+			Control:    withoutPtrace,
+			Varies:     "securityContext",
+			Submit:     suite.DryRunBaseline,
+			Judge:      func(o suite.Observation) error { return refused(o, "create", podSecurity, sysPtrace) },
+		},
+		{
+			ID:         "admission/baseline-admits-without-ptrace",
+			Level:      suite.Extended,
+			Claim:      "The baseline level admits the documented pod once it does not ask for SYS_PTRACE.",
+			Source:     podSecurityDoc + ", Baseline",
+			MinVersion: "1.25",
+			Fixture:    withoutPtrace,
+			Control:    documented,
+			Varies:     "securityContext",
+			Submit:     suite.DryRunBaseline,
+			Judge:      func(o suite.Observation) error { return accepted(o, "create", "true") },
+		},
+		{
+			ID:         "admission/baseline-admits-sharing",
+			Level:      suite.Extended,
+			Claim:      "The baseline level admits a PID namespace that the pod's containers share, though not one shared with the node.",
+			Source:     podSecurityDoc + ", Baseline, Host Namespaces",
+			MinVersion: "1.25",
+			Fixture:    "lookout.yaml",
+			Control:    "lookout-host-pid.yaml",
+			Varies:     "shareProcessNamespace, hostPID",
+			Submit:     suite.DryRunBaseline,
+			Judge:      func(o suite.Observation) error { return accepted(o, "create", "true") },
+		},
+		{
+			ID:         "admission/restricted-refuses-ptrace",
+			Level:      suite.Extended,
+			Claim:      "The restricted level refuses the documented pod, and names SYS_PTRACE among its reasons.",
+			Source:     podSecurityDoc + ", Restricted, Capabilities",
+			MinVersion: "1.25",
+			Fixture:    documented,
+			Control:    withoutPtrace,
+			Varies:     "securityContext",
+			Submit:     suite.DryRunRestricted,
+			Judge:      func(o suite.Observation) error { return refused(o, "create", podSecurity, sysPtrace) },
+		},
+		{
+			ID:         "admission/restricted-admits-sharing",
+			Level:      suite.Extended,
+			Claim:      "The restricted level admits a pod with the field that keeps its rules, and SYS_PTRACE alone would break them.",
+			Source:     podSecurityDoc + ", Restricted",
+			MinVersion: "1.25",
+			Fixture:    hardened,
+			Control:    "admission-restricted-ptrace.yaml",
+			Varies:     "add",
+			Submit:     suite.DryRunRestricted,
+			Judge:      func(o suite.Observation) error { return accepted(o, "create", "true") },
+		},
+		{
+			ID:      "admission/restricted-pod-shares",
+			Level:   suite.Extended,
+			Claim:   "In a pod that keeps the rules of the restricted level, all containers are in one PID namespace and see each other's processes.",
+			Source:  podSecurityDoc + ", Restricted; " + onPurpose,
+			Fixture: hardened,
+			Control: hardenedIsolated,
+			Act:     changeField,
+			Judge: func(o suite.Observation) error {
+				if err := onePIDNamespace(o); err != nil {
+					return err
+				}
+				return everyPairVisible(o)
+			},
+		},
+	}
+}
+
+// The pod that keeps the rules of the restricted level, and its twin.
+const (
+	hardened         = "admission-restricted.yaml"
+	hardenedIsolated = "admission-restricted-isolated.yaml"
+)
+
+// immutabilityCases state that the field of an existing pod cannot be changed. A
+// control is the pod whose field has the new value already: there, the same
+// request changes nothing and is accepted.
+func immutabilityCases() []suite.Case {
+	const source = "Kubernetes documentation, Pods, Pod update and replacement"
+	shared := suite.Case{
+		Level: suite.Extended, Source: source, Fixture: hardened, Control: hardenedIsolated, Act: changeField,
+	}
+	gated := suite.Case{
+		Level: suite.Extended, Source: "Kubernetes documentation, Pod Scheduling Readiness, Mutable Pod scheduling directives",
+		MinVersion: "1.27", Fixture: "admission-gated.yaml", Control: "admission-gated-isolated.yaml",
+		Submit: suite.Stored, Act: changeGatedField,
+	}
+	return []suite.Case{
+		with(shared, suite.Case{
+			ID:    "admission/immutable-by-merge-patch",
+			Claim: "A JSON merge patch can neither remove the field from a running pod nor set it to false.",
+			Judge: unchanged("true", "label", "merge-absent", "merge-false"),
+		}),
+		with(shared, suite.Case{
+			ID:    "admission/immutable-by-strategic-patch",
+			Claim: "A strategic merge patch cannot remove the field from a running pod.",
+			Judge: unchanged("true", "label", "strategic-absent"),
+		}),
+		with(shared, suite.Case{
+			ID:         "admission/immutable-by-apply",
+			Claim:      "Server-side apply, forced, cannot set the field of a running pod to false.",
+			MinVersion: "1.22",
+			Judge:      unchanged("true", "label", "apply-false"),
+		}),
+		with(shared, suite.Case{
+			ID:    "admission/immutable-by-replacement",
+			Claim: "Replacing a running pod's object by one without the field is refused.",
+			Judge: unchanged("true", "label", "replace-absent"),
+		}),
+		with(shared, suite.Case{
+			ID:         "admission/immutable-where-absent",
+			Claim:      "The field cannot be set on a running pod that was created without it, neither by patch nor by apply nor by replacement.",
+			MinVersion: "1.22",
+			Fixture:    hardenedIsolated,
+			Control:    hardened,
+			Judge:      unchanged("absent", "label", "merge-true", "apply-true", "replace-true"),
+		}),
+		with(shared, suite.Case{
+			ID:    "admission/immutable-through-status",
+			Claim: "A write to a pod's status that carries another value of the field does not change it.",
+			Judge: ineffective("status-false"),
+		}),
+		with(shared, suite.Case{
+			ID:         "admission/immutable-through-ephemeral-containers",
+			Claim:      "A write to a pod's ephemeral containers that carries another value of the field does not change it.",
+			MinVersion: "1.25",
+			Judge:      ineffective("ephemeral-false"),
+		}),
+		with(shared, suite.Case{
+			ID:         "admission/immutable-through-resize",
+			Claim:      "A write to a pod's resize subresource that carries another value of the field does not change it.",
+			MinVersion: "1.33",
+			Judge:      ineffective("resize-false"),
+		}),
+		with(gated, suite.Case{
+			ID:    "admission/immutable-when-gated",
+			Claim: "The field cannot be removed or set to false on a pod that waits at a scheduling gate, although its scheduling directives can be changed.",
+			Judge: unchanged("true", "node-selector", "merge-absent", "merge-false", "replace-absent"),
+		}),
+		with(gated, suite.Case{
+			ID:      "admission/immutable-when-gated-and-absent",
+			Claim:   "The field cannot be set on a pod that waits at a scheduling gate, although its scheduling directives can be changed.",
+			Fixture: "admission-gated-isolated.yaml",
+			Control: "admission-gated.yaml",
+			Judge:   unchanged("absent", "node-selector", "merge-true", "replace-true"),
+		}),
+	}
+}
+
+// with is base where c leaves something out.
+func with(base, c suite.Case) suite.Case {
+	fill := func(into *string, from string) {
+		if *into == "" {
+			*into = from
+		}
+	}
+	if c.Level == "" {
+		c.Level = base.Level
+	}
+	fill(&c.Source, base.Source)
+	fill(&c.MinVersion, base.MinVersion)
+	fill(&c.Fixture, base.Fixture)
+	fill(&c.Control, base.Control)
+	c.Submit, c.Act = base.Submit, base.Act
+	return c
+}
+
+// The acts: requests to the API server.
+
+// asTemplates submits the manifest's pod as the template of each workload.
+var asTemplates = &suite.Act{
+	Name: "as-templates",
+	Do: func(ctx context.Context, pod suite.Hands) error {
+		for _, w := range workloads {
+			body, err := w.of(pod.Manifest())
+			if err != nil {
+				return err
+			}
+			if _, err := pod.Request(ctx, w.kind, suite.Request{
+				Verb: "POST", API: w.api, Path: w.resource, Query: map[string]string{"dryRun": "All"}, Body: body,
+			}); err != nil {
+				return err
+			}
+		}
+		return nil
+	},
+}
+
+// workload is a kind of object that makes pods of a template.
+type workload struct{ kind, api, resource string }
+
+var workloads = []workload{
+	{"Deployment", "apps/v1", "deployments"},
+	{"ReplicaSet", "apps/v1", "replicasets"},
+	{"StatefulSet", "apps/v1", "statefulsets"},
+	{"DaemonSet", "apps/v1", "daemonsets"},
+	{"Job", "batch/v1", "jobs"},
+	{"CronJob", "batch/v1", "cronjobs"},
+}
+
+// of is the workload with the pod as its template.
+func (w workload) of(pod map[string]any) ([]byte, error) {
+	labels := map[string]any{"app": "procns"}
+	podSpec := specOf(pod)
+	template := map[string]any{"metadata": map[string]any{"labels": labels}, "spec": podSpec}
+	spec := map[string]any{"template": template}
+	switch w.kind {
+	case "Job", "CronJob":
+		podSpec["restartPolicy"] = "Never" // theirs may not restart always
+	default:
+		spec["selector"] = map[string]any{"matchLabels": labels}
+	}
+	if w.kind == "CronJob" {
+		spec = map[string]any{"schedule": "0 0 1 1 *", "jobTemplate": map[string]any{"spec": spec}}
+	}
+	return json.Marshal(map[string]any{
+		"apiVersion": w.api, "kind": w.kind, "metadata": map[string]any{"name": metadataOf(pod)["name"]}, "spec": spec,
+	})
+}
+
+// misspell submits the manifest's pod with its field spelled otherwise. A pod
+// without the field is submitted as it is.
+var misspell = &suite.Act{
+	Name: "misspell",
+	Do: func(ctx context.Context, pod suite.Hands) error {
+		for _, spelling := range []struct {
+			name, validation, field string
+			value                   any
+		}{
+			{"text", "", fieldName, "true"},
+			{"number", "", fieldName, 1},
+			{"null", "", fieldName, nil},
+			{"strict", "Strict", misspeltName, true},
+			{"warn", "Warn", misspeltName, true},
+			{"ignore", "Ignore", misspeltName, true},
+		} {
+			manifest := pod.Manifest()
+			if spec := specOf(manifest); spec[fieldName] != nil {
+				delete(spec, fieldName)
+				spec[spelling.field] = spelling.value
+			}
+			query := map[string]string{"dryRun": "All"}
+			if spelling.validation != "" {
+				query["fieldValidation"] = spelling.validation
+			}
+			body, err := json.Marshal(manifest)
+			if err != nil {
+				return err
+			}
+			if _, err := pod.Request(ctx, spelling.name, suite.Request{Verb: "POST", Path: "pods", Query: query, Body: body}); err != nil {
+				return err
+			}
+		}
+		return nil
+	},
+}
+
+// changeField tries to change the field of a running pod in every way there is.
+// Last it changes a label, which is allowed: this shows that updates arrive at
+// the pod, and what became of the field.
+var changeField = &suite.Act{
+	Name:   "change-the-field",
+	Within: 30 * time.Second,
+	Do: func(ctx context.Context, pod suite.Hands) error {
+		for _, u := range []update{
+			{name: "merge-absent", form: mergePatch, value: nil},
+			{name: "merge-false", form: mergePatch, value: false},
+			{name: "merge-true", form: mergePatch, value: true},
+			{name: "strategic-absent", form: strategicPatch, value: nil},
+			{name: "apply-false", form: applyPatch, value: false},
+			{name: "apply-true", form: applyPatch, value: true},
+			{name: "replace-absent", form: replacement, value: nil},
+			{name: "replace-true", form: replacement, value: true},
+			{name: "status-false", form: mergePatch, value: false, subresource: "/status"},
+			{name: "ephemeral-false", form: mergePatch, value: false, subresource: "/ephemeralcontainers"},
+			{name: "resize-false", form: mergePatch, value: false, subresource: "/resize"},
+		} {
+			if err := u.send(ctx, pod); err != nil {
+				return err
+			}
+		}
+		path := "pods/" + pod.Before().Pod.Name
+		if _, err := pod.Request(ctx, "label", suite.Request{
+			Verb: "PATCH", Path: path, ContentType: mergePatch, Body: []byte(`{"metadata":{"labels":{"procns.test/updated":"yes"}}}`),
+		}); err != nil {
+			return err
+		}
+		_, err := pod.Request(ctx, "protobuf", suite.Request{Verb: "GET", Path: path, Accept: "application/vnd.kubernetes.protobuf"})
+		return err
+	},
+}
+
+// changeGatedField does the like to a pod that waits at a scheduling gate. Last
+// it changes what may be changed on such pods only.
+var changeGatedField = &suite.Act{
+	Name: "change-the-field",
+	Do: func(ctx context.Context, pod suite.Hands) error {
+		for _, u := range []update{
+			{name: "merge-absent", form: mergePatch, value: nil},
+			{name: "merge-false", form: mergePatch, value: false},
+			{name: "merge-true", form: mergePatch, value: true},
+			{name: "replace-absent", form: replacement, value: nil},
+			{name: "replace-true", form: replacement, value: true},
+		} {
+			if err := u.send(ctx, pod); err != nil {
+				return err
+			}
+		}
+		_, err := pod.Request(ctx, "node-selector", suite.Request{
+			Verb: "PATCH", Path: "pods/" + pod.Before().Pod.Name, ContentType: mergePatch,
+			Body: []byte(`{"spec":{"nodeSelector":{"procns.test/nowhere":"yes"}}}`),
+		})
+		return err
+	},
+}
+
+// The forms in which an update is sent: the media types of the patches, and PUT.
+const (
+	mergePatch     = "application/merge-patch+json"
+	strategicPatch = "application/strategic-merge-patch+json"
+	applyPatch     = "application/apply-patch+yaml"
+	replacement    = ""
+)
+
+// update is an attempt to give the field another value; nil removes it.
+type update struct {
+	name, form, subresource string
+	value                   any
+}
+
+func (u update) send(ctx context.Context, pod suite.Hands) error {
+	name := pod.Before().Pod.Name
+	request := suite.Request{Verb: "PATCH", Path: "pods/" + name + u.subresource, ContentType: u.form}
+	content := map[string]any{"spec": map[string]any{fieldName: u.value}}
+	switch u.form {
+	case applyPatch:
+		content["apiVersion"], content["kind"], content["metadata"] = "v1", "Pod", map[string]any{"name": name}
+		request.Query = map[string]string{"fieldManager": "procns-apply", "force": "true"}
+	case replacement:
+		request.Verb = "PUT"
+		content = pod.Stored()
+		delete(metadataOf(content), "resourceVersion") // whatever happened to the pod meanwhile
+		delete(specOf(content), fieldName)
+		if u.value != nil {
+			specOf(content)[fieldName] = u.value
+		}
+	}
+	var err error
+	if request.Body, err = json.Marshal(content); err != nil {
+		return err
+	}
+	_, err = pod.Request(ctx, u.name, request)
+	return err
+}
+
+// readReference reads what the server's OpenAPI document says of the field.
+var readReference = &suite.Act{
+	Name: "read-the-reference",
+	Do: func(ctx context.Context, pod suite.Hands) error {
+		_, err := pod.Request(ctx, "reference", suite.Request{Verb: "GET", Path: "/openapi/v3/api/v1", Keep: descriptionOfField})
+		return err
+	},
+}
+
+// descriptionOfField is the field's text in the OpenAPI document of the API's
+// group "v1"; empty where the document has no such field.
+func descriptionOfField(document string) string {
+	var content struct {
+		Components struct {
+			Schemas map[string]struct {
+				Properties map[string]struct{ Description string }
+			}
+		}
+	}
+	if err := json.Unmarshal([]byte(document), &content); err != nil {
+		return ""
+	}
+	return content.Components.Schemas["io.k8s.api.core.v1.PodSpec"].Properties[fieldName].Description
+}
+
+func specOf(object map[string]any) map[string]any { return part(object, "spec") }
+
+func metadataOf(object map[string]any) map[string]any { return part(object, "metadata") }
+
+func part(object map[string]any, name string) map[string]any {
+	found, ok := object[name].(map[string]any)
+	if !ok {
+		found = map[string]any{}
+	}
+	return found
+}
+
+// The judges.
+
+// decisive tells whether the server refused for what the request holds: because
+// it cannot be decoded, is invalid, or violates Pod Security. Refusals for other
+// reasons (missing rights, a quota, a webhook of the cluster's own) prove nothing.
+func decisive(a suite.Answer) bool {
+	return a.Code == 400 || a.Code == 422 || a.Refused() && strings.Contains(a.Message, podSecurity)
+}
+
+// accepted demands that the server accepted a request, and returned the field
+// with the given value.
+func accepted(o suite.Observation, name, value string) error {
+	answer := o.Answers[name]
+	expected := fmt.Sprintf("the request “%s” is accepted, and returns the field as %s", name, value)
+	switch {
+	case answer.Accepted() && answer.Sharing == "", !answer.Accepted() && !decisive(answer):
+		return suite.CannotTell(expected, answer.String())
+	case !answer.Accepted() || answer.Sharing != value:
+		return suite.Violation(expected, answer.String())
+	}
+	return nil
+}
+
+// refused demands that the server refused a request, with a message that holds
+// all of the words.
+func refused(o suite.Observation, name string, words ...string) error {
+	answer := o.Answers[name]
+	expected := fmt.Sprintf("the request “%s” is refused: %s", name, strings.Join(words, ", "))
+	if !answer.Accepted() && !decisive(answer) {
+		return suite.CannotTell(expected, answer.String())
+	}
+	for _, word := range words {
+		if answer.Accepted() || !strings.Contains(strings.ToLower(answer.Message), strings.ToLower(word)) {
+			return suite.Violation(expected, answer.String())
+		}
+	}
+	return nil
+}
+
+// undecodable demands that the server could not read the field's value.
+func undecodable(o suite.Observation, name string) error {
+	if err := refused(o, name, fieldName); err != nil {
+		return err
+	}
+	if answer := o.Answers[name]; answer.Code != 400 {
+		return suite.Violation("the value cannot be decoded (HTTP 400)", answer.String())
+	}
+	return nil
+}
+
+// lostInstead demands that the pod as it should be written has the field, and the
+// pod as it was written for the named request has not.
+func lostInstead(o suite.Observation, name string) error {
+	if err := accepted(o, "create", "true"); err != nil {
+		return err
+	}
+	return accepted(o, name, "absent")
+}
+
+// storedAs demands the field's value in a stored pod.
+func storedAs(value string) func(suite.Observation) error {
+	return func(o suite.Observation) error {
+		if len(o.Pod.Containers) == 0 {
+			return suite.CannotTell("the stored pod", "nothing of it was read")
+		}
+		if o.Pod.Sharing != value {
+			return suite.Violation("spec.shareProcessNamespace is "+value+" in the stored pod", o.Pod.Sharing)
+		}
+		return nil
+	}
+}
+
+// unchanged demands that the server refused the named updates of the field while
+// it accepted the witness, and that the pod is what it was.
+func unchanged(value, witness string, updates ...string) func(suite.Observation) error {
+	return func(o suite.Observation) error {
+		if answer := o.Answers[witness]; !answer.Accepted() {
+			return suite.CannotTell("an update that is allowed ("+witness+") arrives at the pod", answer.String())
+		}
+		for _, name := range updates {
+			if err := refused(o, name, notUpdatable); err != nil {
+				return err
+			}
+		}
+		if err := accepted(o, witness, value); err != nil {
+			return err
+		}
+		return sameNamespaces(o)
+	}
+}
+
+// ineffective demands that a write to a subresource left the field as it was.
+// Whether the server drops the change or refuses it does not matter.
+func ineffective(name string) func(suite.Observation) error {
+	return func(o suite.Observation) error {
+		if answer := o.Answers[name]; !answer.Accepted() && !decisive(answer) {
+			return suite.CannotTell("an answer to the request “"+name+"”", answer.String())
+		}
+		if o.Answers[name].Accepted() {
+			if err := accepted(o, name, "true"); err != nil {
+				return err
+			}
+		}
+		if err := accepted(o, "label", "true"); err != nil {
+			return err
+		}
+		return sameNamespaces(o)
+	}
+}
+
+// sameNamespaces demands that each container is in the PID namespace it was in,
+// with the same PID 1. A pod that was only stored has none.
+func sameNamespaces(o suite.Observation) error {
+	for _, name := range slices.Sorted(maps.Keys(o.Before)) {
+		before, after := o.Container(name), o.AfterIn(name)
+		was, okWas := before.Process(1)
+		is, okIs := after.Process(1)
+		if !okWas || !okIs || before.Namespaces["pid"] == 0 || after.Namespaces["pid"] == 0 {
+			return suite.CannotTell("container "+name+"'s PID namespace before and after", "it was not seen", before, after)
+		}
+		if before.Namespaces["pid"] != after.Namespaces["pid"] || was.Identity() != is.Identity() {
+			return suite.Violation("container "+name+" stays in its PID namespace", "it does not", before, after)
+		}
+	}
+	return nil
+}
+
+func referenceSaysIt(o suite.Observation) error {
+	answer := o.Answers["reference"]
+	if !answer.Accepted() {
+		return suite.CannotTell("the server's OpenAPI document", answer.String())
+	}
+	for _, words := range []string{"will not be assigned PID 1", "cannot both be set"} {
+		if !strings.Contains(answer.Body, words) {
+			return suite.Violation("the field's text says that it "+words, fmt.Sprintf("%q", answer.Body))
+		}
+	}
+	return nil
 }

@@ -1,4 +1,153 @@
 package cases
 
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"procns/e2e/internal/probe"
+	"procns/e2e/internal/suite"
+)
+
+// stored is a fault: the server stores the field as another value.
+func stored(value string) breakage {
+	return breakage{"the field is stored as " + value, func(o *suite.Observation) { o.Pod.Sharing = value }}
+}
+
+// answered is a fault: the server answers a request otherwise.
+func answered(what, request string, answer suite.Answer) breakage {
+	return breakage{request + ": " + what, func(o *suite.Observation) { o.Answers[request] = answer }}
+}
+
+// admits is a fault: the server accepts what it must refuse.
+func admits(request string) breakage {
+	return answered("it is accepted", request, suite.Answer{Code: 201, Sharing: "true"})
+}
+
+// loses is a fault: the server accepts, but returns the field as another value.
+func loses(request, value string) breakage {
+	return answered("the field comes back as "+value, request, suite.Answer{Code: 201, Sharing: value})
+}
+
+// invalid is a fault: the server refuses what it must accept, or for a reason
+// other than the one it must have.
+func invalid(request string) breakage {
+	return answered("it is invalid for another reason", request, suite.Answer{
+		Code: 422, Reason: "Invalid", Message: "spec.containers: Required value",
+	})
+}
+
+// insecure is a fault: Pod Security refuses, for a reason other than SYS_PTRACE.
+func insecure(request string) breakage {
+	return answered("Pod Security has another objection", request, suite.Answer{
+		Code: 403, Reason: "Forbidden", Message: `violates PodSecurity "baseline:latest": host namespaces (hostPID=true)`,
+	})
+}
+
+// sneaks is a fault: an update is refused, but changes the field all the same.
+func sneaks(witness, value string) breakage {
+	return answered("meanwhile the field has become "+value, witness, suite.Answer{Code: 200, Sharing: value})
+}
+
+var (
+	namespaceLeft = breakage{"the update moves a container into another PID namespace", func(o *suite.Observation) {
+		o.After["two"].Namespaces["pid"]++
+	}}
+	pid1Replaced = breakage{"the update replaces the sandbox", func(o *suite.Observation) {
+		editIn(o.After, "one", isPID1, func(p *probe.Process) { p.StartTime++ })
+	}}
+)
+
+func templatesRefused() []breakage {
+	var all []breakage
+	for _, w := range workloads {
+		all = append(all, admits(w.kind), invalid(w.kind))
+	}
+	return all
+}
+
 // admissionBreakages are the faults that the cases of admission must find.
-var admissionBreakages = map[string][]breakage{}
+var admissionBreakages = map[string][]breakage{
+	"admission/false-is-kept":       {stored("absent"), stored("true")},
+	"admission/absent-stays-absent": {stored("false"), stored("true")},
+	"admission/same-in-json-and-protobuf": {
+		answered("the protobuf form lost it", "protobuf", suite.Answer{Code: 200, Sharing: "absent"}),
+		answered("the JSON form lost it", "label", suite.Answer{Code: 200, Sharing: "absent"}),
+	},
+	"admission/host-pid-excludes-sharing":  {admits("create"), invalid("create")},
+	"admission/sharing-excludes-host-pid":  {admits("create"), loses("create", "false")},
+	"admission/host-pid-goes-with-false":   {invalid("create"), loses("create", "absent")},
+	"admission/templates-exclude-host-pid": templatesRefused(),
+	"admission/windows-excludes-true":      {admits("create"), invalid("create")},
+	"admission/windows-excludes-false":     {loses("create", "false"), loses("create", "absent"), invalid("create")},
+	"admission/linux-goes-with-true":       {invalid("create"), loses("create", "absent")},
+	"admission/text-is-refused":            {admits("text"), loses("text", "absent"), invalid("text")},
+	"admission/number-is-refused":          {admits("number"), loses("number", "absent")},
+	"admission/null-is-absent":             {admits("null"), loses("null", "false"), invalid("null")},
+	"admission/typo-strict":                {loses("strict", "absent"), invalid("strict")},
+	"admission/typo-warned":                {loses("warn", "absent"), invalid("warn"), admits("warn")},
+	"admission/typo-ignored": {
+		admits("ignore"), invalid("ignore"),
+		answered("it warns", "ignore", suite.Answer{Code: 201, Sharing: "absent", Warnings: []string{"unknown field"}}),
+	},
+	"admission/baseline-refuses-ptrace":        {admits("create"), insecure("create")},
+	"admission/baseline-admits-without-ptrace": {insecure("create"), loses("create", "false")},
+	"admission/baseline-admits-sharing":        {insecure("create"), loses("create", "absent")},
+	"admission/restricted-refuses-ptrace":      {admits("create"), insecure("create")},
+	"admission/restricted-admits-sharing":      {insecure("create"), loses("create", "absent")},
+	"admission/restricted-pod-shares":          {namespaceOf("two"), hidden("one", "two"), pidReused("two", "one")},
+	"admission/immutable-by-merge-patch": {
+		loses("merge-absent", "absent"), loses("merge-false", "false"), invalid("merge-absent"), sneaks("label", "absent"), namespaceLeft, pid1Replaced,
+	},
+	"admission/immutable-by-strategic-patch":           {loses("strategic-absent", "absent"), sneaks("label", "absent"), namespaceLeft},
+	"admission/immutable-by-apply":                     {loses("apply-false", "false"), sneaks("label", "false"), pid1Replaced},
+	"admission/immutable-by-replacement":               {loses("replace-absent", "absent"), sneaks("label", "absent"), namespaceLeft},
+	"admission/immutable-where-absent":                 {admits("merge-true"), admits("apply-true"), admits("replace-true"), sneaks("label", "true"), pid1Replaced},
+	"admission/immutable-through-status":               {loses("status-false", "false"), sneaks("label", "false"), namespaceLeft},
+	"admission/immutable-through-ephemeral-containers": {loses("ephemeral-false", "false"), sneaks("label", "false"), namespaceLeft},
+	"admission/immutable-through-resize":               {loses("resize-false", "false"), sneaks("label", "false"), namespaceLeft},
+	"admission/immutable-when-gated": {
+		loses("merge-absent", "absent"), loses("merge-false", "false"), loses("replace-absent", "absent"), sneaks("node-selector", "false"),
+	},
+	"admission/immutable-when-gated-and-absent": {admits("merge-true"), admits("replace-true"), sneaks("node-selector", "true")},
+	"admission/reference-text": {
+		answered("it has no such field", "reference", suite.Answer{Code: 200}),
+		answered("it does not speak of hostPID", "reference", suite.Answer{Code: 200, Body: "… will not be assigned PID 1."}),
+		answered("it does not speak of PID 1", "reference", suite.Answer{Code: 200, Body: "HostPID and ShareProcessNamespace cannot both be set."}),
+	},
+}
+
+// TestRefusalsForOtherReasons: that somebody may not, that a quota is used up,
+// that a webhook objects or the server fails, says nothing about the field.
+func TestRefusalsForOtherReasons(t *testing.T) {
+	for name, answer := range map[string]suite.Answer{
+		"no answer":       {},
+		"no right to":     {Code: 403, Reason: "Forbidden", Message: `pods is forbidden: User "one" cannot create resource "pods"`},
+		"quota":           {Code: 403, Reason: "Forbidden", Message: "exceeded quota: pods"},
+		"webhook":         {Code: 403, Reason: "Forbidden", Message: `admission webhook "policy.example" denied the request`},
+		"no such path":    {Code: 404, Reason: "NotFound"},
+		"conflict":        {Code: 409, Reason: "Conflict"},
+		"the server ails": {Code: 500, Reason: "InternalError"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := suite.Observation{Answers: map[string]suite.Answer{"create": answer}}
+			for _, err := range []error{refused(o, "create", bothEnabled), accepted(o, "create", "true"), undecodable(o, "create"), ineffective("create")(o)} {
+				require.Error(t, err)
+				assert.False(t, suite.IsViolation(err), "%v", err)
+			}
+		})
+	}
+}
+
+// TestDescriptionOfField: a document that is none, or has no such field, has no text.
+func TestDescriptionOfField(t *testing.T) {
+	for document, text := range map[string]string{
+		"":                              "",
+		"404 page not found":            "",
+		`{"components":{"schemas":{}}}`: "",
+		`{"components":{"schemas":{"io.k8s.api.core.v1.PodSpec":{"properties":{"shareProcessNamespace":{"description":"Share."}}}}}}`: "Share.",
+	} {
+		assert.Equal(t, text, descriptionOfField(document))
+	}
+}
