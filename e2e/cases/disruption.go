@@ -1,8 +1,243 @@
 package cases
 
-import "procns/e2e/internal/suite"
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"procns/e2e/internal/probe"
+	"procns/e2e/internal/suite"
+)
 
 // disruptionCases state what becomes of a shared pod when its node is disturbed.
+// They run on clusters of the suite's own, and after all others.
 func disruptionCases() []suite.Case {
-	return []suite.Case{}
+	const (
+		statelessKubelet = "Kubernetes documentation, Pod Lifecycle: a restarted kubelet finds its pods running; " + kep495
+		shimPerPod       = "CRI: a sandbox outlives its runtime's daemon; " + kep495
+		newSandbox       = "Kubernetes documentation, Pod Lifecycle: a pod whose sandbox is gone gets a new one; " + kep495
+	)
+	cases := []suite.Case{
+		{
+			ID:     "disruption/kubelet-restart-changes-nothing",
+			Claim:  "A restart of kubelet changes nothing: every process keeps its PID and start time, no container restarts, sharing holds, and exec still joins the namespace.",
+			Source: statelessKubelet,
+			Act:    restartKubelet,
+			Judge:  nothingChanged,
+		},
+		{
+			ID:     "disruption/kubelet-restart-keeps-new-containers-joining",
+			Claim:  "A container that is restarted after a restart of kubelet joins the namespace that its siblings are in.",
+			Source: statelessKubelet,
+			Act:    restartKubelet,
+			Judge:  restartedContainerJoined,
+		},
+		{
+			ID:     "disruption/containerd-restart-changes-nothing",
+			Claim:  "A restart of the container runtime changes nothing: every process keeps its PID and start time, no container restarts, sharing holds, and exec still joins the namespace.",
+			Source: shimPerPod,
+			Act:    restartRuntime,
+			Judge:  nothingChanged,
+		},
+		{
+			ID:     "disruption/containerd-restart-keeps-new-containers-joining",
+			Claim:  "A container that is restarted after a restart of the container runtime joins the namespace that its siblings are in.",
+			Source: shimPerPod,
+			Act:    restartRuntime,
+			Judge:  restartedContainerJoined,
+		},
+		{
+			ID:     "disruption/node-restart-shares-again",
+			Claim:  "After a restart of the node, the pod's containers run again, each restarted, and share the namespace of a new sandbox.",
+			Source: newSandbox,
+			Act:    restartNode,
+			Judge:  sharesInNewSandbox,
+		},
+		{
+			ID:      "disruption/node-restart-ends-never-restarted",
+			Claim:   "After a restart of the node, a pod that is never restarted has ended, and does not hang.",
+			Source:  newSandbox + "; field bug kubernetes#141948",
+			Fixture: "markers-never.yaml",
+			Control: markers,
+			Varies:  "restartPolicy",
+			Act:     restartNode,
+			Judge: func(o suite.Observation) error {
+				if o.AfterPod == nil {
+					return suite.CannotTell("the pod's state after the restart", "none")
+				}
+				if o.AfterPod.Phase != "Failed" && o.AfterPod.Phase != "Succeeded" {
+					return suite.Violation("the pod has ended", "it is "+o.AfterPod.Phase)
+				}
+				return nil
+			},
+		},
+	}
+	for i := range cases {
+		c := &cases[i]
+		c.Level, c.OwnNode = suite.Extended, true
+		if c.Fixture == "" {
+			c.Fixture, c.Control = markers, markersIsolated
+		}
+	}
+	return cases
+}
+
+// A disrupted node needs up to a minute until it answers again.
+const nodeIsBack = 3 * time.Minute
+
+var restartKubelet = &suite.Act{
+	Name: "restart-kubelet", Disrupts: true, Within: nodeIsBack, Then: killContainerTwo,
+	Do: func(ctx context.Context, pod suite.Hands) error {
+		since := time.Now()
+		if _, err := pod.Node(ctx, "restart", "systemctl", "restart", "kubelet"); err != nil {
+			return err
+		}
+		return pod.AwaitNode(ctx, since)
+	},
+}
+
+var restartRuntime = &suite.Act{
+	Name: "restart-containerd", Disrupts: true, Within: nodeIsBack, Then: killContainerTwo,
+	Do: func(ctx context.Context, pod suite.Hands) error {
+		// It returns when containerd says that it is up (sd_notify).
+		_, err := pod.Node(ctx, "restart", "systemctl", "restart", "containerd")
+		return err
+	},
+}
+
+var restartNode = &suite.Act{
+	Name: "restart-node", Disrupts: true, Within: nodeIsBack,
+	Do: func(ctx context.Context, pod suite.Hands) error { return pod.RestartNode(ctx) },
+}
+
+// killContainerTwo first looks at what the disruption left, and then has
+// container one kill container two's first process, so that kubelet and runtime
+// must start a new one in the old namespace.
+func killContainerTwo(ctx context.Context, pod suite.Hands) error {
+	now, err := pod.Observe(ctx, "one")
+	if err != nil {
+		return err
+	}
+	pod.Note("processes", now.Table())
+	pod.Note("namespace", fmt.Sprint(now.Namespaces["pid"]))
+	for _, p := range now.All(func(probe.Process) bool { return true }) {
+		pod.Note("identity "+fmt.Sprint(p.PID), p.Identity().String())
+	}
+	before := pod.Before()
+	two, ok := before.Container("two").Find(carrying(before, "two"))
+	if !ok {
+		return nil // the judge says so
+	}
+	if _, err := pod.Exec(ctx, "kill", "one", "kill", "-KILL", fmt.Sprint(two.PID)); err != nil {
+		return err
+	}
+	_, err = pod.Await(ctx, time.Minute, "running container two again", func(p suite.PodState) bool {
+		c := p.Containers["two"]
+		return c.Running && c.Restarts > before.Pod.Containers["two"].Restarts
+	})
+	return err
+}
+
+// nothingChanged compares what container one saw before the disruption with what
+// it saw after it, before anything else was done.
+func nothingChanged(o suite.Observation) error {
+	if restart := o.Ran["restart"]; !restart.Ran() || restart.Code != 0 {
+		return suite.CannotTell("the restart succeeds", restart.String())
+	}
+	names, err := marked(o)
+	if err != nil {
+		return err
+	}
+	one := o.Container("one")
+	if o.Notes["namespace"] == "" {
+		return suite.CannotTell("a look into container one after the disruption", "there was none", one)
+	}
+	if o.Notes["namespace"] != fmt.Sprint(one.Namespaces["pid"]) {
+		return suite.Violation(fmt.Sprintf("an exec joins PID namespace %d, as before", one.Namespaces["pid"]), o.Notes["namespace"], one)
+	}
+	for _, name := range names {
+		first, err := ownProcess(o, name, name)
+		if err != nil {
+			return err
+		}
+		if got := o.Notes["identity "+fmt.Sprint(first.PID)]; got != first.Identity().String() {
+			return suite.Violation(fmt.Sprintf("container one sees the process of container %s, %s, as before", name, first.Identity()),
+				"afterwards it saw\n"+o.Notes["processes"], one)
+		}
+	}
+	return restartedOnly(o, "two")
+}
+
+// restartedOnly demands that no container was restarted but the one that was killed.
+func restartedOnly(o suite.Observation, killed string) error {
+	if o.AfterPod == nil {
+		return suite.CannotTell("the pod's status after the act", "none")
+	}
+	for _, name := range slices.Sorted(maps.Keys(o.Pod.Containers)) {
+		was, is := o.Pod.Containers[name], o.AfterPod.Containers[name]
+		if name != killed && (is.ID != was.ID || is.Restarts != was.Restarts) {
+			return suite.Violation("container "+name+" is not restarted", fmt.Sprintf("%d restarts before, %d after", was.Restarts, is.Restarts))
+		}
+	}
+	return nil
+}
+
+// restartedContainerJoined demands that container two runs again, as another
+// process that all containers see, in the namespace it was in.
+func restartedContainerJoined(o suite.Observation) error {
+	old, err := ownProcess(o, "two", "two")
+	if err != nil {
+		return err
+	}
+	if kill := o.Ran["kill"]; !kill.Ran() {
+		return suite.CannotTell("container one can be told to kill container two", kill.String())
+	}
+	if seen, ok := o.Container("one").Find(carrying(o, "two")); !ok || seen.Identity() != old.Identity() {
+		return suite.Violation("container one can kill the process of container two", "it does not see it", o.Container("one"))
+	}
+	if o.AfterPod == nil {
+		return suite.CannotTell("the pod's status after the act", "none")
+	}
+	if is, was := o.AfterPod.Containers["two"], o.Pod.Containers["two"]; is.Restarts != was.Restarts+1 || !is.Running {
+		return suite.Violation("container two is restarted once, and runs", fmt.Sprintf("%d restarts before, %d after, running: %v", was.Restarts, is.Restarts, is.Running), o.AfterIn("one"))
+	}
+	if is, was := o.AfterIn("two").Namespaces["pid"], o.Container("two").Namespaces["pid"]; is != was {
+		return suite.Violation(fmt.Sprintf("container two is in PID namespace %d again", was), fmt.Sprint(is), o.AfterIn("two"))
+	}
+	return everyPairVisible(afterwards(o))
+}
+
+// sharesInNewSandbox demands that every container was restarted, that PID 1 is
+// another process, and that each sees each.
+func sharesInNewSandbox(o suite.Observation) error {
+	names, err := marked(o)
+	if err != nil {
+		return err
+	}
+	if o.AfterPod == nil {
+		return suite.CannotTell("the pod's status after the restart", "none")
+	}
+	for _, name := range names {
+		if is, was := o.AfterPod.Containers[name], o.Pod.Containers[name]; is.ID == was.ID || is.Restarts <= was.Restarts {
+			return suite.Violation("container "+name+" was restarted", fmt.Sprintf("%d restarts before, %d after", was.Restarts, is.Restarts))
+		}
+	}
+	was, okWas := o.Container("one").Process(1)
+	is, okIs := o.AfterIn("one").Process(1)
+	if !okWas || !okIs || was.Identity() == is.Identity() {
+		return suite.Violation("PID 1 is another process than before the restart", "it is not", o.Container("one"), o.AfterIn("one"))
+	}
+	return everyPairVisible(afterwards(o))
+}
+
+// afterwards is the observation with the second snapshots in the place of the
+// first, for judges that look at one moment.
+func afterwards(o suite.Observation) suite.Observation {
+	o.Before = o.After
+	if o.AfterPod != nil {
+		o.Pod = *o.AfterPod
+	}
+	return o
 }

@@ -1,4 +1,76 @@
 package cases
 
+import (
+	"fmt"
+
+	"procns/e2e/internal/probe"
+	"procns/e2e/internal/suite"
+)
+
 // disruptionBreakages are the faults that the cases of disruption must find.
-var disruptionBreakages = map[string][]breakage{}
+var disruptionBreakages = map[string][]breakage{
+	"disruption/kubelet-restart-changes-nothing":                 changedByRestart,
+	"disruption/containerd-restart-changes-nothing":              changedByRestart,
+	"disruption/kubelet-restart-keeps-new-containers-joining":    strayRestart,
+	"disruption/containerd-restart-keeps-new-containers-joining": strayRestart,
+	"disruption/node-restart-shares-again": {
+		{"the restarted containers are isolated", func(o *suite.Observation) {
+			for _, s := range o.After {
+				own := o.Markers[s.Container]
+				s.Processes = keep(s.Processes, func(p probe.Process) bool { return p.Has(own) || p.Observer })
+			}
+		}},
+		{"a container was not restarted", func(o *suite.Observation) {
+			o.AfterPod.Containers["two"] = o.Pod.Containers["two"]
+		}},
+		{"PID 1 is the old one", func(o *suite.Observation) {
+			was, _ := o.Container("one").Process(1)
+			editIn(o.After, "one", isPID1, func(p *probe.Process) { p.StartTime = was.StartTime })
+		}},
+	},
+	"disruption/node-restart-ends-never-restarted": {
+		{"the pod hangs", func(o *suite.Observation) { o.AfterPod.Phase = "Pending" }},
+		{"the pod runs again", func(o *suite.Observation) { o.AfterPod.Phase = "Running" }},
+	},
+}
+
+var (
+	changedByRestart = []breakage{
+		{"a container is restarted", func(o *suite.Observation) {
+			c := o.AfterPod.Containers["three"]
+			c.Restarts++
+			o.AfterPod.Containers["three"] = c
+		}},
+		{"an exec joins another namespace", func(o *suite.Observation) { o.Notes["namespace"] = "4026531836" }},
+		{"a process was started anew", func(o *suite.Observation) {
+			p, _ := o.Container("three").Find(withMarker(o, "three"))
+			p.StartTime++
+			o.Notes["identity "+fmt.Sprint(p.PID)] = p.Identity().String()
+		}},
+		{"a sibling is not seen any more", func(o *suite.Observation) {
+			p, _ := o.Container("three").Find(withMarker(o, "three"))
+			delete(o.Notes, "identity "+fmt.Sprint(p.PID))
+		}},
+	}
+	strayRestart = []breakage{
+		{"the restarted container has a namespace of its own", func(o *suite.Observation) { o.After["two"].Namespaces["pid"]++ }},
+		{"its siblings do not see it", func(o *suite.Observation) {
+			o.After["one"].Processes = keep(o.After["one"].Processes, func(p probe.Process) bool { return !p.Has(o.Markers["two"]) })
+		}},
+		{"it is not started again", func(o *suite.Observation) {
+			c := o.AfterPod.Containers["two"]
+			c.Running = false
+			o.AfterPod.Containers["two"] = c
+		}},
+	}
+)
+
+func keep(processes []probe.Process, is func(probe.Process) bool) []probe.Process {
+	var kept []probe.Process
+	for _, p := range processes {
+		if is(p) {
+			kept = append(kept, p)
+		}
+	}
+	return kept
+}

@@ -113,8 +113,12 @@ type Act struct {
 	// judges are asked once, of what it recorded.
 	Ends bool
 	// Disrupts marks an act on the node itself. It waits until every other case
-	// of the target is done, and then has the node to itself.
+	// of the target is done, and is then carried out once, for all the pods that
+	// cases name for it.
 	Disrupts bool
+	// Then is done in each pod after a disruption, once its containers can be
+	// looked into again.
+	Then func(ctx context.Context, pod Hands) error
 	// Within bounds the wait for the act's effect. The runner observes again
 	// until the judges are satisfied (fixture) or have bitten (control).
 	Within time.Duration

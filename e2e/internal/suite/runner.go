@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -165,24 +165,31 @@ func (r *Runner) runTarget(ctx context.Context, target Target, slots chan struct
 }
 
 // start runs the stages: all at once, but for those that disrupt the node. These
-// wait for the others, and for each other.
+// wait for the others; then one disruption comes after the other, each with all
+// its pods.
 func (r *Runner) start(ctx context.Context, stages map[stageKey]*stage) {
-	var quiet, disruptive []*stage
+	var quiet []*stage
+	disruptive := map[string][]*stage{} // by the act's name
 	for _, s := range stages {
 		if s.key.act != nil && s.key.act.Disrupts {
-			disruptive = append(disruptive, s)
+			disruptive[s.key.act.Name] = append(disruptive[s.key.act.Name], s)
 		} else {
 			quiet = append(quiet, s)
 			go s.run(ctx)
 		}
 	}
-	slices.SortFunc(disruptive, func(a, b *stage) int { return strings.Compare(a.folder(), b.folder()) })
 	go func() {
 		for _, s := range quiet {
 			<-s.done
 		}
-		for _, s := range disruptive {
-			s.run(ctx)
+		for _, act := range slices.Sorted(maps.Keys(disruptive)) {
+			together := newDisruption(disruptive[act])
+			for _, s := range together.stages {
+				go s.run(ctx)
+			}
+			for _, s := range together.stages {
+				<-s.done
+			}
 		}
 	}()
 }

@@ -95,6 +95,13 @@ func (b *bench) Observe(_ context.Context, pod, container string, _ []string) (*
 	return &probe.Snapshot{Container: container}, "", nil
 }
 
+func (b *bench) Submit(_ context.Context, m Manifest, podSecurity string) (Answer, error) {
+	if podSecurity == "restricted" {
+		return Answer{Code: 403, Message: "violates PodSecurity"}, nil
+	}
+	return Answer{Code: 201, Sharing: sharing(m.Pod)}, nil
+}
+
 type noEvidence struct{}
 
 func (noEvidence) Save(string, string, any) {}
@@ -317,4 +324,80 @@ func TestRunnerStopsWhenInterrupted(t *testing.T) {
 	require.Len(t, results, 1)
 	assert.Equal(t, Inconclusive, results[0].Outcome)
 	assert.Contains(t, results[0].Reason, "interrupted by a test")
+}
+
+func TestRunnerSubmitsWithoutStoring(t *testing.T) {
+	b := newBench()
+	c := Case{ID: "area/case", Level: Core, Fixture: "fixture.yaml", NoControl: "a test", Submit: DryRunRestricted}
+	c.Judge = func(o Observation) error {
+		if got := o.Answers["create"]; got.Code != 403 {
+			return Violation("403", got.String())
+		}
+		return nil
+	}
+	results := run(t, b, oneTarget, c)
+	assert.Equal(t, Conformant, results[0].Outcome, results[0].Reason)
+	assert.Empty(t, b.created, "nothing is stored")
+}
+
+func TestRunnerSkips(t *testing.T) {
+	own := sampleCase()
+	own.ID, own.OwnNode = "area/own", true
+	needs := sampleCase()
+	needs.ID, needs.Needs = "area/needs", func(t Target) string { return t.Node + " cannot" }
+	results := run(t, newBench(), oneTarget, own, needs)
+	assert.Equal(t, Skipped, results[0].Outcome)
+	assert.Contains(t, results[0].Reason, "only on clusters that the suite made")
+	assert.Equal(t, Skipped, results[1].Outcome)
+	assert.Equal(t, "a cannot", results[1].Reason)
+}
+
+// TestRunnerDisruptsLastAndOnce: a node is disturbed when all else is done, once
+// for all pods of the act.
+func TestRunnerDisruptsLastAndOnce(t *testing.T) {
+	b := newBench()
+	var mu sync.Mutex
+	var order []string
+	note := func(what string) {
+		mu.Lock()
+		defer mu.Unlock()
+		order = append(order, what)
+	}
+	act := func(name string) *Act {
+		return &Act{Name: name, Disrupts: true, Within: time.Second, Do: func(context.Context, Hands) error {
+			note(name)
+			return nil
+		}, Then: func(context.Context, Hands) error {
+			note("then " + name)
+			return nil
+		}}
+	}
+	quiet := sampleCase()
+	quiet.Act = &Act{Name: "quiet", Within: time.Second, Do: func(context.Context, Hands) error {
+		note("quiet")
+		return nil
+	}}
+	first, second := sampleCase(), sampleCase()
+	first.ID, first.Act = "area/first", act("a-first")
+	second.ID, second.Act = "area/second", act("b-second")
+	for _, r := range run(t, b, oneTarget, second, first, quiet) {
+		assert.Equal(t, Conformant, r.Outcome, "%s: %s", r.Case.ID, r.Reason)
+	}
+	// Each case has a fixture and a control.
+	assert.Equal(t, []string{"quiet", "quiet", "a-first", "then a-first", "then a-first", "b-second", "then b-second", "then b-second"}, order)
+}
+
+// TestRunnerDisruptionWithoutPods: pods that cannot be observed hold up neither
+// the disruption nor the run.
+func TestRunnerDisruptionWithoutPods(t *testing.T) {
+	b := newBench()
+	b.create = func(string, *corev1.Pod) error { return errors.New("refused") }
+	c := sampleCase()
+	c.Act = &Act{Name: "act", Disrupts: true, Within: time.Second, Do: func(context.Context, Hands) error {
+		t.Error("nothing is left to disturb")
+		return nil
+	}}
+	results := run(t, b, oneTarget, c)
+	assert.Equal(t, Inconclusive, results[0].Outcome)
+	assert.Contains(t, results[0].Reason, "refused")
 }

@@ -46,6 +46,8 @@ type stage struct {
 	await  *Await
 	cases  []expectation
 	after  []*stage // controls whose effect must have shown first
+	// disruption is shared with the other pods of the same act on the node.
+	disruption *disruption
 	// neighbours are observed first: what they run is looked for.
 	neighbours []*stage
 
@@ -83,6 +85,9 @@ func (s *stage) ephemeral() []corev1.EphemeralContainer {
 
 func (s *stage) run(ctx context.Context) {
 	defer close(s.done)
+	if s.disruption != nil {
+		defer s.disruption.arrive(s) // also where it never came to the act
+	}
 	defer func() {
 		if p := recover(); p != nil {
 			s.err = fmt.Errorf("the suite itself failed (panic: %v): report this", p)
@@ -228,10 +233,7 @@ func (s *stage) act(ctx context.Context, pod *corev1.Pod) error {
 		return nil
 	}
 	began := time.Now()
-	with := &hands{stage: s, pod: pod}
-	err := act.Do(ctx, with)
-	with.following.Wait()
-	if err != nil {
+	if err := s.carryOut(ctx, &hands{stage: s, pod: pod}); err != nil {
 		return fmt.Errorf("%s: %w", act.Name, err)
 	}
 	if act.Ends || s.key.submit != Runs {
@@ -243,7 +245,7 @@ func (s *stage) act(ctx context.Context, pod *corev1.Pod) error {
 	if err := s.waitForControls(ctx, began); err != nil {
 		return err
 	}
-	deadline := began.Add(act.Within)
+	deadline := time.Now().Add(act.Within)
 	for {
 		after, err := s.observe(ctx, pod, "after", act.Sees)
 		if err != nil {
@@ -258,6 +260,39 @@ func (s *stage) act(ctx context.Context, pod *corev1.Pod) error {
 		}
 		if time.Now().After(deadline) {
 			return nil
+		}
+		if err := s.pause(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *stage) carryOut(ctx context.Context, with *hands) error {
+	defer with.following.Wait()
+	act := s.key.act
+	if s.disruption == nil {
+		return act.Do(ctx, with)
+	}
+	if err := s.disruption.carryOut(ctx, with); err != nil || act.Then == nil {
+		return err
+	}
+	if err := s.reachAgain(ctx, with.pod); err != nil {
+		return err
+	}
+	return act.Then(ctx, with)
+}
+
+// reachAgain waits until every container of a disrupted pod can be looked into.
+func (s *stage) reachAgain(ctx context.Context, pod *corev1.Pod) error {
+	deadline := time.Now().Add(s.key.act.Within)
+	for {
+		after, err := s.observe(ctx, pod, "between", nil)
+		if err != nil {
+			return err
+		}
+		s.observation.After = after
+		if unobserved(s.observation) == nil || time.Now().After(deadline) {
+			return nil // what is still unobserved then, the judges are not asked about
 		}
 		if err := s.pause(ctx); err != nil {
 			return err
