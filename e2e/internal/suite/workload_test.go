@@ -75,7 +75,7 @@ spec:
 	assert.Empty(t, placed.New().Spec.EphemeralContainers, "the API server refuses them in a new pod")
 	require.Len(t, placed.Ephemeral(), 1)
 	assert.Equal(t, "mirror/busybox:1", placed.Ephemeral()[0].Image)
-	assert.Contains(t, placed.YAML(), "--subresource ephemeralcontainers")
+	assert.Contains(t, placed.YAML(), "ephemeral containers are added")
 }
 
 func TestObservable(t *testing.T) {
