@@ -58,4 +58,7 @@ const (
 	lookout         = "lookout.yaml"
 	lookoutIsolated = "lookout-isolated.yaml"
 	lookoutHostPID  = "lookout-host-pid.yaml"
+
+	shellLess         = "shell-less.yaml"
+	shellLessIsolated = "shell-less-isolated.yaml"
 )

@@ -1,7 +1,12 @@
 package cases
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"slices"
+	"strings"
+	"time"
 
 	"procns/e2e/internal/probe"
 	"procns/e2e/internal/suite"
@@ -28,8 +33,8 @@ func filesystemCases() []suite.Case {
 			Level:   suite.Core,
 			Claim:   "An image without a shell can be inspected from another container: its process and its filesystem are visible.",
 			Source:  onPurpose + " (troubleshoot container images without a shell); " + onUnderstanding3,
-			Fixture: "shell-less.yaml",
-			Control: "shell-less-isolated.yaml",
+			Fixture: shellLess,
+			Control: shellLessIsolated,
 			Read:    []string{"/pause"},
 			Judge:   bareImageInspected,
 		},
@@ -44,26 +49,161 @@ func filesystemCases() []suite.Case {
 			Level:   suite.Core,
 			Claim:   "A file " + file.what + " is readable from another container through /proc/PID/root.",
 			Source:  onUnderstanding3,
-			Fixture: "files.yaml",
-			Control: "files-isolated.yaml",
+			Fixture: files,
+			Control: filesIsolated,
 			Read:    []string{file.path},
 			Given:   ownFileHolds("app", file.path, file.marker),
-			Judge: func(o suite.Observation) error {
-				app, err := markedProcess(o, "app", "app", "shell")
-				if err != nil {
-					return err
-				}
-				got := app.Files[file.path]
-				if !got.OK() || got.Text != o.Markers[file.marker] {
-					return suite.Violation(
-						fmt.Sprintf("/proc/%d/root%s holds what the container wrote there", app.PID, file.path),
-						describeAccess(got), o.Container("shell"))
-				}
-				return nil
-			},
+			Judge:   throughRoot(file.path, "app", file.marker),
 		})
 	}
-	return cases
+	return append(cases,
+		suite.Case{
+			ID:      "filesystem/relative-link",
+			Level:   suite.Extended,
+			Claim:   "A relative symbolic link, read through /proc/PID/root, leads to the other container's file.",
+			Source:  onUnderstanding3 + "; path_resolution(7)",
+			Fixture: files,
+			Control: filesIsolated,
+			Read:    linked,
+			Given:   linksMade,
+			Judge:   throughRoot("/relative", "app", "identity"),
+		},
+		suite.Case{
+			ID:      "filesystem/absolute-link",
+			Level:   suite.Extended,
+			Claim:   "An absolute symbolic link, read through /proc/PID/root, leads to a file of the container that reads, not of the one that holds the link.",
+			Source:  "path_resolution(7): an absolute link starts at the root of the calling process; " + onUnderstanding3,
+			Fixture: files,
+			Control: filesIsolated,
+			Read:    linked,
+			Given:   linksMade,
+			Judge:   throughRoot("/absolute", "app", "shell-identity"),
+		},
+		suite.Case{
+			ID:      "filesystem/service-account-token",
+			Level:   suite.Core,
+			Claim:   "A service account's token that only one container mounts is readable from another through /proc/PID/root.",
+			Source:  onUnderstanding3 + " (filesystem secrets)",
+			Fixture: files,
+			Control: filesIsolated,
+			Given:   linksMade,
+			Read:    linked,
+			Act:     reachThrough,
+			Judge:   tokenReached,
+			Record:  func(o suite.Observation) string { return "SHA-256 of the token: " + o.Ran["token"].String() },
+		},
+		suite.Case{
+			ID:      "filesystem/write-through",
+			Level:   suite.Extended,
+			Claim:   "Root in one container can write a file into another container's filesystem through /proc/PID/root.",
+			Source:  "proc(5), /proc/PID/root; " + onUnderstanding3,
+			Fixture: files,
+			Control: filesIsolated,
+			Given:   linksMade,
+			Read:    append(slices.Clone(linked), fromSibling),
+			Act:     reachThrough,
+			Judge:   writtenThrough,
+		},
+	)
+}
+
+// The pod of files, and the file that its shell writes into the others.
+const (
+	files         = "files.yaml"
+	filesIsolated = "files-isolated.yaml"
+	fromSibling   = "/from-sibling"
+)
+
+// linked are the links of files.yaml, and the file that they both name.
+var linked = []string{"/identity", "/relative", "/absolute"}
+
+// linksMade is the precondition that the container has made its links, which is
+// the last that it does, and that both lead to its own file while it reads them.
+func linksMade(o suite.Observation) error {
+	return errors.Join(
+		ownFileHolds("app", "/relative", "identity")(o),
+		ownFileHolds("app", "/absolute", "identity")(o),
+		ownFileHolds("shell", "/identity", "shell-identity")(o),
+	)
+}
+
+// throughRoot demands that the shell container reads, through the root of
+// another's process, the random text of that name.
+func throughRoot(path, of, marker string) func(suite.Observation) error {
+	return func(o suite.Observation) error {
+		p, err := markedProcess(o, of, of, "shell")
+		if err != nil {
+			return err
+		}
+		if got := p.Files[path]; !got.OK() || got.Text != o.Markers[marker] || got.Text == "" {
+			return suite.Violation(fmt.Sprintf("/proc/%d/root%s holds the text %q", p.PID, path, o.Markers[marker]), describeAccess(got), o.Container("shell"))
+		}
+		return nil
+	}
+}
+
+// reachThrough writes into the siblings' filesystems, and takes the digest of a
+// token: the token itself has no place in evidence.
+var reachThrough = &suite.Act{
+	Name:   "reach-through",
+	Within: 30 * time.Second,
+	Sees:   []string{"app", "sealed"},
+	Do: func(ctx context.Context, pod suite.Hands) error {
+		if _, err := pod.Exec(ctx, "own-token", "app", "sha256sum", "/token/token"); err != nil {
+			return err
+		}
+		before := pod.Before()
+		for _, name := range []string{"app", "sealed"} {
+			p, ok := before.Container("shell").Find(carrying(before, name))
+			if !ok {
+				return nil // the judges say that the shell does not see it
+			}
+			const write = `printf %s "$1" >"$2"`
+			target := fmt.Sprintf("/proc/%d/root%s", p.PID, fromSibling)
+			if _, err := pod.Exec(ctx, "write-"+name, "shell", "sh", "-c", write, "write", before.Markers["sibling"], target); err != nil {
+				return err
+			}
+		}
+		app, _ := before.Container("shell").Find(carrying(before, "app"))
+		const digest = `[ ! -e /token ] && sha256sum "$1"`
+		_, err := pod.Exec(ctx, "token", "shell", "sh", "-c", digest, "digest", fmt.Sprintf("/proc/%d/root/token/token", app.PID))
+		return err
+	},
+}
+
+// digestOfNothing is the SHA-256 of an empty file.
+const digestOfNothing = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+func tokenReached(o suite.Observation) error {
+	if _, err := markedProcess(o, "app", "app", "shell"); err != nil {
+		return err
+	}
+	digest := func(name string) string {
+		first, _, _ := strings.Cut(o.Ran[name].Stdout, " ")
+		return first
+	}
+	own := digest("own-token")
+	if len(own) != len(digestOfNothing) || own == digestOfNothing {
+		return suite.CannotTell("the digest of the token in its own container", o.Ran["own-token"].String())
+	}
+	if digest("token") != own {
+		return suite.Violation("the shell container, which has no /token, reads the token with the SHA-256 "+own, o.Ran["token"].String(), o.Container("shell"))
+	}
+	return nil
+}
+
+func writtenThrough(o suite.Observation) error {
+	if _, err := markedProcess(o, "app", "app", "shell"); err != nil {
+		return err
+	}
+	if before := o.Container("app").Files[fromSibling]; before.Errno != probe.ENOENT {
+		return suite.CannotTell("no "+fromSibling+" before the act", describeAccess(before), o.Container("app"))
+	}
+	if got := o.AfterIn("app").Files[fromSibling]; !got.OK() || got.Text != o.Markers["sibling"] || got.Text == "" {
+		return suite.Violation("container app finds in "+fromSibling+" what its sibling wrote",
+			describeAccess(got)+"; the sibling: "+o.Ran["write-app"].String(), o.Container("shell"), o.AfterIn("app"))
+	}
+	return nil
 }
 
 func configurationIsTheSame(o suite.Observation) error {

@@ -2,8 +2,12 @@ package cases
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
 
 	"procns/e2e/internal/probe"
 	"procns/e2e/internal/suite"
@@ -56,13 +60,26 @@ var pageBreakages = map[string][]breakage{
 			o.Pod.Containers["nginx"] = c
 		}},
 	},
-	"walkthrough/attach-prompt":     {nothingPrinted},
-	"walkthrough/attach-ps":         {emptyPS},
-	"walkthrough/attach-hangup":     {emptyPS, hangUpIgnored, masterReplaced, workersGone},
-	"walkthrough/attach-nginx-conf": {nothingPrinted, otherFile},
-	"walkthrough/exec-ps":           {emptyPS},
-	"walkthrough/exec-hangup":       {emptyPS, hangUpIgnored, masterReplaced, workersGone},
-	"walkthrough/exec-nginx-conf":   {nothingPrinted, otherFile},
+	"walkthrough/english-manifest-runs": {
+		namespaceOf("shell"),
+		{"the shell container was restarted", func(o *suite.Observation) {
+			c := o.Pod.Containers["shell"]
+			c.Restarts = 1
+			o.Pod.Containers["shell"] = c
+		}},
+	},
+	"walkthrough/english-ps": {emptyPS, {"sleep is missing", func(o *suite.Observation) {
+		o.Notes["ps-before"] = strings.ReplaceAll(o.Notes["ps-before"], "sleep 3600", "sleep 36")
+	}}},
+	"walkthrough/english-hangup":     {emptyPS, hangUpIgnored, masterReplaced, workersGone},
+	"walkthrough/english-nginx-conf": {nothingPrinted, otherFile},
+	"walkthrough/attach-prompt":      {nothingPrinted},
+	"walkthrough/attach-ps":          {emptyPS},
+	"walkthrough/attach-hangup":      {emptyPS, hangUpIgnored, masterReplaced, workersGone},
+	"walkthrough/attach-nginx-conf":  {nothingPrinted, otherFile},
+	"walkthrough/exec-ps":            {emptyPS},
+	"walkthrough/exec-hangup":        {emptyPS, hangUpIgnored, masterReplaced, workersGone},
+	"walkthrough/exec-nginx-conf":    {nothingPrinted, otherFile},
 	"pid1/is-the-sandbox": {
 		{"PID 1 is an application", func(o *suite.Observation) {
 			for c := range o.Before {
@@ -134,6 +151,10 @@ var pageBreakages = map[string][]breakage{
 			o.Pod.Containers["demanding"] = suite.ContainerState{ExitCode: &code}
 		}},
 	},
+	"pid1/image-warns": {
+		{"it says nothing", func(o *suite.Observation) { o.Logs["bare"] = "" }},
+		{"it says something else", func(o *suite.Observation) { o.Logs["bare"] = "exec format error\n" }},
+	},
 	"pid1/demanding-pod-fails": {
 		{"the pod succeeds", func(o *suite.Observation) { o.AfterPod.Phase = "Succeeded" }},
 		{"the pod is pending forever", func(o *suite.Observation) { o.AfterPod.Phase = "Pending" }},
@@ -187,6 +208,25 @@ var pageBreakages = map[string][]breakage{
 			o.After["nginx"].Files[accessLog] = a
 		}},
 	},
+	"signals/image-without-shell": {
+		hidden("shell", "bare"), containerRestartedOf("shell"), containerRestartedOf("bare"), sandboxReplaced("shell"),
+		{"kill is refused", func(o *suite.Observation) {
+			o.Ran["terminate"] = probe.CommandResult{Code: 1, Stderr: "kill: Operation not permitted"}
+		}},
+		{"the signal does nothing", func(o *suite.Observation) { o.After, o.AfterPod = o.Before, &o.Pod }},
+		{"the old process is left", func(o *suite.Observation) { o.After = o.Before }},
+		{"the container ends and never restarts", func(o *suite.Observation) {
+			c := o.AfterPod.Containers["bare"]
+			c.Restarts, c.Running = 0, false
+			o.AfterPod.Containers["bare"] = c
+		}},
+		{"the process is killed", func(o *suite.Observation) {
+			code := 137
+			c := o.AfterPod.Containers["bare"]
+			c.ExitCode = &code
+			o.AfterPod.Containers["bare"] = c
+		}},
+	},
 	"signals/from-exec": {
 		hidden("sender", "by-exec"), containerRestartedOf("by-exec"),
 		ownFileBecomes("by-exec", received, "a signal is lost", func(text string) string { return firstLines(text, len(trapped)-1) }),
@@ -227,6 +267,26 @@ var pageBreakages = map[string][]breakage{
 	"filesystem/writable-layer":      {hidden("shell", "app"), fileRefused("shell", "/written-at-runtime", probe.ENOENT), fileDiffers("shell", "/written-at-runtime")},
 	"filesystem/emptydir":            {hidden("shell", "app"), fileRefused("shell", "/scratch/file", probe.EACCES), fileDiffers("shell", "/scratch/file")},
 	"filesystem/mounted-secret":      {hidden("shell", "app"), fileRefused("shell", "/secret/password", probe.ENOENT), fileDiffers("shell", "/secret/password")},
+	"filesystem/relative-link": {
+		hidden("shell", "app"), fileRefused("shell", "/relative", probe.ENOENT),
+		fileRead("shell", "/relative", "shell-identity"),
+	},
+	"filesystem/absolute-link": {
+		hidden("shell", "app"), fileRefused("shell", "/absolute", probe.ENOENT),
+		fileRead("shell", "/absolute", "identity"),
+	},
+	"filesystem/service-account-token": {
+		hidden("shell", "app"), ranOtherwise("token", 1, "", "sha256sum: can't open: Permission denied"),
+		ranOtherwise("token", 0, digestOfNothing+"  /proc/9/root/token/token\n", ""),
+		ranOtherwise("token", 1, "", ""),
+	},
+	"filesystem/write-through": {
+		hidden("shell", "app"),
+		ownFileBecomes("app", fromSibling, "the file stays empty", func(string) string { return "" }),
+		{"the file is not there", func(o *suite.Observation) {
+			o.After["app"].Files[fromSibling] = probe.Access{Errno: probe.ENOENT}
+		}},
+	},
 	"secrets/argument-readable-by-any-user": {
 		hidden("other", "argument"), hidden("same", "argument"), hidden("page", "argument"), hidden("opener", "argument"),
 	},
@@ -243,6 +303,13 @@ var pageBreakages = map[string][]breakage{
 	"secrets/file-readable-by-its-user": {fileRefused("same", privateFile, probe.EACCES), fileRefused("page", privateFile, probe.EACCES)},
 	"isolation/field-absent":            sharesAnyway,
 	"isolation/field-false":             sharesAnyway,
+}
+
+// ranOtherwise replaces the result of one of the act's commands.
+func ranOtherwise(name string, code int, stdout, stderr string) breakage {
+	return breakage{fmt.Sprintf("%s ends with %d: %q", name, code, stdout+stderr), func(o *suite.Observation) {
+		o.Ran[name] = probe.CommandResult{Code: code, Stdout: stdout, Stderr: stderr}
+	}}
 }
 
 func handlersOfPID1(what string, mask uint64) breakage {
@@ -299,4 +366,27 @@ func environ(container string, access probe.Access) breakage {
 	return breakage{container + ": environ " + access.String(), func(o *suite.Observation) {
 		edit(o, container, withMarker(o, "argument"), func(p *probe.Process) { p.Environ = access })
 	}}
+}
+
+// TestCasesReadTheirOwnFiles: a case can be run alone, so that it must not live
+// on the files that others on the same pod read.
+func TestCasesReadTheirOwnFiles(t *testing.T) {
+	for _, c := range All() {
+		t.Run(c.ID, func(t *testing.T) {
+			o := recorded(t, c, c.Fixture)
+			for _, snapshots := range []map[string]*probe.Snapshot{o.Before, o.After} {
+				for _, s := range snapshots {
+					unread := func(path string, _ probe.Access) bool { return !slices.Contains(c.Read, path) }
+					maps.DeleteFunc(s.Files, unread)
+					for _, p := range s.Processes {
+						maps.DeleteFunc(p.Files, unread)
+					}
+				}
+			}
+			if c.Given != nil {
+				require.NoError(t, c.Given(o))
+			}
+			require.NoError(t, c.Judge(o))
+		})
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"path"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -117,6 +118,26 @@ func pid1Cases() []suite.Case {
 			Await:   startedOrEnded,
 			Act:     seeItEnd,
 			Judge:   demandingRefused,
+		},
+		{
+			ID:      "pid1/image-warns",
+			Level:   suite.Extended,
+			Claim:   "An image that warns when it is not PID 1, as pause itself does, warns in a pod that shares.",
+			Source:  onUnderstanding1 + "; Kubernetes, build/pause/linux/pause.c",
+			Fixture: shellLess,
+			Control: shellLessIsolated,
+			Act:     terminateBare,
+			Judge: func(o suite.Observation) error {
+				log, ok := o.Logs["bare"]
+				if !ok {
+					return suite.CannotTell("the log of a container that runs pause", "none was read")
+				}
+				if !strings.Contains(log, "should be the first process") {
+					return suite.Violation("pause says that it should be the first process", fmt.Sprintf("it says %q", log))
+				}
+				return nil
+			},
+			Record: func(o suite.Observation) string { return strings.TrimSpace(o.Logs["bare"]) },
 		},
 		{
 			ID:      "pid1/demanding-pod-fails",

@@ -80,6 +80,16 @@ func signalsCases() []suite.Case {
 			Record:  func(o suite.Observation) string { return o.Ran["rotate"].String() },
 		},
 		{
+			ID:      "signals/image-without-shell",
+			Level:   suite.Core,
+			Claim:   "The process of an image without a shell can be terminated from another container: SIGTERM ends it, and its container alone starts again.",
+			Source:  onPurpose + " (container images without a shell); " + onConfiguring + ", signalling other containers",
+			Fixture: shellLess,
+			Control: shellLessIsolated,
+			Act:     terminateBare,
+			Judge:   bareRestartedAlone,
+		},
+		{
 			ID:      "signals/from-exec",
 			Level:   suite.Core,
 			Claim:   "Each of HUP, INT, USR1, USR2, TERM and WINCH, sent by a command that is run in one container, reaches the handler of another container's process exactly once.",
@@ -232,6 +242,58 @@ func logRotated(o suite.Observation) error {
 		}
 	}
 	return nothingRestarted(o)
+}
+
+// terminateBare ends the process that nobody could end from inside its own
+// container, and records what it had printed until then.
+var terminateBare = &suite.Act{
+	Name:   "terminate-bare",
+	Within: 30 * time.Second,
+	Sees:   []string{"shell"},
+	Do: func(ctx context.Context, pod suite.Hands) error {
+		if err := pod.Logs(ctx, "bare", "bare", false); err != nil {
+			return err
+		}
+		p, ok := pod.Before().Container("shell").Find(carrying(pod.Before(), "bare"))
+		if !ok {
+			return nil // the judge says that the shell does not see it
+		}
+		_, err := pod.Exec(ctx, "terminate", "shell", "kill", "-TERM", strconv.Itoa(p.PID))
+		return err
+	},
+}
+
+func bareRestartedAlone(o suite.Observation) error {
+	before, after := o.Container("shell"), o.AfterIn("shell")
+	if bare := o.Container("bare"); !bare.NoShell {
+		return suite.CannotTell("a container without a shell", "a shell ran in it", bare)
+	}
+	was, ok := before.Find(carrying(o, "bare"))
+	if !ok {
+		return suite.Violation("the shell container sees the process of the image without a shell", "it does not", before)
+	}
+	if kill := o.Ran["terminate"]; !kill.Ran() || kill.Code != 0 {
+		return suite.Violation("kill -TERM succeeds on the process of the image without a shell", kill.String(), before)
+	}
+	if o.AfterPod == nil {
+		return suite.CannotTell("the pod's status after the signal", "none")
+	}
+	for name, restarts := range map[string]int{"bare": 1, "shell": 0} {
+		was, now := o.Pod.Containers[name], o.AfterPod.Containers[name]
+		if now.Restarts-was.Restarts != restarts || !now.Running {
+			return suite.Violation(fmt.Sprintf("container %s is restarted %d times, and runs", name, restarts),
+				fmt.Sprintf("%d restarts before, %d after; running: %v", was.Restarts, now.Restarts, now.Running), after)
+		}
+	}
+	// pause, told to terminate, ends with 0 (pause.c).
+	if c := o.AfterPod.Containers["bare"]; c.ExitCode == nil || *c.ExitCode != 0 {
+		return suite.Violation("the process ended by itself, with 0", describeExit(c), after)
+	}
+	now, ok := after.Find(carrying(o, "bare"))
+	if !ok || now.Identity() == was.Identity() {
+		return suite.Violation("a new process has taken the place of "+was.Identity().String(), "none has", before, after)
+	}
+	return samePID1(o, "shell")
 }
 
 // The pod of receivers and a sender, and the files in which they keep what they

@@ -27,6 +27,17 @@ func walkthroughCases() []suite.Case {
 			Judge:   manifestRuns,
 		},
 		{
+			ID:      "walkthrough/english-manifest-runs",
+			Level:   suite.Core,
+			Claim:   "The manifest of the English page, whose shell container runs sleep, runs: both containers Ready in one PID namespace, none restarted.",
+			Source:  onConfiguring + ", step 1 (the English version)",
+			Fixture: english,
+			Control: englishIsolated,
+			Given:   nginxServing,
+			Act:     walkByShell,
+			Judge:   manifestRuns,
+		},
+		{
 			ID:      "walkthrough/attach-prompt",
 			Level:   suite.Core,
 			Claim:   "Attached to the shell container with a terminal, the shell shows its prompt after Enter.",
@@ -46,11 +57,14 @@ func walkthroughCases() []suite.Case {
 		},
 	}
 	for _, way := range []struct {
-		id, where string
-		act       *suite.Act
+		id, where        string
+		fixture, control string
+		act              *suite.Act
+		lists            func(suite.Observation) error
 	}{
-		{"attach", onConfiguring + ", step 2", walkByAttach},
-		{"exec", onConfiguring + ", step 2 (kubectl exec in the English version)", walkByExec},
+		{"attach", onConfiguring + ", step 2", documented, isolated, walkByAttach, psListsAll},
+		{"exec", onConfiguring + ", step 2 (kubectl exec in the English version)", documented, isolated, walkByExec, psListsAll},
+		{"english", onConfiguring + ", step 2 (the English version)", english, englishIsolated, walkByShell, psListsSleepToo},
 	} {
 		cases = append(cases,
 			suite.Case{
@@ -58,11 +72,11 @@ func walkthroughCases() []suite.Case {
 				Level:   suite.Core,
 				Claim:   "ps ax in the shell container lists the sandbox as PID 1, nginx's master and workers, the shell and ps itself.",
 				Source:  way.where,
-				Fixture: documented,
-				Control: isolated,
+				Fixture: way.fixture,
+				Control: way.control,
 				Given:   nginxServing,
 				Act:     way.act,
-				Judge:   psListsAll,
+				Judge:   way.lists,
 				Record:  func(o suite.Observation) string { return o.Notes["ps-before"] },
 			},
 			suite.Case{
@@ -70,8 +84,8 @@ func walkthroughCases() []suite.Case {
 				Level:   suite.Core,
 				Claim:   "kill -HUP on nginx's master, typed in the shell container, gives nginx new workers, as ps then shows.",
 				Source:  onConfiguring + ", signalling other containers",
-				Fixture: documented,
-				Control: isolated,
+				Fixture: way.fixture,
+				Control: way.control,
 				Given:   nginxServing,
 				Act:     way.act,
 				Judge:   psShowsNewWorkers,
@@ -81,8 +95,8 @@ func walkthroughCases() []suite.Case {
 				Level:   suite.Core,
 				Claim:   "head /proc/PID/root/etc/nginx/nginx.conf in the shell container prints the head of nginx's configuration.",
 				Source:  onConfiguring + ", /proc/$pid/root",
-				Fixture: documented,
-				Control: isolated,
+				Fixture: way.fixture,
+				Control: way.control,
 				Given:   nginxServing,
 				Read:    []string{nginxConf},
 				Act:     way.act,
@@ -92,6 +106,12 @@ func walkthroughCases() []suite.Case {
 	}
 	return cases
 }
+
+// The manifest of the page's English version.
+const (
+	english         = "share-process-namespace-english.yaml"
+	englishIsolated = "share-process-namespace-english-isolated.yaml"
+)
 
 func manifestRuns(o suite.Observation) error {
 	for _, name := range []string{"nginx", "shell"} {
@@ -128,20 +148,35 @@ var walkByExec = &suite.Act{
 	Within: 30 * time.Second,
 	Sees:   []string{"nginx"},
 	Do: func(ctx context.Context, pod suite.Hands) error {
-		walk := func(name, command string) (string, error) {
-			result, err := pod.Exec(ctx, name, "shell", "sh", "-c", command)
-			if err == nil && !result.Ran() {
-				err = errors.New("exec: " + result.Failure)
-			}
-			return result.Stdout, err
-		}
-		if err := followPage(walk, pod); err != nil {
+		if err := followPage(byExec(ctx, pod, "sh", "-c"), pod); err != nil {
 			return err
 		}
 		// Containers of a pod share localhost.
 		_, err := pod.Exec(ctx, "http", "shell", "wget", "-q", "-O", "/dev/null", "http://127.0.0.1/")
 		return err
 	},
+}
+
+// walkByShell gives the commands to the shell that the English page starts,
+// /bin/sh, on its standard input.
+var walkByShell = &suite.Act{
+	Name:   "walk-by-shell",
+	Within: 30 * time.Second,
+	Sees:   []string{"nginx"},
+	Do: func(ctx context.Context, pod suite.Hands) error {
+		return followPage(byExec(ctx, pod, "sh", "-c", `printf "%s\n" "$1" | /bin/sh`, "walk"), pod)
+	},
+}
+
+// byExec runs each command of the walk by an exec of its own in the shell container.
+func byExec(ctx context.Context, pod suite.Hands, with ...string) func(name, command string) (string, error) {
+	return func(name, command string) (string, error) {
+		result, err := pod.Exec(ctx, name, "shell", append(slices.Clone(with), command)...)
+		if err == nil && !result.Ran() {
+			err = errors.New("exec: " + result.Failure)
+		}
+		return result.Stdout, err
+	}
 }
 
 // reply bounds the wait for one command's output on a terminal; it is there
@@ -276,6 +311,22 @@ func psListsAll(o suite.Observation) error {
 	// A busybox whose shell runs ps within itself lists it as {ps}.
 	if len(psRows(rows, "ps ax"))+len(psRows(rows, "{ps}")) == 0 {
 		return missing("ps itself")
+	}
+	return nil
+}
+
+// psListsSleepToo demands what the English page's container itself runs, besides.
+func psListsSleepToo(o suite.Observation) error {
+	if err := psListsAll(o); err != nil {
+		return err
+	}
+	rows, err := probe.ParsePS(o.Notes["ps-before"])
+	if err != nil {
+		return suite.CannotTell("the table of ps ax", err.Error())
+	}
+	sleep, ok := o.Container("shell").Find(func(p probe.Process) bool { return p.PPID == 0 && p.Command() == "sleep 3600" })
+	if !ok || !slices.ContainsFunc(rows, func(r probe.PSRow) bool { return r.PID == sleep.PID && r.Command == "sleep 3600" }) {
+		return suite.Violation("ps ax lists the shell container's own sleep 3600", "it printed:\n"+o.Notes["ps-before"], o.Container("shell"))
 	}
 	return nil
 }
