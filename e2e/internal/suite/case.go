@@ -78,8 +78,10 @@ type Case struct {
 	// Judge says whether the observation satisfies the claim: nil, or a finding
 	// made by Violation or CannotTell. It is pure.
 	Judge func(Observation) error
-	// Record returns what the report keeps of a conformant observation.
-	Record func(Observation) string
+	// Record returns what the report keeps of a conformant observation, and
+	// Records says what that is.
+	Record  func(Observation) string
+	Records string
 }
 
 // Area is the part of the ID before the slash.

@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# Runs the suite several times against one cluster, and prints a table of the runs
+# and of every result that was not the same in all of them:
+#
+#     scripts/repeat.sh RUNS [FLAG ...]
+#
+# The table is kept beside the reports. Flags go to the test binary; without -kubeconfig a kind cluster is made for all
+# the runs together, and deleted at the end. Exits with 0 if all runs agree, with 1 if
+# not, and with the worst exit code of the runs if they agree on less than conformant.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+runs=${1:-}
+if ! [[ $runs =~ ^[1-9][0-9]*$ ]]; then
+	echo "usage: scripts/repeat.sh RUNS [FLAG ...]: RUNS is a number, such as 20" >&2
+	exit 3
+fi
+shift
+
+folder=_artifacts/repeated-$(date +%Y%m%d-%H%M%S)
+mkdir -p "$folder"
+own=1
+for flag in "$@"; do
+	case "$flag" in -kubeconfig* | --kubeconfig*) own='' ;; esac
+done
+# shellcheck disable=SC2317,SC2329 # called by the trap
+clean_up() {
+	if [[ $own ]]; then
+		make --no-print-directory down >/dev/null || echo "repeat: the cluster is left: make down" >&2
+	fi
+}
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+worst=0
+for ((run = 1; run <= runs; run++)); do
+	code=0
+	begin=$SECONDS
+	KEEP="$own" ARGS="-report-dir $folder/$run $*" scripts/e2e.sh >"$folder/out" 2>&1 || code=$?
+	reports=("$folder/$run"/*/report.json)
+	if [[ ! -f ${reports[0]} ]]; then
+		tail -n 5 "$folder/out" >&2
+		echo "repeat: run $run wrote no report (exit code $code)" >&2
+		exit 3
+	fi
+	printf '==> run %d: exit code %d, %ds: %s\n' "$run" "$code" "$((SECONDS - begin))" "$(tail -n 1 "$folder/out")"
+	if ((code > worst)); then
+		worst=$code
+	fi
+done
+unstable=0
+go run ./e2e/cmd/stability "$folder"/*/*/report.json | tee "$folder/stability.md" || unstable=1
+echo "the reports are in $folder"
+if ((unstable)); then
+	exit 1
+fi
+exit "$worst"
