@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
 	"sort"
 	"strings"
 
@@ -165,15 +166,50 @@ func (r Run) explained() []suite.Result {
 	return results
 }
 
-// informational are the records that runtimes may differ in.
-func (r Run) informational() []suite.Result {
-	var results []suite.Result
+// recordOf is what an informational case has to tell of the targets on which it
+// found the same.
+type recordOf struct {
+	result  suite.Result // of the first of them
+	targets []string
+	how     string
+}
+
+// informational are the records that runtimes may differ in: what was found the
+// same on several targets is told once.
+func (r Run) informational() []recordOf {
+	var records []recordOf
 	for _, result := range r.Results {
-		if differs(result) || result.Outcome == suite.Conformant && result.Case.Level == suite.Informational {
-			results = append(results, result)
+		how := "as described"
+		switch {
+		case differs(result):
+			how = "differs"
+		case result.Outcome != suite.Conformant || result.Case.Level != suite.Informational:
+			continue
 		}
+		same := func(other recordOf) bool {
+			return other.result.Case.ID == result.Case.ID && other.how == how && record(other.result) == record(result)
+		}
+		if i := slices.IndexFunc(records, same); i >= 0 {
+			records[i].targets = append(records[i].targets, result.Target.Name())
+			continue
+		}
+		records = append(records, recordOf{result, []string{result.Target.Name()}, how})
 	}
-	return results
+	return records
+}
+
+// heading says what was recorded where.
+func (r recordOf) heading() string {
+	return clean(r.result.Case.ID, oneLine) + " on " + clean(strings.Join(r.targets, ", "), oneLine) + ": " + r.how
+}
+
+// fields are the claim and the record, unless that says no more than the heading.
+func (r recordOf) fields() []field {
+	text := record(r.result)
+	if text == r.how {
+		return nil
+	}
+	return []field{{"claim", r.result.Case.Claim}, {"record", text}}
 }
 
 // record is what an informational case has to tell.

@@ -47,7 +47,26 @@ func WriteMarkdown(w io.Writer, run Run) error {
 		fence := fenceFor(why.String())
 		fmt.Fprintf(out, "%stext\n%s%s\n", fence, why.String(), fence)
 	}
+	markdownRecords(out, run)
 	return out.Flush()
+}
+
+// markdownRecords prints the informational cases, which judge nobody.
+func markdownRecords(out io.Writer, run Run) {
+	records := run.informational()
+	if len(records) == 0 {
+		return
+	}
+	fmt.Fprint(out, "\n## Recorded, not judged\n")
+	for _, r := range records {
+		fmt.Fprintf(out, "\n%s\n", inline(r.heading()))
+		if fields := r.fields(); len(fields) > 0 {
+			var text strings.Builder
+			writeFields(&text, "", fields)
+			fence := fenceFor(text.String())
+			fmt.Fprintf(out, "\n%stext\n%s%s\n", fence, text.String(), fence)
+		}
+	}
 }
 
 func markdownTable(out io.Writer, run Run, targets []suite.Target) {

@@ -128,6 +128,10 @@ func examples() []example {
 	conformant := withResults(everyCase()...)
 	conformant.Results[6].Recorded = "kill -HUP exited 0 with CapEff a80425fb"
 
+	const table = "CALLER  HUP\nroot    ok\nother   EPERM\n"
+	sameRecord := withResults(everyCase()...)
+	sameRecord.Results[6].Recorded, sameRecord.Results[7].Recorded = table, table
+
 	failures := withResults(
 		result(pid1, workerA, suite.NonConformant, found("PID 1 owned by the sandbox", "PID 1 is \"nginx: master process\"", processTable)),
 		result(pid1, workerB, suite.NonConformant, found("PID 1 owned by the sandbox", "PID 1 is \"nginx: master process\"", processTable)),
@@ -178,6 +182,7 @@ func examples() []example {
 
 	return []example{
 		{"conformant", conformant, Style{}, suite.ExitConformant},
+		{"same-record", sameRecord, Style{}, suite.ExitConformant},
 		{"failures", failures, Style{}, suite.ExitNonConformant},
 		{"failures-narrow", narrow, Style{Width: 60}, suite.ExitNonConformant},
 		{"failures-colour", failures, Style{Colour: true}, suite.ExitNonConformant},

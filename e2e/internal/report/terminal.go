@@ -230,15 +230,9 @@ func (p *printer) records() {
 		return
 	}
 	fmt.Fprintln(p, "\n"+p.paint(bold, "Recorded, not judged"))
-	for _, result := range records {
-		how := "as described"
-		if differs(result) {
-			how = "differs"
-		}
-		fmt.Fprintf(p, "  %s on %s: %s\n", clean(result.Case.ID, oneLine), clean(result.Target.Name(), oneLine), how)
-		if text := record(result); text != how {
-			writeFields(p, "    ", []field{{"claim", result.Case.Claim}, {"record", text}})
-		}
+	for _, r := range records {
+		fmt.Fprintln(p, "  "+r.heading())
+		writeFields(p, "    ", r.fields())
 	}
 }
 
