@@ -28,7 +28,39 @@ func admissionCases() []suite.Case {
 			Judge:      referenceSaysIt,
 			Record:     func(o suite.Observation) string { return o.Answers["reference"].Body },
 		},
+		askedOfRuntime("admission/asks-for-a-pod-namespace", "POD", "the pod's, of a pod with the field",
+			"lookout.yaml", "lookout-isolated.yaml", ""),
+		askedOfRuntime("admission/asks-for-container-namespaces", "CONTAINER", "each container's, of a pod without the field",
+			"lookout-isolated.yaml", "lookout.yaml", ""),
+		askedOfRuntime("admission/asks-for-the-node-namespace", "NODE", "the node's, of a pod with hostPID",
+			"lookout-host-pid.yaml", "lookout.yaml", "shareProcessNamespace, hostPID"),
 	})
+}
+
+// askedOfRuntime is a claim on the PID mode that kubelet asks the runtime for.
+func askedOfRuntime(id, mode, meaning, fixture, control, varies string) suite.Case {
+	return suite.Case{
+		ID:      id,
+		Level:   suite.Informational,
+		Claim:   "kubelet asks the container runtime for the PID mode " + mode + ", which is " + meaning + ".",
+		Source:  kep495 + ", Container Runtime Interface Changes",
+		Fixture: fixture,
+		Control: control,
+		Varies:  varies,
+		OwnNode: true,
+		Act:     inspectSandbox,
+		Judge: func(o suite.Observation) error {
+			inspected := o.Ran["inspect"]
+			asked := strings.TrimSpace(inspected.Stdout)
+			if !inspected.Ran() || inspected.Code != 0 || asked == "" {
+				return suite.CannotTell("the runtime's view of the sandbox, through crictl", inspected.String())
+			}
+			if asked != mode {
+				return suite.Violation("the PID mode "+mode, asked)
+			}
+			return nil
+		},
+	}
 }
 
 // roundTripCases state that the field is a pointer to a truth value, which
@@ -640,6 +672,18 @@ func descriptionOfField(document string) string {
 		return ""
 	}
 	return content.Components.Schemas["io.k8s.api.core.v1.PodSpec"].Properties[fieldName].Description
+}
+
+// inspectSandbox has the node's own crictl tell which PID mode the pod's sandbox
+// was asked for with.
+var inspectSandbox = &suite.Act{
+	Name: "inspect-sandbox",
+	Ends: true,
+	Do: func(ctx context.Context, pod suite.Hands) error {
+		const inspect = `crictl inspectp -o go-template --template '{{.status.linux.namespaces.options.pid}}' "$(crictl pods -q --name "^$1\$")"`
+		_, err := pod.Node(ctx, "inspect", "sh", "-c", inspect, "inspect", pod.Before().Pod.Name)
+		return err
+	},
 }
 
 func specOf(object map[string]any) map[string]any { return part(object, "spec") }

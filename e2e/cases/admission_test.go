@@ -50,14 +50,14 @@ func sneaks(witness, value string) breakage {
 	return answered("meanwhile the field has become "+value, witness, suite.Answer{Code: 200, Sharing: value})
 }
 
-var (
-	namespaceLeft = breakage{"the update moves a container into another PID namespace", func(o *suite.Observation) {
-		o.After["two"].Namespaces["pid"]++
-	}}
-	pid1Replaced = breakage{"the update replaces the sandbox", func(o *suite.Observation) {
-		editIn(o.After, "one", isPID1, func(p *probe.Process) { p.StartTime++ })
-	}}
-)
+var namespaceLeft = breakage{"the update moves a container into another PID namespace", func(o *suite.Observation) {
+	o.After["two"].Namespaces["pid"]++
+}}
+
+// asked is a fault: kubelet asks the runtime for another PID mode.
+func asked(mode string) breakage {
+	return breakage{"the mode is " + mode, func(o *suite.Observation) { o.Ran["inspect"] = probe.CommandResult{Stdout: mode} }}
+}
 
 func templatesRefused() []breakage {
 	var all []breakage
@@ -98,12 +98,12 @@ var admissionBreakages = map[string][]breakage{
 	"admission/restricted-admits-sharing":      {insecure("create"), loses("create", "absent")},
 	"admission/restricted-pod-shares":          {namespaceOf("two"), hidden("one", "two"), pidReused("two", "one")},
 	"admission/immutable-by-merge-patch": {
-		loses("merge-absent", "absent"), loses("merge-false", "false"), invalid("merge-absent"), sneaks("label", "absent"), namespaceLeft, pid1Replaced,
+		loses("merge-absent", "absent"), loses("merge-false", "false"), invalid("merge-absent"), sneaks("label", "absent"), namespaceLeft, sandboxReplaced("one"),
 	},
 	"admission/immutable-by-strategic-patch":           {loses("strategic-absent", "absent"), sneaks("label", "absent"), namespaceLeft},
-	"admission/immutable-by-apply":                     {loses("apply-false", "false"), sneaks("label", "false"), pid1Replaced},
+	"admission/immutable-by-apply":                     {loses("apply-false", "false"), sneaks("label", "false"), sandboxReplaced("one")},
 	"admission/immutable-by-replacement":               {loses("replace-absent", "absent"), sneaks("label", "absent"), namespaceLeft},
-	"admission/immutable-where-absent":                 {admits("merge-true"), admits("apply-true"), admits("replace-true"), sneaks("label", "true"), pid1Replaced},
+	"admission/immutable-where-absent":                 {admits("merge-true"), admits("apply-true"), admits("replace-true"), sneaks("label", "true"), sandboxReplaced("one")},
 	"admission/immutable-through-status":               {loses("status-false", "false"), sneaks("label", "false"), namespaceLeft},
 	"admission/immutable-through-ephemeral-containers": {loses("ephemeral-false", "false"), sneaks("label", "false"), namespaceLeft},
 	"admission/immutable-through-resize":               {loses("resize-false", "false"), sneaks("label", "false"), namespaceLeft},
@@ -111,6 +111,9 @@ var admissionBreakages = map[string][]breakage{
 		loses("merge-absent", "absent"), loses("merge-false", "false"), loses("replace-absent", "absent"), sneaks("node-selector", "false"),
 	},
 	"admission/immutable-when-gated-and-absent": {admits("merge-true"), admits("replace-true"), sneaks("node-selector", "true")},
+	"admission/asks-for-a-pod-namespace":        {asked("CONTAINER"), asked("NODE"), asked("TARGET")},
+	"admission/asks-for-container-namespaces":   {asked("POD"), asked("NODE")},
+	"admission/asks-for-the-node-namespace":     {asked("POD"), asked("CONTAINER")},
 	"admission/reference-text": {
 		answered("it has no such field", "reference", suite.Answer{Code: 200}),
 		answered("it does not speak of hostPID", "reference", suite.Answer{Code: 200, Body: "… will not be assigned PID 1."}),

@@ -1,4 +1,98 @@
 package cases
 
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"procns/e2e/internal/suite"
+)
+
+// inCopy is a fault in the pod that came in another's place.
+func inCopy(name string, fault breakage) breakage {
+	return breakage{name + ": " + fault.name, func(o *suite.Observation) {
+		seen := o.Copies[name]
+		fault.apply(&seen)
+		o.Copies[name] = seen
+	}}
+}
+
+// sharingFaults are those of a pod that should share as its template says.
+func sharingFaults() []breakage {
+	return []breakage{
+		{"the template's field is lost", func(o *suite.Observation) { o.Pod.Sharing = "absent" }},
+		{"the pod has the field and is isolated", func(o *suite.Observation) {
+			o.Before["two"].Namespaces["pid"]++
+			hide(o, "one", withMarker(o, "two"))
+			hide(o, "two", withMarker(o, "one"))
+		}},
+		hidden("one", "two"),
+		pidReused("two", "one"),
+	}
+}
+
+func inCopyEach(name string, faults []breakage) []breakage {
+	var all []breakage
+	for _, fault := range faults {
+		all = append(all, inCopy(name, fault))
+	}
+	return all
+}
+
+// ended is a fault: a container ends with another exit code.
+func ended(container string, code int) breakage {
+	return breakage{container + " ends otherwise", func(o *suite.Observation) {
+		c := o.AfterPod.Containers[container]
+		c.ExitCode = &code
+		o.AfterPod.Containers[container] = c
+	}}
+}
+
 // controllersBreakages are the faults that the cases of controllers must find.
-var controllersBreakages = map[string][]breakage{}
+var controllersBreakages = map[string][]breakage{
+	"controllers/deployment-shares":       sharingFaults(),
+	"controllers/replicaset-shares":       sharingFaults(),
+	"controllers/statefulset-shares":      sharingFaults(),
+	"controllers/daemonset-shares":        sharingFaults(),
+	"controllers/job-shares":              sharingFaults(),
+	"controllers/cronjob-keeps-the-field": {loses("create", "absent"), loses("create", "false"), invalid("create")},
+	"controllers/rollout-isolates": {
+		invalid("changed"),
+		{"the new pod still shares", func(o *suite.Observation) {
+			name := o.Copies["changed"].Pod.Name
+			still := o.Copies["restored"]
+			still.Pod.Name = name
+			o.Copies["changed"] = still
+		}},
+		inCopy("changed", breakage{"the field is kept", func(o *suite.Observation) { o.Pod.Sharing = "true" }}),
+		inCopy("changed", breakage{"the containers share a namespace", func(o *suite.Observation) {
+			o.Before["one"].Namespaces["pid"] = o.Before["two"].Namespaces["pid"]
+		}}),
+	},
+	"controllers/rollout-shares-again":        append(inCopyEach("restored", sharingFaults()), invalid("restored")),
+	"controllers/evicted-pod-returns-sharing": inCopyEach("successor", sharingFaults()),
+	"controllers/job-completes": {
+		ended("one", 137), ended("two", 1),
+		{"the pod never ends", func(o *suite.Observation) {
+			o.AfterPod.Phase = "Running"
+		}},
+		{"a container runs on", func(o *suite.Observation) {
+			o.AfterPod.Containers["two"] = suite.ContainerState{Running: true}
+		}},
+		{"the Job runs on", func(o *suite.Observation) { o.Answers["job"] = suite.Answer{Code: 200} }},
+		{"the Job fails", func(o *suite.Observation) { o.Answers["job"] = suite.Answer{Code: 200, Body: "Failed"} }},
+	},
+	"controllers/static-pod-shares": inCopyEach("mirror", sharingFaults()),
+}
+
+func TestConditionsOf(t *testing.T) {
+	for event, met := range map[string][]string{
+		"":                             nil,
+		`{"type":"ADDED","object":{}}`: nil,
+		`{"object":{"status":{"conditions":[{"type":"Complete","status":"False"}]}}}`:                                              nil,
+		`{"object":{"status":{"conditions":[{"type":"SuccessCriteriaMet","status":"True"},{"type":"Complete","status":"True"}]}}}`: {"Complete"},
+		`{"object":{"status":{"conditions":[{"type":"Failed","status":"True"}]}}}`:                                                 {"Failed"},
+	} {
+		assert.Equal(t, met, conditionsOf(event), event)
+	}
+}
