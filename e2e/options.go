@@ -34,6 +34,7 @@ type options struct {
 	reportDir string
 	timeout   time.Duration
 	parallel  int
+	pods      int
 	qps       float64
 }
 
@@ -90,6 +91,7 @@ func parseOptions(arguments []string, output io.Writer) (options, error) {
 	flags.StringVar(&o.reportDir, "report-dir", "_artifacts", "`folder` for the reports; each run makes a folder of its own in it")
 	flags.DurationVar(&o.timeout, "timeout", 2*time.Minute, "longest wait for a pod, or for what a case needs to see first")
 	flags.IntVar(&o.parallel, "parallel", 16, "how many pods are acted on and observed at one time")
+	flags.IntVar(&o.pods, "pods", 24, "how many pods each target runs at one time")
 	flags.Float64Var(&o.qps, "qps", 100, "requests a second to the API server")
 	if err := flags.Parse(arguments); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -103,8 +105,8 @@ func parseOptions(arguments []string, output io.Writer) (options, error) {
 	if flags.NArg() > 0 {
 		return o, usageError{fmt.Errorf("unexpected argument %q: everything is said by flags, see -help", flags.Arg(0))}
 	}
-	if o.parallel < 1 || o.qps <= 0 || o.timeout <= 0 {
-		return o, usageError{errors.New("-parallel, -qps and -timeout must be above zero")}
+	if o.parallel < 1 || o.pods < 1 || o.qps <= 0 || o.timeout <= 0 {
+		return o, usageError{errors.New("-parallel, -pods, -qps and -timeout must be above zero")}
 	}
 	o.provision = o.kubeconfig == "" && o.context == ""
 	return o, nil

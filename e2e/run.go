@@ -171,7 +171,7 @@ func (c *conformance) preflight(ctx context.Context, config *rest.Config, client
 	c.runner = &suite.Runner{
 		Cluster: c.session, Nodes: own, Cases: c.cases, Targets: targets, Fixtures: fixtures.Read,
 		Placement: suite.Placement{RunID: c.report.ID, Images: c.images},
-		Timeout:   c.timeout, Parallel: c.parallel,
+		Timeout:   c.timeout, Parallel: c.parallel, AtOnce: c.pods,
 		Evidence: evidence{c.folder, c.log}, Log: c.log.Printf,
 		OnResult: func(r suite.Result) {
 			c.log.Printf("%s: %s: %s %s", r.Target.Name(), r.Case.ID, r.Outcome, r.Reason)

@@ -207,6 +207,13 @@ func ask(ctx context.Context, request *rest.Request, until func([]byte) bool) (s
 	}
 }
 
+func prefixOf(api string) string {
+	if api == "" || api == "v1" {
+		return "/api/v1"
+	}
+	return "/apis/" + api
+}
+
 func orJSON(mediaType string) string {
 	if mediaType == "" {
 		return runtime.ContentTypeJSON
@@ -270,6 +277,20 @@ func (s *Session) Delete(ctx context.Context, name string, graceSeconds int64, w
 			return false, last, context.Cause(ctx)
 		}
 	}
+}
+
+// Discard implements suite.Cluster.
+func (s *Session) Discard(ctx context.Context, m suite.Manifest) {
+	background := metav1.DeletePropagationBackground
+	options := metav1.DeleteOptions{GracePeriodSeconds: &graceSeconds, PropagationPolicy: &background}
+	api, resource := "v1", "pods"
+	if m.Workload != nil {
+		api, resource = resourceOf(m.Workload)
+		options.GracePeriodSeconds = nil // of the workload's own: its pods say theirs
+	}
+	// What cannot be deleted now goes with the namespace, or is said there.
+	_ = s.Client.CoreV1().RESTClient().Delete().AbsPath(prefixOf(api) + "/namespaces/" + s.Namespace + "/" + resource + "/" + m.Pod.Name).
+		Body(&options).Do(ctx).Error()
 }
 
 // Logs implements suite.Cluster.

@@ -45,9 +45,7 @@ func (d *disruption) arrive(s *stage) {
 func (d *disruption) carryOut(ctx context.Context, with *hands) error {
 	d.arrive(with.stage)
 	// The other pods need a place to be observed in meanwhile.
-	<-with.stage.slots
-	<-d.all
-	with.stage.slots <- struct{}{}
+	with.stage.rest(func() { <-d.all })
 	d.once.Do(func() {
 		d.err = with.stage.key.act.Do(ctx, with)
 		d.ran = maps.Clone(with.stage.observation.Ran)

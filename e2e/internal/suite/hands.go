@@ -115,7 +115,10 @@ func (h *hands) Note(name, text string) {
 func (h *hands) Await(ctx context.Context, within time.Duration, what string, done func(PodState) bool) (bool, error) {
 	waiting, cancel := context.WithTimeoutCause(ctx, within, fmt.Errorf("not within %s", within))
 	defer cancel()
-	_, err := h.cluster().Await(waiting, h.stage.pod, what, func(p *corev1.Pod) bool { return done(StateOf(p)) })
+	var err error
+	h.stage.rest(func() {
+		_, err = h.cluster().Await(waiting, h.stage.pod, what, func(p *corev1.Pod) bool { return done(StateOf(p)) })
+	})
 	if err != nil && ctx.Err() == nil {
 		h.stage.runner.Log("%s: %s: %v", h.stage.target.Name(), h.stage.key.folder(), err)
 		return false, nil
@@ -156,7 +159,10 @@ func (h *hands) Events(ctx context.Context) error {
 
 func (h *hands) Delete(ctx context.Context, graceSeconds int64, within time.Duration) error {
 	began := time.Now()
-	gone, last, err := h.cluster().Delete(ctx, h.stage.pod, graceSeconds, within)
+	var gone bool
+	var last *corev1.Pod
+	var err error
+	h.stage.rest(func() { gone, last, err = h.cluster().Delete(ctx, h.stage.pod, graceSeconds, within) })
 	if err != nil {
 		return err
 	}
@@ -176,12 +182,17 @@ func (h *hands) Copy(ctx context.Context, name string, share bool) error {
 	image := orDefault(h.stage.runner.Images["busybox"], "busybox")
 	placed := Manifest{File: "copy of " + h.stage.key.file, Pod: debugCopy(original, share, image, "-"+name+"-"+probe.RandomHex(2))}
 	h.stage.runner.Evidence.Save(h.stage.folder(), name+".yaml", placed.YAML())
+	h.stage.copies = append(h.stage.copies, placed)
 	if _, err := h.cluster().Create(ctx, placed); err != nil {
 		return err
 	}
 	waiting, cancel := context.WithTimeoutCause(ctx, h.stage.runner.Timeout, fmt.Errorf("not within %s", h.stage.runner.Timeout))
 	defer cancel()
-	pod, err := h.cluster().Await(waiting, placed.Pod.Name, "Ready", func(p *corev1.Pod) bool { return StateOf(p).Ready })
+	var pod *corev1.Pod
+	var err error
+	h.stage.rest(func() {
+		pod, err = h.cluster().Await(waiting, placed.Pod.Name, "Ready", func(p *corev1.Pod) bool { return StateOf(p).Ready })
+	})
 	if err != nil {
 		return err
 	}
@@ -194,9 +205,13 @@ func (h *hands) Copy(ctx context.Context, name string, share bool) error {
 func (h *hands) Find(ctx context.Context, name, what string, within time.Duration, chosen func(PodState) bool) (bool, error) {
 	waiting, cancel := context.WithTimeoutCause(ctx, within, fmt.Errorf("not within %s", within))
 	defer cancel()
-	pod, err := h.cluster().AwaitOne(waiting, what, func(p *corev1.Pod) bool {
-		state := StateOf(p)
-		return state.Ready && chosen(state)
+	var pod *corev1.Pod
+	var err error
+	h.stage.rest(func() {
+		pod, err = h.cluster().AwaitOne(waiting, what, func(p *corev1.Pod) bool {
+			state := StateOf(p)
+			return state.Ready && chosen(state)
+		})
 	})
 	if err != nil && ctx.Err() == nil {
 		h.stage.runner.Log("%s: %s: %v", h.stage.target.Name(), h.stage.key.folder(), err)
@@ -227,9 +242,13 @@ func (h *hands) look(ctx context.Context, name string, pod *corev1.Pod) error {
 		if missing == nil {
 			break
 		}
-		select {
-		case <-time.After(time.Second): // as stage.pause: the time in which a container comes back
-		case <-waiting.Done():
+		h.stage.rest(func() {
+			select {
+			case <-time.After(time.Second): // as stage.pause: the time in which a container comes back
+			case <-waiting.Done():
+			}
+		})
+		if waiting.Err() != nil {
 			return fmt.Errorf("pod %s: %w", pod.Name, missing)
 		}
 	}

@@ -47,6 +47,9 @@ type Cluster interface {
 	// FollowLogs yields what a container prints from now on, until it ends.
 	FollowLogs(ctx context.Context, pod, container string) (<-chan string, error)
 	Events(ctx context.Context, pod string) ([]Event, error)
+	// Discard deletes what was created for a manifest, in the background: the
+	// namespace's deletion is what makes sure of it.
+	Discard(ctx context.Context, m Manifest)
 }
 
 // Nodes reaches into the nodes of a cluster that the suite made itself.
@@ -67,8 +70,10 @@ type Runner struct {
 	Placement
 	// Timeout bounds each wait of a stage: for the pod, for a precondition.
 	Timeout time.Duration
-	// Parallel bounds how many stages act and observe at one time.
+	// Parallel bounds how many stages act and observe at one time, and AtOnce how
+	// many pods each target has at one time: a node takes 110, unless told otherwise.
 	Parallel int
+	AtOnce   int
 	Evidence EvidenceSink
 	Log      func(format string, args ...any)
 	// OnResult is called once for each result, as soon as it is known.
@@ -106,10 +111,12 @@ func (r *Runner) Run(ctx context.Context) []Result {
 func (r *Runner) runTarget(ctx context.Context, target Target, slots chan struct{}) []Result {
 	started := time.Now()
 	stages := map[stageKey]*stage{}
+	var order []*stage
 	use := func(file string, act *Act, submit Submission, await *Await) *stage {
 		key := stageKey{file, act, submit}
 		if stages[key] == nil {
 			stages[key] = &stage{runner: r, key: key, target: target, slots: slots, done: make(chan struct{}), settled: make(chan struct{})}
+			order = append(order, stages[key])
 		}
 		if await != nil {
 			stages[key].await = await
@@ -134,13 +141,15 @@ func (r *Runner) runTarget(ctx context.Context, target Target, slots chan struct
 		if c.Neighbour != "" {
 			neighbour := use(c.Neighbour, nil, Runs, nil)
 			fixture.neighbours = append(fixture.neighbours, neighbour)
+			neighbour.lookouts = append(neighbour.lookouts, fixture)
 			if c.Control != "" {
 				control := use(c.Control, c.Act, c.Submit, c.Await)
 				control.neighbours = append(control.neighbours, neighbour)
+				neighbour.lookouts = append(neighbour.lookouts, control)
 			}
 		}
 	}
-	r.start(ctx, stages)
+	r.start(ctx, order)
 
 	results := make([]Result, len(r.Cases))
 	var wg sync.WaitGroup
@@ -157,27 +166,36 @@ func (r *Runner) runTarget(ctx context.Context, target Target, slots chan struct
 		})
 	}
 	wg.Wait()
-	// The pods go with the run's namespace, in one request.
 	for _, s := range stages {
 		<-s.done // a neighbour may outlast the cases
 	}
 	return results
 }
 
-// start runs the stages: all at once, but for those that disrupt the node. These
-// wait for the others; then one disruption comes after the other, each with all
-// its pods.
-func (r *Runner) start(ctx context.Context, stages map[stageKey]*stage) {
+// start runs the stages: in the catalogue's order, as many at once as the node is
+// to take, but for those that disrupt the node. These wait for the others; then
+// one disruption comes after the other, each with all its pods.
+func (r *Runner) start(ctx context.Context, stages []*stage) {
 	var quiet []*stage
 	disruptive := map[string][]*stage{} // by the act's name
-	for _, s := range stages {
+	for _, s := range queued(stages) {
 		if s.key.act != nil && s.key.act.Disrupts {
 			disruptive[s.key.act.Name] = append(disruptive[s.key.act.Name], s)
 		} else {
 			quiet = append(quiet, s)
-			go s.run(ctx)
 		}
 	}
+	go func() {
+		places := make(chan struct{}, max(1, r.AtOnce))
+		for _, s := range quiet {
+			places <- struct{}{}
+			go func() {
+				s.run(ctx)
+				<-places
+				s.retire(ctx)
+			}()
+		}
+	}()
 	go func() {
 		for _, s := range quiet {
 			<-s.done
@@ -189,9 +207,32 @@ func (r *Runner) start(ctx context.Context, stages map[stageKey]*stage) {
 			}
 			for _, s := range together.stages {
 				<-s.done
+				s.retire(ctx)
 			}
 		}
 	}()
+}
+
+// queued orders the stages so that each comes behind those that it waits for:
+// one that waited with the last place taken would wait for ever.
+func queued(stages []*stage) []*stage {
+	var order []*stage
+	seen := map[*stage]bool{}
+	var add func(*stage)
+	add = func(s *stage) {
+		if seen[s] {
+			return
+		}
+		seen[s] = true
+		for _, earlier := range slices.Concat(s.after, s.neighbours) {
+			add(earlier)
+		}
+		order = append(order, s)
+	}
+	for _, s := range stages {
+		add(s)
+	}
+	return order
 }
 
 // skip returns the proved reason why a case does not apply to a target, or "".

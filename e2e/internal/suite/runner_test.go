@@ -29,6 +29,8 @@ type bench struct {
 	await   func(file string) error
 	observe func(file string, round int) *probe.Snapshot
 	rounds  map[string]int
+
+	discarded []string // manifest files
 }
 
 func newBench() *bench {
@@ -93,6 +95,12 @@ func (b *bench) Observe(_ context.Context, pod, container string, _ []string) (*
 		}
 	}
 	return &probe.Snapshot{Container: container}, "", nil
+}
+
+func (b *bench) Discard(_ context.Context, m Manifest) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.discarded = append(b.discarded, m.File)
 }
 
 func (b *bench) Submit(_ context.Context, m Manifest, podSecurity string) (Answer, error) {
@@ -400,4 +408,40 @@ func TestRunnerDisruptionWithoutPods(t *testing.T) {
 	results := run(t, b, oneTarget, c)
 	assert.Equal(t, Inconclusive, results[0].Outcome)
 	assert.Contains(t, results[0].Reason, "refused")
+}
+
+// TestRunnerHasFewPodsAtOnce: with room for one pod, stages that wait for others
+// come behind them, and every pod is given back.
+func TestRunnerHasFewPodsAtOnce(t *testing.T) {
+	b := newBench()
+	var mu sync.Mutex
+	now, most := 0, 0
+	act := &Act{Name: "act", Within: time.Second, NoEffect: true, Do: func(context.Context, Hands) error {
+		mu.Lock()
+		now++
+		most = max(most, now)
+		mu.Unlock()
+		time.Sleep(time.Millisecond) // for another one to come in, if it could
+		mu.Lock()
+		now--
+		mu.Unlock()
+		return nil
+	}}
+	quiet, lookout := sampleCase(), sampleCase()
+	quiet.Act = act
+	lookout.ID, lookout.Neighbour = "area/lookout", "neighbour.yaml"
+	runner := &Runner{
+		Cluster: b, Cases: []Case{quiet, lookout}, Targets: oneTarget, Fixtures: manifestFor, Placement: Placement{RunID: "test"},
+		Timeout: time.Second, Parallel: 4, AtOnce: 1, Evidence: noEvidence{}, Log: t.Logf,
+		OnResult: func(Result) {}, OnReady: func(Target, string, time.Duration) {}, Skip: func(Case) string { return "" },
+	}
+	for _, r := range runner.Run(t.Context()) {
+		assert.Equal(t, Conformant, r.Outcome, "%s: %s", r.Case.ID, r.Reason)
+	}
+	assert.Equal(t, 1, most)
+	assert.Eventually(t, func() bool {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		return len(b.discarded) == 5 // two pods each with and without the act, and the neighbour
+	}, 5*time.Second, time.Millisecond)
 }

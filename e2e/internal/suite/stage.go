@@ -50,8 +50,10 @@ type stage struct {
 	disruption *disruption
 	// neighbours are observed first: what they run is looked for.
 	neighbours []*stage
+	lookouts   []*stage // those that look for what this one runs
 
 	placed      Manifest
+	copies      []Manifest    // which the act made
 	pod, from   string        // its name, and the container to look from
 	done        chan struct{} // closed when observation and err are final
 	observation Observation
@@ -98,6 +100,29 @@ func (s *stage) run(ctx context.Context) {
 		}
 	}()
 	s.err = s.perform(ctx)
+}
+
+// retire gives the node back what the stage took, when nobody looks for it any
+// more. An interrupted run leaves that to the clean-up.
+func (s *stage) retire(ctx context.Context) {
+	for _, l := range s.lookouts {
+		<-l.done
+	}
+	if s.placed.Pod == nil || s.key.submit.Dry() || ctx.Err() != nil {
+		return
+	}
+	s.runner.Cluster.Discard(ctx, s.placed)
+	for _, copied := range s.copies {
+		s.runner.Cluster.Discard(ctx, copied)
+	}
+}
+
+// rest gives the stage's place to another one while it waits for something that
+// takes its time.
+func (s *stage) rest(wait func()) {
+	<-s.slots
+	defer func() { s.slots <- struct{}{} }()
+	wait()
 }
 
 func (s *stage) perform(ctx context.Context) error {
@@ -315,12 +340,13 @@ func (s *stage) pause(ctx context.Context) error {
 	if unobserved(s.observation) == nil {
 		return ctx.Err()
 	}
-	select {
-	case <-time.After(time.Second):
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+	s.rest(func() {
+		select {
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+		}
+	})
+	return context.Cause(ctx)
 }
 
 // satisfied tells whether every case's judge answers as the stage's part in it
@@ -346,26 +372,26 @@ func (s *stage) waitForControls(ctx context.Context, began time.Time) error {
 		return nil
 	}
 	// The controls need a place to act in meanwhile.
-	<-s.slots
-	defer func() { s.slots <- struct{}{} }()
-	for _, control := range s.after {
-		select {
-		case <-control.settled:
-		case <-control.done: // it never showed: the case ends inconclusive
-			continue
-		case <-ctx.Done():
-			return context.Cause(ctx)
+	s.rest(func() {
+		for _, control := range s.after {
+			select {
+			case <-control.settled:
+			case <-control.done: // it never showed: the case ends inconclusive
+				continue
+			case <-ctx.Done():
+				return
+			}
+			// A physical time: the reaction time of the same program to the same
+			// signal on the same node, at least one second, twice over.
+			hold := time.Until(began.Add(2 * max(control.took, time.Second)))
+			select {
+			case <-time.After(hold):
+			case <-ctx.Done():
+				return
+			}
 		}
-		// A physical time: the reaction time of the same program to the same
-		// signal on the same node, at least one second, twice over.
-		hold := time.Until(began.Add(2 * max(control.took, time.Second)))
-		select {
-		case <-time.After(hold):
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
-	return nil
+	})
+	return context.Cause(ctx)
 }
 
 // observe takes one snapshot from each container that runs, or from those named.
