@@ -12,21 +12,29 @@ import (
 // noteOnceSeen observes a container until it sees such a process, and keeps the
 // process under a name, for the judge. A process table cannot be watched: each
 // look is one exec. Where it is never seen, nothing is kept, and the judge says so.
-func noteOnceSeen(ctx context.Context, pod suite.Hands, name, container string, is func(probe.Process) bool) error {
+func noteOnceSeen(ctx context.Context, pod suite.Hands, name, container string, is func(probe.Process) bool) (probe.Process, error) {
 	for deadline := time.Now().Add(reply); ; {
 		s, err := pod.Observe(ctx, container)
 		if err != nil {
-			return err
+			return probe.Process{}, err
 		}
 		if p, ok := s.Find(is); ok {
-			text, err := json.Marshal(p)
-			pod.Note(name, string(text))
-			return err
+			pod.Note(name, encoded(p))
+			return p, nil
 		}
 		if time.Now().After(deadline) {
-			return nil
+			return probe.Process{}, nil
 		}
 	}
+}
+
+// encoded is a process as a note.
+func encoded(p probe.Process) string {
+	text, err := json.Marshal(p)
+	if err != nil {
+		return "" // plain data can be encoded
+	}
+	return string(text)
 }
 
 // noted is the process that was kept under a name, if it was seen.

@@ -350,7 +350,7 @@ var signalSiblings = &suite.Act{
 			return err
 		}
 		stopped := func(p probe.Process) bool { return strconv.Itoa(p.PID) == pids["stopped"] && p.State == "T" }
-		if err := noteOnceSeen(ctx, pod, "stopped", "sender", stopped); err != nil {
+		if _, err := noteOnceSeen(ctx, pod, "stopped", "sender", stopped); err != nil {
 			return err
 		}
 		_, err := pod.Exec(ctx, "continue", "sender", "sh", "-c", send, "send", pids["stopped"], "CONT")
