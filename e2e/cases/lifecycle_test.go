@@ -62,14 +62,14 @@ func processReplaced(name string) breakage {
 	}}
 }
 
-var pid1Replaced = breakage{"PID 1 is another process afterwards", func(o *suite.Observation) {
+var otherPID1 = breakage{"PID 1 is another process afterwards", func(o *suite.Observation) {
 	for container := range o.After {
 		editIn(o.After, container, isPID1, func(p *probe.Process) { p.StartTime++ })
 	}
 }}
 
-// leftBehind lets a process of the snapshots before the act be there after it.
-func leftBehind(container string, chosen func(*suite.Observation) func(probe.Process) bool) breakage {
+// livesOn lets a process of the snapshots before the act be there after it.
+func livesOn(container string, chosen func(*suite.Observation) func(probe.Process) bool) breakage {
 	return breakage{"a process of " + container + " lives on", func(o *suite.Observation) {
 		p, _ := o.Container(container).Find(chosen(o))
 		for _, s := range o.After {
@@ -92,7 +92,7 @@ func childOf(name string) func(*suite.Observation) func(probe.Process) bool {
 	}
 }
 
-func unseen(from, of string) breakage {
+func seesNoMore(from, of string) breakage {
 	return breakage{from + " does not see " + of + " afterwards", func(o *suite.Observation) {
 		editIn(o.After, from, withMarker(o, of), func(p *probe.Process) { p.Argv = []string{"another"} })
 	}}
@@ -102,7 +102,7 @@ func logBreaks(name, what string, change func(*suite.Observation, string) string
 	return breakage{"the log of " + name + " " + what, func(o *suite.Observation) { o.Logs[name] = change(o, o.Logs[name]) }}
 }
 
-func noted(what, name, text string) breakage {
+func noteIs(what, name, text string) breakage {
 	return breakage{what, func(o *suite.Observation) { o.Notes[name] = text }}
 }
 
@@ -116,10 +116,10 @@ var lifecycleBreakages = map[string][]breakage{
 		notRestarted("victim"), stuckRunning("victim"), restartedTwice("victim"), exitCode("victim", 0), exitReason("victim", "OOMKilled"),
 	},
 	"lifecycle/kill-spares-the-siblings": {
-		restartedToo("bystander"), restartedToo("killer"), processReplaced("bystander"), processReplaced("killer"), pid1Replaced, stuckRunning("victim"),
+		restartedToo("bystander"), restartedToo("killer"), processReplaced("bystander"), processReplaced("killer"), otherPID1, stuckRunning("victim"),
 	},
 	"lifecycle/restarted-container-shares": {
-		unseen("killer", "victim"), unseen("victim", "bystander"), stuckRunning("victim"),
+		seesNoMore("killer", "victim"), seesNoMore("victim", "bystander"), stuckRunning("victim"),
 		{"the restarted container has a PID namespace of its own", func(o *suite.Observation) { o.After["victim"].Namespaces["pid"]++ }},
 		{"the restarted container is PID 1", func(o *suite.Observation) {
 			for container := range o.After {
@@ -133,7 +133,7 @@ var lifecycleBreakages = map[string][]breakage{
 		}},
 	},
 	"lifecycle/leftovers-die": {
-		leftBehind("victim", marking("child")), leftBehind("victim", marking("daemon")), leftBehind("victim", childOf("victim")), stuckRunning("victim"),
+		livesOn("victim", marking("child")), livesOn("victim", marking("daemon")), livesOn("victim", childOf("victim")), stuckRunning("victim"),
 		{"a child is left as a zombie", func(o *suite.Observation) {
 			p, _ := o.Container("victim").Find(marking("child")(o))
 			p.State, p.PPID, p.Argv = "Z", 1, nil
@@ -162,13 +162,13 @@ var lifecycleBreakages = map[string][]breakage{
 		}},
 	},
 	"lifecycle/exec-killed-by-a-sibling": {
-		noted("the session hangs", "session ended", "false"),
+		noteIs("the session hangs", "session ended", "false"),
 		came("the session reports success", "session", probe.CommandResult{}),
 		came("the session is cut", "session", probe.CommandResult{Failure: "stream closed"}),
 		restartedTwice("victim"),
 	},
 	"lifecycle/exec-ends-with-its-container": {
-		noted("the session hangs", "second session ended", "false"),
+		noteIs("the session hangs", "second session ended", "false"),
 		came("the session reports success", "second session", probe.CommandResult{}),
 	},
 	"lifecycle/exit-codes": {
@@ -183,7 +183,7 @@ var lifecycleBreakages = map[string][]breakage{
 		}},
 	},
 	"lifecycle/restart-always": {
-		notRestarted("finished"), notRestarted("crashed"), restartedTwice("killed"), restartedToo("killer"), pid1Replaced,
+		notRestarted("finished"), notRestarted("crashed"), restartedTwice("killed"), restartedToo("killer"), otherPID1,
 	},
 	"lifecycle/restart-on-failure": {
 		notRestarted("crashed"), notRestarted("killed"),
@@ -196,14 +196,14 @@ var lifecycleBreakages = map[string][]breakage{
 		ofContainer("is stopped with them", "killer", func(c *suite.ContainerState) { c.Running = false }),
 	},
 	"lifecycle/liveness-failure-spares-the-siblings": {
-		stuckRunning("unhealthy"), restartedTwice("unhealthy"), restartedToo("killer"), processReplaced("killer"), pid1Replaced,
+		stuckRunning("unhealthy"), restartedTwice("unhealthy"), restartedToo("killer"), processReplaced("killer"), otherPID1,
 	},
 	"lifecycle/out-of-memory": {
-		exitReason("hungry", "Error"), stuckRunning("hungry"), restartedToo("killer"), processReplaced("killer"), pid1Replaced,
+		exitReason("hungry", "Error"), stuckRunning("hungry"), restartedToo("killer"), processReplaced("killer"), otherPID1,
 	},
 	"lifecycle/no-leftovers-however-it-ends": {
-		leftBehind("crashed", childOf("crashed")), leftBehind("finished", childOf("finished")), leftBehind("hungry", childOf("hungry")),
-		leftBehind("unhealthy", childOf("unhealthy")), leftBehind("terminated", childOf("terminated")), stuckRunning("finished"),
+		livesOn("crashed", childOf("crashed")), livesOn("finished", childOf("finished")), livesOn("hungry", childOf("hungry")),
+		livesOn("unhealthy", childOf("unhealthy")), livesOn("terminated", childOf("terminated")), stuckRunning("finished"),
 	},
 	"lifecycle/sandbox-end-restarts-the-pod": {
 		notRestarted("other"), stuckRunning("killer"), exitCode("other", 0), exitReason("other", "ContainerStatusUnknown"),
@@ -213,7 +213,7 @@ var lifecycleBreakages = map[string][]breakage{
 		}},
 	},
 	"lifecycle/new-sandbox-shares": {
-		unseen("killer", "other"), unseen("other", "killer"),
+		seesNoMore("killer", "other"), seesNoMore("other", "killer"),
 		{"one container is not in the new namespace", func(o *suite.Observation) { o.After["other"].Namespaces["pid"]++ }},
 	},
 	"lifecycle/sandbox-end-is-reported": {
@@ -232,7 +232,7 @@ var lifecycleBreakages = map[string][]breakage{
 	},
 	"lifecycle/readiness-probe-shares": {
 		{"the probe sees nothing", func(o *suite.Observation) { o.Before["herald"].Files["/tmp/probe"] = probe.Access{Text: "none\n"} }},
-		noted("the pod does not become ready", "ready", "false"),
+		noteIs("the pod does not become ready", "ready", "false"),
 	},
 	"lifecycle/pre-stop-hook-shares": {
 		logBreaks("drainer", "tells of no signal", func(o *suite.Observation, _ string) string { return o.Markers["terminated"] + "\n" }),
@@ -252,9 +252,9 @@ var lifecycleBreakages = map[string][]breakage{
 		{"the zombie is hidden", func(o *suite.Observation) { hide(o, "stopper", isZombie) }},
 	},
 	"lifecycle/sessions-end-with-the-pod": {
-		noted("the exec session hangs", "session ended", "false"),
-		noted("the terminal hangs", "terminal ended", "false"),
-		noted("the sibling does not see the session", "session seen from stopper", ""),
+		noteIs("the exec session hangs", "session ended", "false"),
+		noteIs("the terminal hangs", "terminal ended", "false"),
+		noteIs("the sibling does not see the session", "session seen from stopper", ""),
 	},
 }
 

@@ -1,0 +1,209 @@
+package cases
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"procns/e2e/internal/probe"
+	"procns/e2e/internal/suite"
+)
+
+// The sandbox's process is terminated.
+
+func sandboxCases() []suite.Case {
+	const (
+		always    = "lifecycle-sandbox.yaml"
+		alone     = "lifecycle-sandbox-isolated.yaml"
+		never     = "lifecycle-sandbox-never.yaml"
+		onFailure = "lifecycle-sandbox-on-failure.yaml"
+	)
+	cases := []suite.Case{
+		{
+			ID:      "lifecycle/sandbox-end-restarts-the-pod",
+			Level:   suite.Extended,
+			Claim:   "SIGTERM to PID 1 ends the sandbox and kills every container with it; kubelet makes a new sandbox, and starts each container again in it.",
+			Source:  kep495 + " (kill 1 signals the infrastructure container and potentially restarts the pod); " + initSignals,
+			Fixture: always,
+			Control: alone,
+			Judge:   hasNewSandbox,
+			Record: func(o suite.Observation) string {
+				var ends []string
+				for _, name := range []string{"killer", "other"} {
+					c := o.AfterPod.Containers[name]
+					ends = append(ends, fmt.Sprintf("%s: %d restarts, the last after exit code %d (%s)", name, c.Restarts, *c.ExitCode, c.ExitReason))
+				}
+				return strings.Join(ends, "; ")
+			},
+		},
+		{
+			ID:      "lifecycle/new-sandbox-shares",
+			Level:   suite.Extended,
+			Claim:   "After its sandbox was replaced, the pod's containers share the new one's PID namespace.",
+			Source:  apiReference + "; " + kep495,
+			Fixture: always,
+			Control: alone,
+			Judge: func(o suite.Observation) error {
+				if err := hasNewSandbox(o); err != nil {
+					return err
+				}
+				return sharesNow(o, "killer", "other")
+			},
+		},
+		{
+			ID:      "lifecycle/sandbox-end-is-reported",
+			Level:   suite.Informational,
+			Claim:   "kubelet reports a sandbox that ended with the event SandboxChanged.",
+			Source:  "kubelet (SyncPod)",
+			Fixture: always,
+			Control: alone,
+			Judge: func(o suite.Observation) error {
+				if _, err := ownBeginning(o, "killer"); err != nil {
+					return err
+				}
+				if !sandboxChanged(o) {
+					return suite.Violation("an event SandboxChanged", fmt.Sprintf("events: %v", o.Events))
+				}
+				return nil
+			},
+		},
+		{
+			ID:      "lifecycle/sandbox-end-with-restart-never",
+			Level:   suite.Extended,
+			Claim:   "With restartPolicy Never, a pod whose sandbox is terminated fails: no container is started again.",
+			Source:  kubeletRestarts + "; kubernetes#141948, #118321 (pods stayed Pending)",
+			Fixture: never,
+			Control: always,
+			Varies:  "restartPolicy",
+			Judge:   sandboxEndFailedPod,
+		},
+		{
+			ID:      "lifecycle/sandbox-end-with-restart-on-failure",
+			Level:   suite.Extended,
+			Claim:   "With restartPolicy OnFailure, a pod whose sandbox is terminated gets a new one, and each container is started again in it.",
+			Source:  kubeletRestarts + "; kubernetes#77544 (pods stayed Pending)",
+			Fixture: onFailure,
+			Control: never,
+			Varies:  "restartPolicy",
+			Judge:   hasNewSandbox,
+		},
+	}
+	for i := range cases {
+		cases[i].Given, cases[i].Act = bothBegan, terminatePID1
+	}
+	return cases
+}
+
+func bothBegan(o suite.Observation) error {
+	_, errKiller := ownBeginning(o, "killer")
+	_, errOther := ownBeginning(o, "other")
+	return errors.Join(errKiller, errOther)
+}
+
+var terminatePID1 = &suite.Act{
+	Name:   "terminate-pid-1",
+	Within: comeback,
+	Do: func(ctx context.Context, pod suite.Hands) error {
+		// The session dies with the namespace: how it ends proves nothing.
+		if _, err := pod.Exec(ctx, "terminate", "killer", "kill", "-TERM", "1"); err != nil {
+			return err
+		}
+		o := pod.Before()
+		if first, ok := began(o, o.Container("killer"), "killer"); ok && first.PID == 1 {
+			return nil // it has no handler for it: the signal is dropped (pid_namespaces(7))
+		}
+		back, failed := restarted("killer", "other"), false
+		_, err := pod.Await(ctx, comeback, "running again, or failed", func(p suite.PodState) bool {
+			failed = p.Phase == "Failed"
+			return failed || back(p)
+		})
+		if err != nil {
+			return err
+		}
+		// kubelet sends its events when it finds the time.
+		return askUntil(ctx, func() (bool, error) {
+			err := pod.Events(ctx)
+			return failed || sandboxChanged(pod.Before()), err
+		})
+	},
+}
+
+func sandboxChanged(o suite.Observation) bool {
+	return slices.ContainsFunc(o.Events, func(e suite.Event) bool { return e.Reason == "SandboxChanged" })
+}
+
+// signalAllowed tells a signal that was refused, by credentials or an LSM, from
+// one that had no effect.
+func signalAllowed(o suite.Observation) error {
+	r := o.Ran["terminate"]
+	if errno := probe.ErrnoOf(r.Stderr); r.Code == 1 && (errno == probe.EPERM || errno == probe.EACCES) {
+		return suite.CannotTell("the container may signal PID 1", r.String(), o.Container("killer"))
+	}
+	return nil
+}
+
+func hasNewSandbox(o suite.Observation) error {
+	if err := errors.Join(bothBegan(o), signalAllowed(o)); err != nil {
+		return err
+	}
+	for _, name := range []string{"killer", "other"} {
+		if err := startedAnew(o, name); err != nil {
+			return err
+		}
+		before, after := o.Container(name), o.AfterIn(name)
+		was, okWas := before.Process(1)
+		is, okIs := after.Process(1)
+		if !okWas || !okIs {
+			return suite.CannotTell("PID 1 before and after", "not seen", before, after)
+		}
+		if was.Identity() == is.Identity() {
+			return suite.Violation("PID 1 is a new process", "it is still "+was.Identity().String(), before, after)
+		}
+	}
+	return nil
+}
+
+// startedAnew demands that a container was killed, and runs again. Where kubelet
+// notices the container's end before the sandbox's, it first tries to start it
+// in the sandbox that is gone: then that attempt (StartError) was the last one to
+// end, and there was one restart more.
+func startedAnew(o suite.Observation, name string) error {
+	if o.AfterPod == nil {
+		return suite.CannotTell("the pod's status after the act", "none")
+	}
+	was, is := o.Pod.Containers[name], o.AfterPod.Containers[name]
+	if is.ExitReason != "StartError" {
+		if err := endedWith(is, name, 137, "Error"); err != nil {
+			return err
+		}
+	}
+	if is.Restarts <= was.Restarts || !is.Running || is.ID == was.ID {
+		return suite.Violation("container "+name+" is started again",
+			fmt.Sprintf("%d restarts before, %d after; running: %v", was.Restarts, is.Restarts, is.Running))
+	}
+	return nil
+}
+
+func sandboxEndFailedPod(o suite.Observation) error {
+	if err := errors.Join(bothBegan(o), signalAllowed(o)); err != nil {
+		return err
+	}
+	if o.AfterPod == nil {
+		return suite.CannotTell("the pod's status after the act", "none")
+	}
+	for _, name := range []string{"killer", "other"} {
+		c := o.AfterPod.Containers[name]
+		if err := endedWith(c, name, 137, "Error"); err != nil {
+			return err
+		}
+		if c.Running || c.Restarts != 0 {
+			return suite.Violation("container "+name+" is not started again", fmt.Sprintf("restarts: %d, running: %v", c.Restarts, c.Running))
+		}
+	}
+	if o.AfterPod.Phase != "Failed" {
+		return suite.Violation("the pod's phase is Failed", o.AfterPod.Phase)
+	}
+	return nil
+}
