@@ -35,6 +35,7 @@ type options struct {
 	timeout   time.Duration
 	parallel  int
 	pods      int
+	starting  int
 	qps       float64
 }
 
@@ -89,9 +90,10 @@ func parseOptions(arguments []string, output io.Writer) (options, error) {
 	flags.Var(&o.archives, "load", "load this image `archive` into the kind cluster's nodes (repeatable)")
 	flags.Var(&o.images, "image", "use another reference for an image of the manifests, `name=reference` (repeatable)")
 	flags.StringVar(&o.reportDir, "report-dir", "_artifacts", "`folder` for the reports; each run makes a folder of its own in it")
-	flags.DurationVar(&o.timeout, "timeout", 2*time.Minute, "longest wait for a pod, or for what a case needs to see first")
+	flags.DurationVar(&o.timeout, "timeout", 5*time.Minute, "longest wait for a pod, or for what a case needs to see first")
 	flags.IntVar(&o.parallel, "parallel", 16, "how many pods are acted on and observed at one time")
-	flags.IntVar(&o.pods, "pods", 24, "how many pods each target runs at one time")
+	flags.IntVar(&o.pods, "pods", 40, "how many pods each target runs at one time")
+	flags.IntVar(&o.starting, "starting", 0, "how many pods start at one time (default 8 for each target, and two for each processor where the nodes are kind's)")
 	flags.Float64Var(&o.qps, "qps", 100, "requests a second to the API server")
 	if err := flags.Parse(arguments); err != nil {
 		if errors.Is(err, flag.ErrHelp) {

@@ -171,7 +171,7 @@ func (c *conformance) preflight(ctx context.Context, config *rest.Config, client
 	c.runner = &suite.Runner{
 		Cluster: c.session, Nodes: own, Cases: c.cases, Targets: targets, Fixtures: fixtures.Read,
 		Placement: suite.Placement{RunID: c.report.ID, Images: c.images},
-		Timeout:   c.timeout, Parallel: c.parallel, AtOnce: c.pods,
+		Timeout:   c.timeout, Parallel: c.parallel, Starting: c.startingAtOnce(len(targets)), AtOnce: c.pods,
 		Evidence: evidence{c.folder, c.log}, Log: c.log.Printf,
 		OnResult: func(r suite.Result) {
 			c.log.Printf("%s: %s: %s %s", r.Target.Name(), r.Case.ID, r.Outcome, r.Reason)
@@ -186,6 +186,19 @@ func (c *conformance) preflight(ctx context.Context, config *rest.Config, client
 		},
 	}
 	return nil
+}
+
+// startingAtOnce is how many pods start at one time. The nodes of a cluster of
+// the suite's own share this machine's processors.
+func (c *conformance) startingAtOnce(targets int) int {
+	if c.starting > 0 {
+		return c.starting
+	}
+	if c.kind != nil {
+		return 2 * runtime.NumCPU()
+	}
+	const each = 8
+	return each * targets
 }
 
 // gateOff creates the documented pod, on servers whose feature gate may be off,

@@ -113,6 +113,7 @@ func (h *hands) Note(name, text string) {
 }
 
 func (h *hands) Await(ctx context.Context, within time.Duration, what string, done func(PodState) bool) (bool, error) {
+	within = h.stage.patience(within)
 	waiting, cancel := context.WithTimeoutCause(ctx, within, fmt.Errorf("not within %s", within))
 	defer cancel()
 	var err error
@@ -162,7 +163,7 @@ func (h *hands) Delete(ctx context.Context, graceSeconds int64, within time.Dura
 	var gone bool
 	var last *corev1.Pod
 	var err error
-	h.stage.rest(func() { gone, last, err = h.cluster().Delete(ctx, h.stage.pod, graceSeconds, within) })
+	h.stage.rest(func() { gone, last, err = h.cluster().Delete(ctx, h.stage.pod, graceSeconds, h.stage.patience(within)) })
 	if err != nil {
 		return err
 	}
@@ -203,6 +204,7 @@ func (h *hands) Copy(ctx context.Context, name string, share bool) error {
 }
 
 func (h *hands) Find(ctx context.Context, name, what string, within time.Duration, chosen func(PodState) bool) (bool, error) {
+	within = h.stage.patience(within)
 	waiting, cancel := context.WithTimeoutCause(ctx, within, fmt.Errorf("not within %s", within))
 	defer cancel()
 	var pod *corev1.Pod

@@ -70,9 +70,11 @@ type Runner struct {
 	Placement
 	// Timeout bounds each wait of a stage: for the pod, for a precondition.
 	Timeout time.Duration
-	// Parallel bounds how many stages act and observe at one time, and AtOnce how
-	// many pods each target has at one time: a node takes 110, unless told otherwise.
+	// Parallel bounds how many stages act and observe at one time, Starting how
+	// many pods start at one time, and AtOnce how many each target has at one
+	// time: a node takes 110, unless told otherwise.
 	Parallel int
+	Starting int
 	AtOnce   int
 	Evidence EvidenceSink
 	Log      func(format string, args ...any)
@@ -95,10 +97,10 @@ type EvidenceSink interface {
 // the order of the targets and the cases.
 func (r *Runner) Run(ctx context.Context) []Result {
 	results := make([][]Result, len(r.Targets))
-	slots := make(chan struct{}, max(1, r.Parallel))
+	limits := limits{acting: make(chan struct{}, max(1, r.Parallel)), starting: make(chan struct{}, max(1, r.Starting))}
 	var wg sync.WaitGroup
 	for i, target := range r.Targets {
-		wg.Go(func() { results[i] = r.runTarget(ctx, target, slots) })
+		wg.Go(func() { results[i] = r.runTarget(ctx, target, limits) })
 	}
 	wg.Wait()
 	var all []Result
@@ -108,14 +110,18 @@ func (r *Runner) Run(ctx context.Context) []Result {
 	return all
 }
 
-func (r *Runner) runTarget(ctx context.Context, target Target, slots chan struct{}) []Result {
+// limits are what all targets have in common: places to act in, and to start a
+// pod in.
+type limits struct{ acting, starting chan struct{} }
+
+func (r *Runner) runTarget(ctx context.Context, target Target, limits limits) []Result {
 	started := time.Now()
 	stages := map[stageKey]*stage{}
 	var order []*stage
 	use := func(file string, act *Act, submit Submission, await *Await) *stage {
 		key := stageKey{file, act, submit}
 		if stages[key] == nil {
-			stages[key] = &stage{runner: r, key: key, target: target, slots: slots, done: make(chan struct{}), settled: make(chan struct{})}
+			stages[key] = &stage{runner: r, key: key, target: target, limits: limits, done: make(chan struct{}), settled: make(chan struct{})}
 			order = append(order, stages[key])
 		}
 		if await != nil {

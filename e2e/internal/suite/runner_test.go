@@ -130,7 +130,7 @@ func run(t *testing.T, b *bench, targets []Target, cases ...Case) []Result {
 	t.Helper()
 	runner := &Runner{
 		Cluster: b, Cases: cases, Targets: targets, Fixtures: manifestFor, Placement: Placement{RunID: "test"},
-		Timeout: 50 * time.Millisecond, Parallel: 1, Evidence: noEvidence{}, Log: t.Logf,
+		Timeout: 50 * time.Millisecond, Parallel: 1, Starting: 1, Evidence: noEvidence{}, Log: t.Logf,
 		OnResult: func(Result) {}, OnReady: func(Target, string, time.Duration) {}, Skip: func(Case) string { return "" },
 	}
 	return runner.Run(t.Context())

@@ -42,10 +42,10 @@ type stage struct {
 	runner *Runner
 	key    stageKey
 	target Target
-	slots  chan struct{}
-	await  *Await
-	cases  []expectation
-	after  []*stage // controls whose effect must have shown first
+	limits
+	await *Await
+	cases []expectation
+	after []*stage // controls whose effect must have shown first
 	// disruption is shared with the other pods of the same act on the node.
 	disruption *disruption
 	// neighbours are observed first: what they run is looked for.
@@ -58,6 +58,7 @@ type stage struct {
 	done        chan struct{} // closed when observation and err are final
 	observation Observation
 	err         error
+	ready       time.Duration // what the pod took from its creation until it was ready
 	// settled is closed when the act's effect showed, after took.
 	settled chan struct{}
 	took    time.Duration
@@ -120,8 +121,8 @@ func (s *stage) retire(ctx context.Context) {
 // rest gives the stage's place to another one while it waits for something that
 // takes its time.
 func (s *stage) rest(wait func()) {
-	<-s.slots
-	defer func() { s.slots <- struct{}{} }()
+	<-s.acting
+	defer func() { s.acting <- struct{}{} }()
 	wait()
 }
 
@@ -148,16 +149,44 @@ func (s *stage) perform(ctx context.Context) error {
 	if s.key.submit.Dry() {
 		return s.submit(ctx)
 	}
-	applied := time.Now()
-	stored, err := s.runner.Cluster.Create(ctx, placed)
+	pod, err := s.start(ctx)
 	if err != nil {
 		return err
+	}
+	if s.key.submit == Stored {
+		s.acting <- struct{}{}
+		defer func() { <-s.acting }()
+		return s.act(ctx, pod)
+	}
+
+	for _, n := range s.neighbours {
+		<-n.done
+	}
+	s.acting <- struct{}{}
+	defer func() { <-s.acting }()
+	if err := s.observeUntilGiven(ctx, pod); err != nil {
+		return err
+	}
+	if s.key.act == nil {
+		return nil
+	}
+	return s.act(ctx, pod)
+}
+
+// start creates the pod and waits until it is settled.
+func (s *stage) start(ctx context.Context) (*corev1.Pod, error) {
+	s.starting <- struct{}{}
+	defer func() { <-s.starting }()
+	applied := time.Now()
+	stored, err := s.runner.Cluster.Create(ctx, s.placed)
+	if err != nil {
+		return nil, err
 	}
 	s.pod = stored.Name // a workload names its pods itself
 	s.observation.Pod = StateOf(stored)
 	s.runner.Evidence.Save(s.folder(), "pod.json", stored)
 	if s.key.submit == Stored {
-		return s.act(ctx, stored)
+		return stored, nil
 	}
 
 	waiting, cancel := context.WithTimeoutCause(ctx, s.runner.Timeout, fmt.Errorf("not within %s", s.runner.Timeout))
@@ -168,33 +197,27 @@ func (s *stage) perform(ctx context.Context) error {
 	}
 	pod, err := s.runner.Cluster.Await(waiting, s.pod, what, done)
 	if err != nil {
-		return err
+		return pod, err
 	}
-	s.runner.OnReady(s.target, s.key.file, time.Since(applied))
+	s.ready = time.Since(applied)
+	s.runner.OnReady(s.target, s.key.file, s.ready)
 	if ephemeral := s.ephemeral(); len(ephemeral) > 0 {
 		if pod, err = s.addEphemeral(waiting, pod, ephemeral); err != nil {
-			return err
+			return pod, err
 		}
 		s.runner.Evidence.Save(s.folder(), "pod.json", pod)
 	}
 	s.observation.Pod = StateOf(pod)
-	if changed := Rewritten(placed.Pod, pod); changed != "" {
-		return fmt.Errorf("the server did not store the pod as it was sent, an admission webhook may have rewritten it: %s", changed)
+	if changed := Rewritten(s.placed.Pod, pod); changed != "" {
+		return pod, fmt.Errorf("the server did not store the pod as it was sent, an admission webhook may have rewritten it: %s", changed)
 	}
-
-	for _, n := range s.neighbours {
-		<-n.done
-	}
-	s.slots <- struct{}{}
-	defer func() { <-s.slots }()
-	if err := s.observeUntilGiven(ctx, pod); err != nil {
-		return err
-	}
-	if s.key.act == nil {
-		return nil
-	}
-	return s.act(ctx, pod)
+	return pod, nil
 }
+
+// patience is how long to wait for something that a healthy node does within the
+// given time. A node so busy that the pod took long to be ready gets as much
+// again three times over: being slow is no behaviour that is judged here.
+func (s *stage) patience(within time.Duration) time.Duration { return max(within, 3*s.ready) }
 
 // submit has the API server admit the manifest, and stores nothing.
 func (s *stage) submit(ctx context.Context) error {
@@ -207,6 +230,8 @@ func (s *stage) submit(ctx context.Context) error {
 	if s.key.act == nil {
 		return nil
 	}
+	s.acting <- struct{}{}
+	defer func() { <-s.acting }()
 	return s.act(ctx, nil)
 }
 
@@ -270,7 +295,7 @@ func (s *stage) act(ctx context.Context, pod *corev1.Pod) error {
 	if err := s.waitForControls(ctx, began); err != nil {
 		return err
 	}
-	deadline := time.Now().Add(act.Within)
+	deadline := time.Now().Add(s.patience(act.Within))
 	for {
 		after, err := s.observe(ctx, pod, "after", act.Sees)
 		if err != nil {
@@ -309,7 +334,7 @@ func (s *stage) carryOut(ctx context.Context, with *hands) error {
 
 // reachAgain waits until every container of a disrupted pod can be looked into.
 func (s *stage) reachAgain(ctx context.Context, pod *corev1.Pod) error {
-	deadline := time.Now().Add(s.key.act.Within)
+	deadline := time.Now().Add(s.patience(s.key.act.Within))
 	for {
 		after, err := s.observe(ctx, pod, "between", nil)
 		if err != nil {
