@@ -27,6 +27,7 @@ func All() []suite.Case {
 		initCases(),
 		sidecarCases(),
 		ephemeralCases(),
+		debugCases(),
 		neighboursCases(),
 		securityCases(),
 		stressCases(),

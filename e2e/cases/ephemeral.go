@@ -1,8 +1,411 @@
 package cases
 
-import "procns/e2e/internal/suite"
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
 
-// ephemeralCases state that ephemeral containers, exec and copies for debugging share the namespace.
+	"procns/e2e/internal/probe"
+	"procns/e2e/internal/suite"
+)
+
+// The manifest with ephemeral containers, and its twin.
+const (
+	withEphemeral         = "ephemeral.yaml"
+	withEphemeralIsolated = "ephemeral-isolated.yaml"
+	withExited            = "ephemeral-exited.yaml"
+)
+
+// targetReference says what a target does, and what there is without one.
+const targetReference = "API reference, EphemeralContainer.targetContainerName"
+
+// ephemeralCases state that ephemeral containers, which are added to a pod that
+// runs, are in its namespace.
 func ephemeralCases() []suite.Case {
-	return []suite.Case{}
+	cases := []suite.Case{
+		{
+			ID:     "ephemeral/every-ordered-pair",
+			Level:  suite.Core,
+			Claim:  "An ephemeral container sees the processes of all containers of the pod, and they see its process.",
+			Source: apiReference + " (all of the containers in a pod); " + targetReference + " (without one: the namespaces of the Pod spec)",
+			Judge:  seesAllFrom("debugger"),
+		},
+		{
+			ID:     "ephemeral/not-pid-1",
+			Level:  suite.Core,
+			Claim:  "An ephemeral container is in the pod's one PID namespace, and its first process is not PID 1.",
+			Source: apiReference + " (the first process in each container will not be assigned PID 1)",
+			Judge:  joinsAs("debugger"),
+		},
+		{
+			ID:     "ephemeral/target-makes-no-difference",
+			Level:  suite.Extended,
+			Claim:  "An ephemeral container with a target sees all containers of the pod as well: its target is in the namespace that they share.",
+			Source: targetReference + "; kubelet applies a target to pods that do not share only",
+			Judge: func(o suite.Observation) error {
+				if err := seesAllFrom("targeted")(o); err != nil {
+					return err
+				}
+				return joinsAs("targeted")(o)
+			},
+		},
+		{
+			ID:     "ephemeral/hangup-replaces-workers",
+			Level:  suite.Extended,
+			Claim:  "SIGHUP from an ephemeral container gives nginx new workers.",
+			Source: onConfiguring + ", signalling other containers; KEP-277",
+			Judge:  hangUpReloaded("debugger"),
+		},
+		{
+			ID:     "ephemeral/nginx-conf",
+			Level:  suite.Extended,
+			Claim:  "An ephemeral container with SYS_PTRACE reads nginx's configuration through /proc/PID/root.",
+			Source: onConfiguring + ", /proc/$pid/root; " + ptraceRule,
+			Judge:  debuggerReadsConfiguration,
+			Record: func(o suite.Observation) string { return "SHA-256 " + o.Container("nginx").Files[nginxConf].SHA256() },
+		},
+	}
+	for i := range cases {
+		cases[i].Fixture, cases[i].Control = withEphemeral, withEphemeralIsolated
+	}
+	// The other way about: what a target is for.
+	apart := []suite.Case{
+		{
+			ID:     "ephemeral/isolated-target-alone",
+			Level:  suite.Extended,
+			Claim:  "In a pod that does not share, an ephemeral container with a target is in its target's PID namespace: the target's first process is PID 1, and no other container is to be seen.",
+			Source: targetReference,
+			Judge:  targetAlone,
+		},
+		{
+			ID:     "ephemeral/isolated-itself-alone",
+			Level:  suite.Extended,
+			Claim:  "In a pod that does not share, an ephemeral container without a target is PID 1 of a namespace of its own, and sees no other container.",
+			Source: targetReference + " (without one: the namespaces of the Pod spec); " + apiReference + " (default false)",
+			Judge:  itselfAlone,
+		},
+	}
+	for i := range apart {
+		apart[i].Fixture, apart[i].Control = withEphemeralIsolated, withEphemeral
+	}
+	cases = append(cases, apart...)
+	for i := range cases {
+		cases[i].Given = nginxServing
+		cases[i].Read = []string{nginxConf}
+		cases[i].Act = hangUpFromDebugger
+	}
+	exited := []suite.Case{
+		{
+			ID:      "ephemeral/exited-target",
+			Level:   suite.Extended,
+			Claim:   "An ephemeral container whose target has ended starts, and sees the container that still runs.",
+			Source:  targetReference + "; kubelet applies a target to pods that do not share only",
+			Control: "ephemeral-exited-isolated.yaml",
+			Judge:   debugsTheExited,
+		},
+		{
+			ID:      "ephemeral/unknown-target-refused",
+			Level:   suite.Extended,
+			Claim:   "An ephemeral container whose target is no container of the pod is refused.",
+			Source:  targetReference + " (the name of the container from PodSpec that this ephemeral container targets)",
+			Control: "ephemeral-exited-helper.yaml",
+			Varies:  "name",
+			Judge:   unknownTargetRefused,
+			Record:  func(o suite.Observation) string { return o.Answers["unknown"].String() },
+		},
+	}
+	for i := range exited {
+		exited[i].Fixture = withExited
+		exited[i].Await = crashedBeside
+		exited[i].Act = targetTheExited
+	}
+	cases = append(cases, exited...)
+	for i := range cases {
+		cases[i].MinVersion = "1.25" // the first in which ephemeral containers are stable
+	}
+	return cases
+}
+
+// hangUpFromDebugger is the page's signal, sent from the ephemeral container.
+var hangUpFromDebugger = &suite.Act{
+	Name:   "hang-up",
+	Within: 30 * time.Second,
+	Sees:   []string{"nginx"},
+	Do: func(ctx context.Context, pod suite.Hands) error {
+		m, ok := master(pod.Before().Container("debugger"))
+		if !ok {
+			return nil // the judges say that it is not to be seen
+		}
+		if _, err := pod.Exec(ctx, "hangup", "debugger", "kill", "-HUP", strconv.Itoa(m.PID)); err != nil {
+			return err
+		}
+		_, err := pod.Exec(ctx, "http", "debugger", "wget", "-q", "-O", "/dev/null", "http://127.0.0.1/")
+		return err
+	},
+}
+
+// joinsAs demands of an ephemeral container that it is in the namespace of the
+// containers that were there before, and not as PID 1.
+func joinsAs(name string) func(suite.Observation) error {
+	return func(o suite.Observation) error {
+		first, err := ownProcess(o, name, name)
+		if err != nil {
+			return err
+		}
+		for _, other := range []string{"nginx", "app"} {
+			if err := sameNamespace(o.Container(name), o.Container(other)); err != nil {
+				return err
+			}
+		}
+		if first.PID == 1 || first.PPID != 0 {
+			return suite.Violation(
+				fmt.Sprintf("the first process of %s has a PID other than 1, and its parent outside the namespace (PPID 0)", name),
+				fmt.Sprintf("PID %d, PPID %d", first.PID, first.PPID), o.Container(name))
+		}
+		return nil
+	}
+}
+
+// seesAllFrom demands of an ephemeral container that it sees nginx's master and
+// the process of every other container, and that they see its own.
+func seesAllFrom(name string) func(suite.Observation) error {
+	return func(o suite.Observation) error {
+		if _, err := masterSeenFrom(o, name); err != nil {
+			return err
+		}
+		for _, other := range []string{"app", "debugger", "targeted"} {
+			if other == name {
+				continue
+			}
+			if _, err := markedProcess(o, other, other, name); err != nil {
+				return err
+			}
+			if _, err := markedProcess(o, name, name, other); err != nil {
+				return err
+			}
+		}
+		_, err := markedProcess(o, name, name, "nginx")
+		return err
+	}
+}
+
+func debuggerReadsConfiguration(o suite.Observation) error {
+	own := o.Container("nginx").Files[nginxConf]
+	if !own.OK() || own.Text == "" {
+		return suite.CannotTell(nginxConf+" in nginx's own container", describeAccess(own), o.Container("nginx"))
+	}
+	seen, err := masterSeenFrom(o, "debugger")
+	if err != nil {
+		return err
+	}
+	if got := seen.Files[nginxConf]; !got.OK() || got.SHA256() != own.SHA256() {
+		return suite.Violation(fmt.Sprintf("/proc/%d/root%s has the SHA-256 %s", seen.PID, nginxConf, own.SHA256()),
+			describeAccess(got), o.Container("debugger"))
+	}
+	return nil
+}
+
+// targetAlone needs every container to see its own process: only then does it
+// say something that another does not.
+func targetAlone(o suite.Observation) error {
+	nginx, targeted := o.Container("nginx"), o.Container("targeted")
+	m, ok := master(nginx)
+	if !ok {
+		return suite.CannotTell("nginx's master process in its own container", "none", nginx)
+	}
+	if _, err := ownProcess(o, "targeted", "targeted"); err != nil {
+		return err
+	}
+	if err := sameNamespace(targeted, nginx); err != nil {
+		return err
+	}
+	if first, _ := targeted.Process(1); first.Identity() != m.Identity() {
+		return suite.Violation("the container whose target is nginx sees nginx's master as PID 1", "PID 1 is "+first.Command(), targeted, nginx)
+	}
+	return seesNone(o, "targeted", "app", "debugger")
+}
+
+func itselfAlone(o suite.Observation) error {
+	own, err := ownProcess(o, "debugger", "debugger")
+	if err != nil {
+		return err
+	}
+	debugger := o.Container("debugger")
+	if own.PID != 1 {
+		return suite.Violation("the ephemeral container's first process is PID 1", fmt.Sprintf("it is PID %d", own.PID), debugger)
+	}
+	if m, ok := master(debugger); ok {
+		return suite.Violation("the ephemeral container does not see nginx", fmt.Sprintf("it sees its PID %d", m.PID), debugger)
+	}
+	return seesNone(o, "debugger", "app", "targeted")
+}
+
+// seesNone demands that a container neither sees the named others nor shares a
+// namespace with them.
+func seesNone(o suite.Observation, from string, others ...string) error {
+	s := o.Container(from)
+	for _, other := range others {
+		if _, err := ownProcess(o, other, other); err != nil {
+			return err
+		}
+		if p, ok := s.Find(carrying(o, other)); ok {
+			return suite.Violation(fmt.Sprintf("container %s does not see container %s", from, other), fmt.Sprintf("it sees its PID %d", p.PID), s)
+		}
+		if s.Namespaces["pid"] == o.Container(other).Namespaces["pid"] {
+			return suite.Violation(fmt.Sprintf("containers %s and %s have different PID namespaces", from, other), "they share one", s, o.Container(other))
+		}
+	}
+	return nil
+}
+
+// crashedBeside: the container app runs, and the other one is over.
+var crashedBeside = &suite.Await{
+	Name: "settled (one container running, the other over)",
+	Done: func(p suite.PodState) bool {
+		_, over := exitedContainer(p)
+		return p.Containers["app"].Running && over
+	},
+}
+
+// exitedContainer is the container that has ended for good.
+func exitedContainer(p suite.PodState) (string, bool) {
+	for _, name := range slices.Sorted(maps.Keys(p.Containers)) {
+		if c := p.Containers[name]; !c.Running && c.Waiting == "" && c.ExitCode != nil && c.Kind == "" {
+			return name, true
+		}
+	}
+	return "", false
+}
+
+// targetTheExited asks for an ephemeral container whose target does not exist,
+// as a trial, and adds one whose target has ended.
+var targetTheExited = &suite.Act{
+	Name:   "target-the-exited",
+	Within: 30 * time.Second,
+	Do: func(ctx context.Context, pod suite.Hands) error {
+		marker := "marker" + probe.RandomHex(10)
+		pod.Note("late", marker)
+		if _, err := addEphemeral(ctx, pod, "unknown", "helper", marker, true); err != nil {
+			return err
+		}
+		target, ok := exitedContainer(pod.Before().Pod)
+		if !ok {
+			return nil // the judge says so
+		}
+		added, err := addEphemeral(ctx, pod, "late", target, marker, false)
+		if err != nil || !added.Accepted() {
+			return err
+		}
+		running := func(p suite.PodState) bool { return p.Containers["late"].Running }
+		refused := func(p suite.PodState) bool { return strings.HasSuffix(p.Containers["late"].Waiting, "Error") }
+		if _, err := pod.Await(ctx, time.Minute, "started, or refused by the runtime", func(p suite.PodState) bool { return running(p) || refused(p) }); err != nil {
+			return err
+		}
+		// kubelet tries again after 10 to 15 seconds: a node that was busy gets its
+		// second chance. Where the runtime will not have the target, this passes in vain.
+		_, err = pod.Await(ctx, 20*time.Second, "running", running)
+		return err
+	},
+}
+
+// addEphemeral requests one more ephemeral container of the image of app, and
+// records the answer under the container's name.
+func addEphemeral(ctx context.Context, pod suite.Hands, name, target, marker string, trial bool) (suite.Answer, error) {
+	app, err := firstContainer(pod.Manifest())
+	if err != nil {
+		return suite.Answer{}, err
+	}
+	body, err := json.Marshal(map[string]any{"spec": map[string]any{"ephemeralContainers": []any{map[string]any{
+		"name": name, "targetContainerName": target,
+		"image": app["image"], "imagePullPolicy": app["imagePullPolicy"],
+		"command": []string{"sh", "-c", "while :; do sleep 3600; done", marker},
+	}}}})
+	if err != nil {
+		return suite.Answer{}, err
+	}
+	query := map[string]string{}
+	if trial {
+		query["dryRun"] = "All"
+	}
+	return pod.Request(ctx, name, suite.Request{
+		Verb: "PATCH", Path: "pods/" + pod.Before().Pod.Name + "/ephemeralcontainers", Query: query,
+		ContentType: "application/strategic-merge-patch+json", Body: body,
+	})
+}
+
+func firstContainer(manifest map[string]any) (map[string]any, error) {
+	spec, _ := manifest["spec"].(map[string]any)
+	containers, _ := spec["containers"].([]any)
+	if len(containers) > 0 {
+		if c, ok := containers[0].(map[string]any); ok {
+			return c, nil
+		}
+	}
+	return nil, fmt.Errorf("the manifest has no container: %v", manifest)
+}
+
+func debugsTheExited(o suite.Observation) error {
+	target, ok := exitedContainer(o.Pod)
+	if !ok {
+		return suite.CannotTell("a container that has ended", "none has")
+	}
+	if answer := o.Answers["late"]; !answer.Accepted() {
+		if !answer.Refused() {
+			return suite.CannotTell("the server's answer to an ephemeral container whose target has ended", answer.String())
+		}
+		return suite.Violation("the server takes an ephemeral container whose target, "+target+", has ended", answer.String())
+	}
+	if o.AfterPod == nil {
+		return suite.CannotTell("the pod's status after the ephemeral container was added", "none")
+	}
+	if late := o.AfterPod.Containers["late"]; !late.Running {
+		return suite.Violation("the ephemeral container whose target, "+target+", has ended starts",
+			"it does not: "+describeWaiting(late), o.AfterIn("app"))
+	}
+	// The second snapshots, with the marker of the container that was added.
+	after := suite.Observation{Before: o.After, Markers: map[string]string{"app": o.Markers["app"], "late": o.Notes["late"]}}
+	for _, pair := range [][2]string{{"app", "late"}, {"late", "app"}} {
+		if _, err := markedProcess(after, pair[0], pair[0], pair[1]); err != nil {
+			return err
+		}
+	}
+	if err := sameNamespace(after.Container("late"), after.Container("app")); err != nil {
+		return err
+	}
+	if first, _ := after.Container("late").Find(carrying(after, "late")); first.PID == 1 {
+		return suite.Violation("the ephemeral container's first process is not PID 1", "it is", after.Container("late"))
+	}
+	return nil
+}
+
+func describeWaiting(c suite.ContainerState) string {
+	switch {
+	case c.Waiting != "":
+		return "it waits (" + c.Waiting + ")"
+	case c.ExitCode != nil:
+		return describeExit(c)
+	}
+	return "it has no status"
+}
+
+func unknownTargetRefused(o suite.Observation) error {
+	// The same request with a known target is the witness that nothing else about
+	// it is refused.
+	if known := o.Answers["late"]; !known.Accepted() {
+		return suite.CannotTell("the server takes an ephemeral container with a target that exists", known.String())
+	}
+	answer := o.Answers["unknown"]
+	if answer.Code == 0 || answer.Code >= 500 {
+		return suite.CannotTell("the server's answer to an ephemeral container with an unknown target", answer.String())
+	}
+	const unprocessable = 422
+	if answer.Code != unprocessable || !strings.Contains(answer.Message, "targetContainerName") {
+		return suite.Violation("HTTP 422, because of targetContainerName", answer.String())
+	}
+	return nil
 }

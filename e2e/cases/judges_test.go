@@ -182,6 +182,7 @@ var breakagesByArea = []map[string][]breakage{
 	initBreakages,
 	sidecarBreakages,
 	ephemeralBreakages,
+	debugBreakages,
 	neighboursBreakages,
 	securityBreakages,
 	stressBreakages,

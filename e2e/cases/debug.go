@@ -1,0 +1,251 @@
+package cases
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"time"
+
+	"procns/e2e/internal/probe"
+	"procns/e2e/internal/suite"
+)
+
+// debugCases state what the tools of debugging find: copies of a pod, as kubectl
+// debug makes them, and a shell that is attached to more than once.
+func debugCases() []suite.Case {
+	const copies = "Kubernetes documentation, “Debug Running Pods”, Debugging using a copy of the Pod; kubectl debug --share-processes"
+	const attached = onConfiguring + ", step 2 (kubectl attach); "
+	return []suite.Case{
+		{
+			ID:      "debug/copy-shares",
+			Level:   suite.Extended,
+			Claim:   "A copy for debugging that is made with --share-processes shares its process namespace, although the original does not.",
+			Source:  copies,
+			Fixture: markersIsolated,
+			Control: markers,
+			Act:     copyReversed,
+			Judge:   copyShares,
+		},
+		{
+			ID:      "debug/copy-does-not-share",
+			Level:   suite.Extended,
+			Claim:   "A copy for debugging that is made with --share-processes=false does not share its process namespace, although the original does.",
+			Source:  copies,
+			Fixture: markers,
+			Control: markersIsolated,
+			Act:     copyReversed,
+			Judge:   copyDoesNotShare,
+		},
+		{
+			ID:      "debug/attach-again",
+			Level:   suite.Extended,
+			Claim:   "Detaching leaves the shell running: attached again, the same process answers, which is the one that nginx's container sees.",
+			Source:  attached + "API reference, Container.stdin and stdinOnce",
+			Fixture: documented,
+			Control: isolated,
+			Given:   nginxServing,
+			Act:     attachAgain,
+			Judge:   sameShellAnswers,
+			Record:  func(o suite.Observation) string { return "the shell is PID " + o.Notes["first"] },
+		},
+		{
+			ID:      "debug/exit-gives-a-new-shell",
+			Level:   suite.Extended,
+			Claim:   "Typing exit ends the shell container with code 0; kubelet starts it again in the same namespace, where nginx's container sees the new shell.",
+			Source:  attached + "Kubernetes documentation, “Pod Lifecycle”, Container restart policy",
+			Fixture: documented,
+			Control: isolated,
+			Given:   nginxServing,
+			Act:     attachAgain,
+			Judge:   newShellSeen,
+		},
+	}
+}
+
+// copyReversed makes a copy in which the field says the opposite.
+var copyReversed = &suite.Act{
+	Name: "copy",
+	Ends: true, // the original stays as it was
+	Do: func(ctx context.Context, pod suite.Hands) error {
+		return pod.Copy(ctx, "reversed", pod.Before().Pod.Sharing != "true")
+	},
+}
+
+// reversed is the observation of the copy.
+func reversed(o suite.Observation, sharing string) (suite.Observation, error) {
+	made, ok := o.Copies["reversed"]
+	if !ok {
+		return made, suite.CannotTell("a copy of the pod", "there is none")
+	}
+	if made.Pod.Sharing != sharing {
+		return made, suite.Violation("the copy is stored with shareProcessNamespace "+sharing, "it is stored with "+made.Pod.Sharing)
+	}
+	return made, nil
+}
+
+// Both judges look at the original first: a copy of a pod that is like it anyway
+// proves nothing about the flag.
+
+func copyShares(o suite.Observation) error {
+	if err := eachAlone(o); err != nil {
+		return err
+	}
+	made, err := reversed(o, "true")
+	if err != nil {
+		return err
+	}
+	for _, judge := range []func(suite.Observation) error{everyPairVisible, onePIDNamespace, firstProcessesAreNotPID1} {
+		if err := judge(made); err != nil {
+			return err
+		}
+	}
+	names, err := marked(made)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if _, err := markedProcess(made, name, name, suite.DebugContainer); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func copyDoesNotShare(o suite.Observation) error {
+	if err := everyPairVisible(o); err != nil {
+		return err
+	}
+	made, err := reversed(o, "false")
+	if err != nil {
+		return err
+	}
+	if err := eachAlone(made); err != nil {
+		return err
+	}
+	names, err := marked(made)
+	if err != nil {
+		return err
+	}
+	if s := made.Container(suite.DebugContainer); s.Failure != "" {
+		return suite.CannotTell("what the container for debugging sees", s.Failure)
+	}
+	return seesNone(made, suite.DebugContainer, names...)
+}
+
+// attachAgain talks to the shell twice, with a detachment between, and ends it
+// the third time.
+var attachAgain = &suite.Act{
+	Name:   "attach-again",
+	Within: time.Minute,
+	Do: func(ctx context.Context, pod suite.Hands) error {
+		for _, name := range []string{"first", "second"} {
+			err := pod.Attach(ctx, "shell", func(t *probe.Terminal) error {
+				identity, err := askShell(t)
+				pod.Note(name, identity)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+		}
+		err := pod.Attach(ctx, "shell", func(t *probe.Terminal) error {
+			if err := t.Type("exit\n"); err != nil {
+				return err
+			}
+			// The terminal closes with the shell.
+			if shown, err := t.Await(0, reply, "end of the shell", func(string) bool { return false }); !errors.Is(err, io.EOF) {
+				return fmt.Errorf("after exit the terminal is open, and showed %q: %w", shown, err)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		restarts := pod.Before().Pod.Containers["shell"].Restarts
+		_, err = pod.Await(ctx, time.Minute, "running its new shell", func(p suite.PodState) bool {
+			c := p.Containers["shell"]
+			return c.Running && c.Restarts > restarts
+		})
+		return err
+	},
+}
+
+// askShell has a shell print its own line of stat, and returns its PID and start
+// time. The dollar keeps the typed line, which the terminal shows as well, apart.
+func askShell(t *probe.Terminal) (string, error) {
+	if err := t.Type("read -r me </proc/self/stat; echo \"I am $me.\"\n"); err != nil {
+		return "", err
+	}
+	answer := regexp.MustCompile(`I am ([0-9]+ \([^\n]*)\.\n`)
+	shown, err := t.Await(0, reply, "answer of the shell", answer.MatchString)
+	if err != nil {
+		return "", err
+	}
+	p, err := parseStat(answer.FindStringSubmatch(shown)[1])
+	if err != nil {
+		return "", err
+	}
+	return p.Identity().String(), nil
+}
+
+// shellIn is the first process of the container shell, which has its parent
+// outside, as the named container sees it.
+func shellIn(s *probe.Snapshot) (probe.Process, bool) {
+	return s.Find(func(p probe.Process) bool { return p.PPID == 0 && p.Comm == "sh" })
+}
+
+func sameShellAnswers(o suite.Observation) error {
+	shell, nginx := o.Container("shell"), o.Container("nginx")
+	own, ok := shellIn(shell)
+	if !ok {
+		return suite.CannotTell("the shell in its own container", "none", shell)
+	}
+	first, second := o.Notes["first"], o.Notes["second"]
+	if first == "" || second == "" {
+		return suite.CannotTell("the shell answers both times", fmt.Sprintf("it answered %q and %q", first, second))
+	}
+	if first != own.Identity().String() || second != first {
+		return suite.Violation("the shell, PID "+own.Identity().String()+", answers both times",
+			"there answered PID "+first+" and, attached again, PID "+second, shell)
+	}
+	if seen, ok := nginx.Process(own.PID); !ok || seen.Identity() != own.Identity() {
+		return suite.Violation("nginx's container sees the shell that answers, PID "+own.Identity().String(), "it does not", nginx, shell)
+	}
+	return nil
+}
+
+func newShellSeen(o suite.Observation) error {
+	old, ok := shellIn(o.Container("shell"))
+	if !ok {
+		return suite.CannotTell("the shell in its own container", "none", o.Container("shell"))
+	}
+	if o.AfterPod == nil {
+		return suite.CannotTell("the pod's status after exit", "none")
+	}
+	was, is := o.Pod.Containers["shell"], o.AfterPod.Containers["shell"]
+	if is.Restarts != was.Restarts+1 || !is.Running || is.ExitCode == nil || *is.ExitCode != 0 {
+		return suite.Violation("the shell container ended with code 0 and was started again once",
+			fmt.Sprintf("%s; restarts: %d before, %d after; running: %v", describeExit(is), was.Restarts, is.Restarts, is.Running))
+	}
+	shell, nginx := o.AfterIn("shell"), o.AfterIn("nginx")
+	now, ok := shellIn(shell)
+	if !ok {
+		return suite.CannotTell("the new shell in its own container", "none", shell)
+	}
+	if now.Identity() == old.Identity() {
+		return suite.Violation("another shell than PID "+old.Identity().String(), "it is the same", shell)
+	}
+	if seen, ok := nginx.Process(now.PID); !ok || seen.Identity() != now.Identity() {
+		return suite.Violation("nginx's container sees the new shell, PID "+now.Identity().String(), "it does not", nginx, shell)
+	}
+	if seen, ok := nginx.Process(old.PID); ok && seen.Identity() == old.Identity() {
+		return suite.Violation("the old shell, PID "+old.Identity().String()+", is gone", "nginx's container sees it, in state "+seen.State, nginx)
+	}
+	if err := sameNamespace(o.Container("nginx"), shell); err != nil {
+		return err
+	}
+	// nginx itself must not have noticed.
+	return workersUntouched(o)
+}
