@@ -74,10 +74,10 @@ var controllersBreakages = map[string][]breakage{
 	"controllers/job-completes": {
 		ended("one", 137), ended("two", 1),
 		{"the pod never ends", func(o *suite.Observation) {
-			o.AfterPod.Phase = "Running"
+			o.AfterPod.Phase, o.Answers = "Running", nil
 		}},
 		{"a container runs on", func(o *suite.Observation) {
-			o.AfterPod.Containers["two"] = suite.ContainerState{Running: true}
+			o.AfterPod.Containers["two"], o.Answers = suite.ContainerState{Running: true}, nil
 		}},
 		{"the Job runs on", func(o *suite.Observation) { o.Answers["job"] = suite.Answer{Code: 200} }},
 		{"the Job fails", func(o *suite.Observation) { o.Answers["job"] = suite.Answer{Code: 200, Body: "Failed"} }},
