@@ -60,6 +60,7 @@ func askedOfRuntime(id, mode, meaning, fixture, control, varies string) suite.Ca
 			}
 			return nil
 		},
+		Record: func(o suite.Observation) string { return "crictl inspectp: " + strings.TrimSpace(o.Ran["inspect"].Stdout) },
 	}
 }
 
