@@ -60,7 +60,9 @@ func askedOfRuntime(id, mode, meaning, fixture, control, varies string) suite.Ca
 			}
 			return nil
 		},
-		Record: func(o suite.Observation) string { return "crictl inspectp: " + strings.TrimSpace(o.Ran["inspect"].Stdout) },
+		Record: func(o suite.Observation) string {
+			return "crictl inspectp: " + strings.TrimSpace(o.Ran["inspect"].Stdout)
+		},
 	}
 }
 
