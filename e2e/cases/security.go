@@ -1,8 +1,13 @@
 package cases
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"procns/e2e/internal/probe"
 	"procns/e2e/internal/suite"
@@ -10,7 +15,7 @@ import (
 
 // securityCases state what holds of sharing under a security context.
 func securityCases() []suite.Case {
-	return []suite.Case{
+	cases := []suite.Case{
 		{
 			ID:      "security/read-only-root-filesystem",
 			Level:   suite.Extended,
@@ -23,7 +28,181 @@ func securityCases() []suite.Case {
 			Act:     reachThrough,
 			Judge:   sealedStaysSealed,
 		},
+		{
+			ID:      "security/seccomp-runtime-default",
+			Level:   suite.Extended,
+			Claim:   "Under the runtime's default seccomp profile, the page's walk works: ps lists all, SIGHUP replaces nginx's workers, /proc/PID/root shows its configuration.",
+			Source:  "Kubernetes documentation, “Restrict a Container's Syscalls with seccomp” (RuntimeDefault); " + onConfiguring,
+			Fixture: "seccomp.yaml",
+			Control: "seccomp-isolated.yaml",
+			Given:   nginxServing,
+			Read:    []string{nginxConf},
+			Act:     walkUnderSeccomp,
+			Judge: func(o suite.Observation) error {
+				if filtered := o.Ran["seccomp"]; strings.TrimSpace(filtered.Stdout) != "Seccomp:\t2" {
+					return suite.CannotTell("a seccomp filter is in effect in the shell container (Seccomp: 2)", filtered.String())
+				}
+				for _, judge := range []func(suite.Observation) error{psListsAll, psShowsNewWorkers, headPrintsConfiguration} {
+					if err := judge(o); err != nil {
+						return err
+					}
+				}
+				return nothingRestarted(o)
+			},
+		},
+		{
+			ID:         "security/user-namespace",
+			Level:      suite.Extended,
+			Claim:      "In a pod with a user namespace of its own (hostUsers: false), the containers share one PID namespace and one mapping of users, in which root reads a sibling's environment and files.",
+			Source:     "KEP-127, User namespaces; " + apiReference,
+			MinVersion: "1.33",
+			Needs: func(t suite.Target) string {
+				if t.UserNamespaces == "no" {
+					return "the runtime of node " + t.Node + " has no user namespaces, as its status says (runtimeHandlers)"
+				}
+				return ""
+			},
+			Fixture: "user-namespace.yaml",
+			Control: "user-namespace-isolated.yaml",
+			Given:   ownFileHolds("one", "/file", "file"),
+			Read:    []string{"/file"},
+			Judge:   sharesInUserNamespace,
+			Record:  func(o suite.Observation) string { return "uid_map of both containers: " + o.Container("one").UIDMap },
+		},
+		{
+			ID:      "security/two-users-denied",
+			Level:   suite.Core,
+			Claim:   "Two containers that run as different users without privileges see each other's arguments, and are refused each other's environment, files and signals.",
+			Source:  onUnderstanding2 + " (regular Unix permissions); " + kep495 + " (separate, non-root users); " + ptraceRule + "; kill(2)",
+			Fixture: "restricted-two-users.yaml",
+			Control: restricted,
+			Varies:  "runAsUser, runAsGroup",
+			Judge:   usersKeptApart,
+		},
 	}
+	for _, c := range []suite.Case{
+		{
+			ID:     "security/restricted-profile",
+			Level:  suite.Extended,
+			Claim:  "A pod that meets the restricted Pod Security Standard shares its PID namespace, and its containers see each other's processes.",
+			Source: "Kubernetes documentation, “Pod Security Standards”, Restricted (no rule about shareProcessNamespace); " + apiReference,
+			Judge:  restrictedShares,
+		},
+		{
+			ID:     "security/sandbox-user-is-the-pods",
+			Level:  suite.Extended,
+			Claim:  "The sandbox's process runs as the user of the pod's security context.",
+			Source: "API reference, PodSecurityContext.runAsUser; the CRI's LinuxSandboxSecurityContext.run_as_user",
+			Judge:  sandboxRunsAsPodUser,
+			Record: recordPID1("one"),
+		},
+		{
+			ID:     "security/same-user-reads",
+			Level:  suite.Extended,
+			Claim:  "Containers of one user without any capability read each other's environment, and each other's files of mode 0400.",
+			Source: onUnderstanding2 + "; " + onUnderstanding3 + "; " + ptraceRule,
+			Judge:  sameUserReads,
+		},
+		{
+			ID:     "security/same-user-signals",
+			Level:  suite.Extended,
+			Claim:  "Containers of one user without any capability signal each other's processes.",
+			Source: apiReference + " (view and signal processes); kill(2)",
+			Judge:  sameUserSignals,
+		},
+		{
+			ID:     "security/pids-counted-apart",
+			Level:  suite.Informational,
+			Claim:  "The processes that a container sees of others do not count against its own limit of PIDs.",
+			Source: "Kubernetes documentation, “Process ID Limits And Reservations”; the kernel's cgroups, pids controller",
+			Judge:  pidsCountedApart,
+			Record: func(o suite.Observation) string {
+				return "visible, counted, limit: " + strings.TrimSpace(o.Ran["pids"].Stdout)
+			},
+		},
+	} {
+		c.Fixture, c.Control = restricted, "restricted-isolated.yaml"
+		cases = append(cases, c)
+	}
+	for i := range cases {
+		if strings.HasPrefix(cases[i].Fixture, "restricted") {
+			cases[i].Given = restrictedReady
+			cases[i].Read = []string{passwordFile, received}
+			cases[i].Act = signalEachOther
+		}
+	}
+	return cases
+}
+
+// The pods of the restricted profile, and the file with a password in them.
+const (
+	restricted   = "restricted.yaml"
+	passwordFile = "/tmp/file"
+)
+
+// pairs are the two containers, each with its sibling.
+var pairs = map[string]string{"one": "two", "two": "one"}
+
+// restrictedReady is the precondition that both containers have written their
+// files and set their traps, and hold no capability.
+func restrictedReady(o suite.Observation) error {
+	var missing error
+	for name := range pairs {
+		own := o.Container(name)
+		missing = errors.Join(missing, ownFileHolds(name, passwordFile, name+"-file")(o))
+		if log := own.Files[received]; !log.OK() || log.Text != "" {
+			missing = errors.Join(missing, suite.CannotTell("container "+name+" has set its trap and received nothing yet", describeAccess(log), own))
+		}
+		if p, ok := own.Find(carrying(o, name)); !ok || p.UID == 0 || strings.Trim(p.CapEff, "0") != "" {
+			missing = errors.Join(missing, suite.CannotTell("container "+name+" runs as a user without capabilities",
+				fmt.Sprintf("uid %d, CapEff %s", p.UID, p.CapEff), own))
+		}
+	}
+	return missing
+}
+
+// signalEachOther has each container signal the other's process, and tells how
+// many processes one of them sees and how many are counted for it.
+var signalEachOther = &suite.Act{
+	Name:   "signal-each-other",
+	Within: 30 * time.Second,
+	Do: func(ctx context.Context, pod suite.Hands) error {
+		// The pids controller of cgroup v2, or of v1.
+		const count = `
+pids=/sys/fs/cgroup
+[ -e "$pids/pids.current" ] || pids=/sys/fs/cgroup/pids
+set -- /proc/[0-9]*
+read -r current <"$pids/pids.current" && read -r max <"$pids/pids.max" && echo "$# $current $max"
+`
+		if _, err := pod.Exec(ctx, "pids", "one", "sh", "-c", count); err != nil {
+			return err
+		}
+		before := pod.Before()
+		for from, to := range pairs {
+			p, ok := before.Container(from).Find(carrying(before, to))
+			if !ok {
+				return nil // the judges say that it does not see it
+			}
+			if _, err := pod.Exec(ctx, "kill-"+to, from, "sh", "-c", `kill -USR1 "$1"`, "kill", strconv.Itoa(p.PID)); err != nil {
+				return err
+			}
+		}
+		return nil
+	},
+}
+
+// walkUnderSeccomp is the walk by exec; it records first whether a filter is in
+// effect at all.
+var walkUnderSeccomp = &suite.Act{
+	Name:   "walk-under-seccomp",
+	Within: 30 * time.Second,
+	Sees:   []string{"nginx"},
+	Do: func(ctx context.Context, pod suite.Hands) error {
+		if _, err := pod.Exec(ctx, "seccomp", "shell", "grep", "^Seccomp:", "/proc/self/status"); err != nil {
+			return err
+		}
+		return followPage(byExec(ctx, pod, "sh", "-c"), pod)
+	},
 }
 
 // sealedStaysSealed has its contrast within the pod: the same shell wrote the
@@ -44,6 +223,135 @@ func sealedStaysSealed(o suite.Observation) error {
 	}
 	if file := o.AfterIn("sealed").Files[fromSibling]; file.Errno != probe.ENOENT {
 		return suite.Violation("container sealed has no "+fromSibling, describeAccess(file), o.AfterIn("sealed"))
+	}
+	return nil
+}
+
+func restrictedShares(o suite.Observation) error {
+	if err := onePIDNamespaceOf(o, "one", "two"); err != nil {
+		return err
+	}
+	for from, to := range pairs {
+		if _, err := markedProcess(o, to, to, from); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func sandboxRunsAsPodUser(o suite.Observation) error {
+	if err := sandboxOwnsPID1("one", "two")(o); err != nil {
+		return err
+	}
+	own, err := ownProcess(o, "one", "one")
+	if err != nil {
+		return err
+	}
+	// Container one has no user of its own but the pod's.
+	if first, _ := o.Container("one").Process(1); first.UID != own.UID {
+		return suite.Violation(fmt.Sprintf("PID 1 runs as the pod's uid, %d", own.UID), fmt.Sprintf("it runs as %d", first.UID), o.Container("one"))
+	}
+	return nil
+}
+
+func sameUserReads(o suite.Observation) error {
+	for from, to := range pairs {
+		p, err := markedProcess(o, to, to, from)
+		if err != nil {
+			return err
+		}
+		if !slices.Contains(strings.Split(p.Environ.Text, "\x00"), "PASSWORD="+o.Markers[to+"-password"]) {
+			return suite.Violation(fmt.Sprintf("container %s reads PASSWORD in /proc/%d/environ", from, p.PID), describeAccess(p.Environ), o.Container(from))
+		}
+		if file := p.Files[passwordFile]; !file.OK() || file.Text != o.Markers[to+"-file"] {
+			return suite.Violation(fmt.Sprintf("container %s reads /proc/%d/root%s", from, p.PID, passwordFile), describeAccess(file), o.Container(from))
+		}
+	}
+	return nil
+}
+
+func sameUserSignals(o suite.Observation) error {
+	for from, to := range pairs {
+		if _, err := markedProcess(o, to, to, from); err != nil {
+			return err
+		}
+		if kill := o.Ran["kill-"+to]; !kill.Ran() || kill.Code != 0 {
+			return suite.Violation("kill succeeds from container "+from+" on container "+to+"'s process", kill.String(), o.Container(from))
+		}
+		if err := wroteDown(o, to, "USR1"); err != nil {
+			return err
+		}
+	}
+	return nothingRestarted(o)
+}
+
+// usersKeptApart demands both ways: the arguments are there to be read, all the
+// rest is refused with the errno of its rule.
+func usersKeptApart(o suite.Observation) error {
+	for from, to := range pairs {
+		p, err := markedProcess(o, to, to, from)
+		if err != nil {
+			return err
+		}
+		for what, access := range map[string]probe.Access{"environ": p.Environ, "root": p.Root, "root" + passwordFile: p.Files[passwordFile]} {
+			if access.Errno != probe.EACCES {
+				return suite.Violation(fmt.Sprintf("container %s is refused /proc/%d/%s with EACCES", from, p.PID, what), describeAccess(access), o.Container(from))
+			}
+		}
+		kill := o.Ran["kill-"+to]
+		if !kill.Ran() {
+			return suite.CannotTell("kill runs in container "+from, kill.String())
+		}
+		if kill.Code == 0 || probe.ErrnoOf(kill.Stderr) != probe.EPERM {
+			return suite.Violation("kill from container "+from+" is refused with EPERM", kill.String(), o.Container(from))
+		}
+		if err := wroteDown(o, to); err != nil {
+			return err
+		}
+	}
+	return nothingRestarted(o)
+}
+
+func pidsCountedApart(o suite.Observation) error {
+	var visible, counted int
+	var limit string
+	if _, err := fmt.Sscan(o.Ran["pids"].Stdout, &visible, &counted, &limit); err != nil || counted == 0 {
+		return suite.CannotTell("how many processes container one sees, how many are counted for it, and its limit", o.Ran["pids"].String())
+	}
+	if counted >= visible {
+		return suite.Violation("fewer processes are counted for container one than it sees", fmt.Sprintf("it sees %d, and %d are counted", visible, counted), o.Container("one"))
+	}
+	return nil
+}
+
+// sharesInUserNamespace needs the mapping to be one: the node's own maps each
+// user to itself.
+func sharesInUserNamespace(o suite.Observation) error {
+	one, two := o.Container("one"), o.Container("two")
+	inside, outside, _ := strings.Cut(one.UIDMap, " ")
+	if inside != "0" || outside == "" || strings.HasPrefix(outside, "0 ") {
+		return suite.CannotTell("container one's root is another user outside", fmt.Sprintf("uid_map %q", one.UIDMap), one)
+	}
+	if err := onePIDNamespaceOf(o, "one", "two"); err != nil {
+		return err
+	}
+	if one.UIDMap != two.UIDMap || one.Namespaces["user"] != two.Namespaces["user"] {
+		return suite.Violation("both containers are in one user namespace", fmt.Sprintf("uid_map %q and %q", one.UIDMap, two.UIDMap), one, two)
+	}
+	for from, to := range pairs {
+		if _, err := markedProcess(o, to, to, from); err != nil {
+			return err
+		}
+	}
+	p, err := markedProcess(o, "one", "one", "two")
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(strings.Split(p.Environ.Text, "\x00"), "PASSWORD="+o.Markers["password"]) {
+		return suite.Violation(fmt.Sprintf("container two reads PASSWORD in /proc/%d/environ", p.PID), describeAccess(p.Environ), two)
+	}
+	if file := p.Files["/file"]; !file.OK() || file.Text != o.Markers["file"] {
+		return suite.Violation(fmt.Sprintf("container two reads /proc/%d/root/file", p.PID), describeAccess(file), two)
 	}
 	return nil
 }

@@ -301,7 +301,7 @@ func bareRestartedAlone(o suite.Observation) error {
 const (
 	signalling         = "signals.yaml"
 	signallingIsolated = "signals-isolated.yaml"
-	received           = "/received"
+	received           = "/tmp/received"
 	sent               = "/sent"
 )
 

@@ -126,9 +126,13 @@ func onePIDNamespace(o suite.Observation) error {
 	if err != nil {
 		return err
 	}
+	return onePIDNamespaceOf(o, names...)
+}
+
+func onePIDNamespaceOf(o suite.Observation, containers ...string) error {
 	inodes := map[uint64]bool{}
 	var seen []*probe.Snapshot
-	for _, name := range names {
+	for _, name := range containers {
 		s := o.Container(name)
 		inodes[s.Namespaces["pid"]] = true
 		seen = append(seen, s)

@@ -192,20 +192,33 @@ func attachedWalk(t *probe.Terminal, pod suite.Hands) error {
 	if err := t.Type("\n"); err != nil {
 		return err
 	}
-	if err := t.Type(question + "\n"); err != nil {
-		return err
+	// Asked twice, because the shell prints its prompt again, into whatever is being
+	// typed, when it learns the size of its terminal, which is soon after the attach.
+	for range 2 {
+		since := len(t.Screen())
+		if err := t.Type(question + "\n"); err != nil {
+			return err
+		}
+		if _, err := t.Await(since, reply, "answer of the shell", func(text string) bool { return strings.Contains(text, answer) }); err != nil {
+			return err
+		}
 	}
-	shown, err := t.Await(0, reply, "answer of the shell", func(text string) bool { return strings.Contains(text, answer) })
-	if err != nil {
-		return err
-	}
-	typed := regexp.MustCompile(`(?m)^(.*[#$] )` + regexp.QuoteMeta(question)).FindStringSubmatch(shown)
+	typed := regexp.MustCompile(`(?m)^(.*?[#$] )+`+regexp.QuoteMeta(question)).FindAllStringSubmatch(t.Screen(), -1)
 	if typed == nil {
 		return nil // no prompt: the judge says so
 	}
-	prompt := typed[1]
+	prompt := typed[len(typed)-1][1]
 	pod.Note("prompt", prompt)
-	atPrompt := func(text string) bool { return strings.HasSuffix(text, "\n"+prompt) }
+	before := func(text string) string {
+		for strings.HasSuffix(text, prompt) {
+			text = strings.TrimSuffix(text, prompt)
+		}
+		return text
+	}
+	atPrompt := func(text string) bool {
+		printed := before(text)
+		return printed != text && strings.HasSuffix(printed, "\n")
+	}
 	if _, err := t.Await(0, reply, "prompt", atPrompt); err != nil {
 		return err
 	}
@@ -215,7 +228,7 @@ func attachedWalk(t *probe.Terminal, pod suite.Hands) error {
 			return "", err
 		}
 		text, err := t.Await(since, reply, "prompt after "+command, atPrompt)
-		return strings.TrimSuffix(text, prompt), err
+		return before(text), err
 	}, pod)
 }
 
@@ -351,7 +364,7 @@ func headPrintsConfiguration(o suite.Observation) error {
 	}
 	head := o.Notes["head"]
 	// A terminal shows the typed command first.
-	if line, rest, ok := strings.Cut(head, "\n"); ok && strings.HasPrefix(strings.TrimSpace(line), "head /proc/") {
+	if line, rest, ok := strings.Cut(head, "\n"); ok && strings.Contains(line, "head /proc/") {
 		head = rest
 	}
 	if want := firstLines(own.Text, 10); strings.TrimSpace(head) != strings.TrimSpace(want) || strings.TrimSpace(want) == "" {
