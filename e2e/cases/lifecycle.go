@@ -15,7 +15,7 @@ import (
 
 // lifecycleCases state what becomes of a pod when its processes end.
 func lifecycleCases() []suite.Case {
-	return slices.Concat(killCases(), endCases(), sandboxCases(), stopCases(), deletionCases())
+	return slices.Concat(killCases(), endCases(), sandboxCases(), stopCases(), deletionCases(), aliveCases())
 }
 
 // The sources of these claims.
@@ -210,17 +210,17 @@ var killFromSibling = &suite.Act{
 // awaitLog records a container's log when it holds the text, or as it is in the
 // end: a line that was printed takes its time through the runtime's pipes.
 func awaitLog(ctx context.Context, pod suite.Hands, name, container string, previous bool, text string) error {
-	return askUntil(ctx, func() (bool, error) {
+	return askUntil(ctx, reply, func() (bool, error) {
 		err := pod.Logs(ctx, name, container, previous)
 		return strings.Contains(pod.Before().Logs[name], text), err
 	})
 }
 
 // askUntil asks again and again for what cannot be watched, until the answer is
-// the one that is waited for or a reply's time is over; which it is, the judges
-// see in what was recorded.
-func askUntil(ctx context.Context, ask func() (bool, error)) error {
-	for deadline := time.Now().Add(reply); ; {
+// the one that is waited for or the time is over; which it is, the judges see in
+// what was recorded.
+func askUntil(ctx context.Context, within time.Duration, ask func() (bool, error)) error {
+	for deadline := time.Now().Add(within); ; {
 		answered, err := ask()
 		if answered || err != nil || time.Now().After(deadline) {
 			return err

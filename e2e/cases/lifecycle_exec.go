@@ -19,18 +19,23 @@ type session struct {
 	cancel   context.CancelFunc
 }
 
-// openSession returns when the container itself sees the session's process. It
-// is one process only: a child would keep the session's streams open after its
-// death.
-func openSession(ctx context.Context, pod suite.Hands, name, container string) (*session, error) {
-	running, cancel := context.WithCancel(ctx)
+// startSession does not wait. The session is one process only: a child would keep
+// its streams open after its death.
+func startSession(ctx context.Context, pod suite.Hands, name, container string) *session {
+	ctx, cancel := context.WithCancel(ctx)
 	s := &session{argument: "/tmp/session-" + probe.RandomHex(10), done: make(chan struct{}), cancel: cancel}
 	go func() {
 		defer close(s.done)
 		// What the exec came to is recorded; that it was given up is no failure.
-		_, _ = pod.Exec(running, name, container, "sh", "-c", `: >"$1"; exec tail -f "$1"`, "session", s.argument)
+		_, _ = pod.Exec(ctx, name, container, "sh", "-c", `: >"$1"; exec tail -f "$1"`, "session", s.argument)
 	}()
-	err := askUntil(ctx, func() (bool, error) {
+	return s
+}
+
+// openSession returns when the container itself sees the session's process.
+func openSession(ctx context.Context, pod suite.Hands, name, container string) (*session, error) {
+	s := startSession(ctx, pod, name, container)
+	err := askUntil(ctx, comeback, func() (bool, error) {
 		own, err := pod.Observe(ctx, container)
 		if err != nil {
 			return false, err
@@ -40,7 +45,7 @@ func openSession(ctx context.Context, pod suite.Hands, name, container string) (
 		return found, nil
 	})
 	if err == nil && s.process.PID == 0 {
-		err = fmt.Errorf("the exec session in container %s did not start within %s", container, reply)
+		err = fmt.Errorf("the exec session in container %s did not start within %s", container, comeback)
 	}
 	if err != nil {
 		s.end(0)
@@ -52,6 +57,11 @@ func openSession(ctx context.Context, pod suite.Hands, name, container string) (
 // end waits for the session to end of itself, and gives it up otherwise.
 func (s *session) end(within time.Duration) bool {
 	defer s.cancel()
+	select {
+	case <-s.done:
+		return true
+	default:
+	}
 	select {
 	case <-s.done:
 		return true
@@ -70,9 +80,7 @@ func killSession(ctx context.Context, pod suite.Hands) error {
 		return err
 	}
 	defer s.end(0)
-	if _, err := pod.Exec(ctx, "session seen from victim", "victim", "cat", fmt.Sprintf("/proc/%d/stat", s.process.PID)); err != nil {
-		return err
-	}
+	pod.Note("session seen from victim", encoded(s.process))
 	from, err := pod.Observe(ctx, "killer")
 	if err != nil {
 		return err
@@ -81,9 +89,7 @@ func killSession(ctx context.Context, pod suite.Hands) error {
 	if !ok {
 		return nil
 	}
-	if _, err := pod.Exec(ctx, "session seen from killer", "killer", "cat", fmt.Sprintf("/proc/%d/stat", seen.PID)); err != nil {
-		return err
-	}
+	pod.Note("session seen from killer", encoded(seen))
 	if _, err := pod.Exec(ctx, "kill session", "killer", "kill", "-KILL", strconv.Itoa(seen.PID)); err != nil {
 		return err
 	}
@@ -94,13 +100,13 @@ func killSession(ctx context.Context, pod suite.Hands) error {
 // sessionSeen demands that the killer sees the session's process, as the victim
 // does.
 func sessionSeen(o suite.Observation) (probe.Process, error) {
-	own, ok := statOf(o.Ran["session seen from victim"].Stdout)
+	own, ok := noted(o, "session seen from victim")
 	if !ok {
-		return own, suite.CannotTell("the session's process, seen from its own container", o.Ran["session seen from victim"].String())
+		return own, suite.CannotTell("the session's process, seen from its own container", "it was not seen")
 	}
-	other, ok := statOf(o.Ran["session seen from killer"].Stdout)
+	other, ok := noted(o, "session seen from killer")
 	if !ok || other.Identity() != own.Identity() {
-		return own, suite.Violation("the sibling sees the session's process as PID "+own.Identity().String(), o.Ran["session seen from killer"].String(),
+		return own, suite.Violation("the sibling sees the session's process as PID "+own.Identity().String(), "it does not",
 			o.Container("victim"), o.Container("killer"))
 	}
 	return own, nil

@@ -123,7 +123,7 @@ var terminatePID1 = &suite.Act{
 			return err
 		}
 		// kubelet sends its events when it finds the time.
-		return askUntil(ctx, func() (bool, error) {
+		return askUntil(ctx, reply, func() (bool, error) {
 			err := pod.Events(ctx)
 			return failed || sandboxChanged(pod.Before()), err
 		})

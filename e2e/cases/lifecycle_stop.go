@@ -252,9 +252,9 @@ cat "/proc/$1/stat"
 			return err
 		}
 		if seen, ok := from.Find(func(p probe.Process) bool { return hasArgument(p, open.argument) }); ok {
-			pod.Note("session seen from stopper", seen.Identity().String())
+			pod.Note("session seen from stopper", encoded(seen))
 		}
-		pod.Note("session seen from stubborn", open.process.Identity().String())
+		pod.Note("session seen from stubborn", encoded(open.process))
 
 		attached, detached := make(chan struct{}), make(chan error, 1)
 		go func() {
@@ -322,12 +322,12 @@ func deletionCompleted(o suite.Observation) error {
 }
 
 func sessionsEnded(o suite.Observation) error {
-	own, seen := o.Notes["session seen from stubborn"], o.Notes["session seen from stopper"]
-	if own == "" {
-		return suite.CannotTell("the session's process in its own container", "not seen")
+	own, ok := noted(o, "session seen from stubborn")
+	if !ok {
+		return suite.CannotTell("the session's process in its own container", "it was not seen")
 	}
-	if own != seen {
-		return suite.Violation("a sibling sees the session's process, PID "+own, "it does not", o.Container("stubborn"), o.Container("stopper"))
+	if seen, ok := noted(o, "session seen from stopper"); !ok || seen.Identity() != own.Identity() {
+		return suite.Violation("a sibling sees the session's process, PID "+own.Identity().String(), "it does not", o.Container("stubborn"), o.Container("stopper"))
 	}
 	if o.Deletion == nil || !o.Deletion.Gone {
 		return suite.CannotTell("the pod is deleted", fmt.Sprintf("%+v", o.Deletion))

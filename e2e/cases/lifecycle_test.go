@@ -151,14 +151,12 @@ var lifecycleBreakages = map[string][]breakage{
 		logBreaks("bystander", "misses the line", func(o *suite.Observation, _ string) string { return o.Markers["bystander-line"] + "\n" }),
 	},
 	"lifecycle/exec-joins": {
-		came("the sibling sees no session", "session seen from killer", probe.CommandResult{Code: 1, Stderr: "cat: can't open"}),
-		{"the sibling sees another process with its PID", func(o *suite.Observation) {
-			o.Ran["session seen from killer"] = o.Ran["kill session"]
-		}},
+		noteIs("the sibling sees no session", "session seen from killer", ""),
+		noteIs("the sibling sees another process with its PID", "session seen from killer", encoded(probe.Process{PID: 7, StartTime: 1})),
 		{"the exec has a PID namespace of its own", func(o *suite.Observation) { o.Before["victim"].Namespaces["pid"]++ }},
 		{"the session is PID 1's child", func(o *suite.Observation) {
-			stat := probe.CommandResult{Stdout: "77 (tail) S 1 77 77 0 -1 4194560 90 0 0 0 0 0 0 0 20 0 1 0 4711 0 0\n"}
-			o.Ran["session seen from victim"], o.Ran["session seen from killer"] = stat, stat
+			child := encoded(probe.Process{PID: 77, PPID: 1, StartTime: 4711})
+			o.Notes["session seen from victim"], o.Notes["session seen from killer"] = child, child
 		}},
 	},
 	"lifecycle/exec-killed-by-a-sibling": {
@@ -250,6 +248,13 @@ var lifecycleBreakages = map[string][]breakage{
 		{"the pod is terminating for ever", func(o *suite.Observation) { o.Deletion.Gone, o.Deletion.Seconds = false, 120 }},
 		came("the process cannot be stopped", "stop", probe.CommandResult{Code: 1, Stderr: "sh: can't kill pid: Operation not permitted"}),
 		{"the zombie is hidden", func(o *suite.Observation) { hide(o, "stopper", isZombie) }},
+	},
+	"lifecycle/restart-all-keeps-the-sandbox": {
+		otherPID1, notRestarted("follower"), restartedTwice("leader"), seesNoMore("killer", "follower"), livesOn("killer", marking("follower")),
+		livesOn("leader", childOf("leader")),
+	},
+	"lifecycle/resize-keeps-the-processes": {
+		processReplaced("resized"), restartedToo("resized"), restartedToo("other"), otherPID1,
 	},
 	"lifecycle/sessions-end-with-the-pod": {
 		noteIs("the exec session hangs", "session ended", "false"),

@@ -1,8 +1,296 @@
 package cases
 
-import "procns/e2e/internal/suite"
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"procns/e2e/internal/probe"
+	"procns/e2e/internal/suite"
+)
 
 // stressCases state that load does not wedge a shared pod.
 func stressCases() []suite.Case {
-	return []suite.Case{}
+	cases := []suite.Case{
+		{
+			ID:     "stress/execs-at-once",
+			Level:  suite.Extended,
+			Claim:  fmt.Sprintf("%d execs at one time come back, and each sees the first process of the next container.", execsAtOnce),
+			Source: onPurpose + "; containerd#10603 (execs hung)",
+			Judge:  execsCameBack,
+			Record: func(o suite.Observation) string {
+				return fmt.Sprintf("%d execs at one time took %s together", execsAtOnce, o.Notes["execs took"])
+			},
+		},
+		{
+			ID:     "stress/sessions-end-at-once",
+			Level:  suite.Extended,
+			Claim:  fmt.Sprintf("%d exec sessions all end when the first processes of their containers are killed at one time, one of them for lack of memory.", sessionsAtOnce),
+			Source: kep495 + "; containerd#13814 (the pod hung for minutes)",
+			Judge:  sessionsCameBack,
+		},
+		{
+			ID:     "stress/rapid-restarts",
+			Level:  suite.Extended,
+			Claim:  "Containers that are killed all at one time, twice in a row, are started again as often; the one that is not killed and PID 1 stay, and all see each other.",
+			Source: kubeletRestarts + "; containerd#10603 (containers were reported as running for ever)",
+			Judge:  restartedTwiceEach,
+		},
+	}
+	for i := range cases {
+		cases[i].Fixture, cases[i].Control = "stress.yaml", "stress-isolated.yaml"
+		cases[i].Given, cases[i].Act = stressGiven, storm
+	}
+	return cases
+}
+
+const (
+	execsAtOnce = 42
+	// sessionsAtOnce is more than the 32 exits that the runtime's queue held.
+	sessionsAtOnce = 42
+)
+
+// stressed are the containers that are killed.
+var stressed = []string{"one", "two", "three", "four", "five", "hungry"}
+
+func stressGiven(o suite.Observation) error {
+	for name := range o.Markers {
+		if _, err := ownBeginning(o, name); err != nil {
+			return err
+		}
+	}
+	first, err := ownBeginning(o, "hungry")
+	if err != nil {
+		return err
+	}
+	if own := o.Container("hungry"); len(family(own, first)) < 2 {
+		return suite.CannotTell("container hungry has come to its loop", "it has no child", own)
+	}
+	return nil
+}
+
+// storm is the load: execs, sessions that end together, and two rounds of kills.
+var storm = &suite.Act{
+	Name:   "storm",
+	Within: comeback,
+	Do: func(ctx context.Context, pod suite.Hands) error {
+		if err := execAtOnce(ctx, pod); err != nil {
+			return err
+		}
+		if _, seen := began(pod.Before(), pod.Before().Container("killer"), "one"); !seen {
+			return nil // the judges say that the killer cannot reach them
+		}
+		sessions, err := openSessions(ctx, pod)
+		for _, s := range sessions {
+			defer s.end(0)
+		}
+		if err != nil {
+			return err
+		}
+		if err := killStressed(ctx, pod, 1); err != nil {
+			return err
+		}
+		ended := 0
+		deadline := time.Now().Add(comeback)
+		for _, s := range sessions {
+			if s.end(time.Until(deadline)) {
+				ended++
+			}
+		}
+		pod.Note("sessions ended", strconv.Itoa(ended))
+		if back, err := pod.Await(ctx, comeback, "running again", restartedTimes(1)); err != nil || !back {
+			return err
+		}
+		if err := killStressed(ctx, pod, 2); err != nil {
+			return err
+		}
+		_, err = pod.Await(ctx, comeback, "running again", restartedTimes(2))
+		return err
+	},
+}
+
+// execAtOnce has each container look at the next one's first process, many times
+// at one time.
+func execAtOnce(ctx context.Context, pod suite.Hands) error {
+	o := pod.Before()
+	began := time.Now()
+	var wg sync.WaitGroup
+	errs := make(chan error, execsAtOnce)
+	ctx, cancel := context.WithTimeout(ctx, comeback)
+	defer cancel()
+	for i := range execsAtOnce {
+		in, of := execPair(i)
+		next, _ := beganIn(o, in, of) // not seen: PID 0, which is nobody's
+		wg.Go(func() {
+			_, err := pod.Exec(ctx, execName(i), in, "cat", fmt.Sprintf("/proc/%d/cmdline", next.PID))
+			if err != nil && ctx.Err() == nil {
+				errs <- err
+			}
+		})
+	}
+	wg.Wait()
+	pod.Note("execs took", time.Since(began).Round(time.Millisecond).String())
+	select {
+	case err := <-errs:
+		return err
+	default:
+		return nil // what did not come back is missing in the record
+	}
+}
+
+// execPair says in which container the i-th exec is, and whose process it looks at.
+func execPair(i int) (in, of string) {
+	return stressed[i%len(stressed)], stressed[(i+1)%len(stressed)]
+}
+
+func execName(i int) string { return fmt.Sprintf("exec %d", i) }
+
+func beganIn(o suite.Observation, container, of string) (probe.Process, bool) {
+	return began(o, o.Container(container), of)
+}
+
+// openSessions opens the sessions all at one time, and returns when the killer
+// sees each one's process.
+func openSessions(ctx context.Context, pod suite.Hands) ([]*session, error) {
+	var sessions []*session
+	for i := range sessionsAtOnce {
+		sessions = append(sessions, startSession(ctx, pod, sessionName(i), stressed[i%len(stressed)]))
+	}
+	seen := 0
+	err := askUntil(ctx, comeback, func() (bool, error) {
+		from, err := pod.Observe(ctx, "killer")
+		if err != nil {
+			return false, err
+		}
+		seen = 0
+		for _, s := range sessions {
+			if _, ok := from.Find(func(p probe.Process) bool { return hasArgument(p, s.argument) }); ok {
+				seen++
+			}
+		}
+		return seen == len(sessions), nil
+	})
+	pod.Note("sessions seen", strconv.Itoa(seen))
+	return sessions, err
+}
+
+func sessionName(i int) string { return fmt.Sprintf("session %d", i) }
+
+// killStressed ends the first process of each container, once the killer sees
+// all of them, and waits until they run again. The second time, kubelet lets ten
+// seconds pass before it starts them.
+func killStressed(ctx context.Context, pod suite.Hands, round int) error {
+	var from *probe.Snapshot
+	first := map[string]probe.Process{}
+	err := askUntil(ctx, comeback, func() (bool, error) {
+		var err error
+		if from, err = pod.Observe(ctx, "killer"); err != nil {
+			return false, err
+		}
+		all := true
+		for _, name := range stressed {
+			p, ok := began(pod.Before(), from, name)
+			first[name] = p
+			all = all && ok
+		}
+		return all, nil
+	})
+	if err != nil {
+		return err
+	}
+	command := []string{"sh", "-c", `kill -USR1 "$1"; shift; kill -KILL "$@"`, "kill", strconv.Itoa(first["hungry"].PID)}
+	for _, name := range stressed {
+		if p := first[name]; name != "hungry" && p.PID != 0 {
+			command = append(command, strconv.Itoa(p.PID))
+		}
+	}
+	_, err = pod.Exec(ctx, fmt.Sprintf("kill %d", round), "killer", command...)
+	return err
+}
+
+// restartedTimes waits until each of the containers was started again that often.
+func restartedTimes(times int) func(suite.PodState) bool {
+	return func(p suite.PodState) bool {
+		for _, name := range stressed {
+			if c := p.Containers[name]; c.Restarts < times || !c.Running {
+				return false
+			}
+		}
+		return true
+	}
+}
+
+func execsCameBack(o suite.Observation) error {
+	for i := range execsAtOnce {
+		in, of := execPair(i)
+		if _, err := ownBeginning(o, of); err != nil {
+			return err
+		}
+		r, ok := o.Ran[execName(i)]
+		if !ok {
+			return suite.CannotTell("what became of the execs", "nothing was recorded")
+		}
+		if want := o.Markers[of]; r.Code != 0 || !r.Ran() || !hasArgument(probe.Process{Argv: argumentsOf(r.Stdout)}, want) {
+			return suite.Violation(fmt.Sprintf("an exec in container %s comes back within %s and sees the first process of container %s", in, comeback, of),
+				r.String(), o.Container(in), o.Container(of))
+		}
+	}
+	return nil
+}
+
+// argumentsOf are the arguments in the text of a /proc/PID/cmdline.
+func argumentsOf(cmdline string) []string { return strings.Split(cmdline, "\x00") }
+
+// killerSees is the witness against the control: there the killer has nobody to kill.
+func killerSees(o suite.Observation) error {
+	if _, err := ownBeginning(o, "killer"); err != nil {
+		return err
+	}
+	for _, name := range stressed {
+		if _, ok := beganIn(o, "killer", name); !ok {
+			return suite.Violation("the killer sees the first process of container "+name, "it does not", o.Container("killer"))
+		}
+	}
+	return nil
+}
+
+func sessionsCameBack(o suite.Observation) error {
+	if err := killerSees(o); err != nil {
+		return err
+	}
+	all := strconv.Itoa(sessionsAtOnce)
+	if o.Notes["sessions seen"] != all || o.Notes["sessions ended"] == "" {
+		return suite.CannotTell("the sibling sees the processes of "+all+" sessions, and ends them", fmt.Sprintf("it sees %q", o.Notes["sessions seen"]))
+	}
+	if ended := o.Notes["sessions ended"]; ended != all {
+		return suite.Violation(fmt.Sprintf("all %s sessions end within %s", all, comeback), ended+" did")
+	}
+	for i := range sessionsAtOnce {
+		if r := o.Ran[sessionName(i)]; r.Code != 137 {
+			return suite.Violation(fmt.Sprintf("session %d ends with exit code 137", i), r.String())
+		}
+	}
+	return nil
+}
+
+func restartedTwiceEach(o suite.Observation) error {
+	if err := killerSees(o); err != nil {
+		return err
+	}
+	if o.AfterPod == nil {
+		return suite.CannotTell("the pod's status after the act", "none")
+	}
+	for _, name := range stressed {
+		if is := o.AfterPod.Containers[name]; is.Restarts != 2 || !is.Running {
+			return suite.Violation("container "+name+" is started again twice",
+				fmt.Sprintf("restarts: %d, running: %v, waiting: %q", is.Restarts, is.Running, is.Waiting))
+		}
+	}
+	if err := spared(o, "killer"); err != nil {
+		return err
+	}
+	return sharesNow(o, append([]string{"killer"}, stressed...)...)
 }

@@ -1,4 +1,26 @@
 package cases
 
+import (
+	"procns/e2e/internal/probe"
+	"procns/e2e/internal/suite"
+)
+
 // stressBreakages are the faults that the cases of stress must find.
-var stressBreakages = map[string][]breakage{}
+var stressBreakages = map[string][]breakage{
+	"stress/execs-at-once": {
+		came("an exec hangs, and is given up", execName(7), probe.CommandResult{}),
+		came("an exec is cut", execName(3), probe.CommandResult{Failure: "stream closed"}),
+		came("an exec ends with another's exit code", execName(0), probe.CommandResult{Code: 137}),
+		{"an exec sees its own container's process only", func(o *suite.Observation) { o.Ran[execName(1)] = o.Ran[execName(0)] }},
+	},
+	"stress/sessions-end-at-once": {
+		noteIs("one session hangs", "sessions ended", "41"),
+		noteIs("all sessions hang", "sessions ended", "0"),
+		came("a session reports success", sessionName(5), probe.CommandResult{}),
+	},
+	"stress/rapid-restarts": {
+		stuckRunning("three"), notRestarted("one"), restartedTwice("two"), restartedToo("killer"), processReplaced("killer"), otherPID1,
+		seesNoMore("killer", "five"),
+		{"a container runs in a namespace of its own", func(o *suite.Observation) { o.After["four"].Namespaces["pid"]++ }},
+	},
+}
