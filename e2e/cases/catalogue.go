@@ -2,37 +2,57 @@
 // judge. Judges are pure functions of an observation.
 package cases
 
-import (
-	"slices"
+import "procns/e2e/internal/suite"
 
-	"procns/e2e/internal/suite"
-)
+// area is one part of the catalogue, as IDs and files name it.
+type area struct {
+	suite.Area
+	cases func() []suite.Case
+}
 
-// All returns every case of the catalogue, ordered by area as on the page.
+// The areas, in the catalogue's order: first the page's own, then what the API
+// reference, KEP-495 and the kernel's rules add. About completes “The cases of
+// this area state …”.
+var areas = []area{
+	{suite.Area{Name: "version", About: "that the field works here"}, versionCases},
+	{suite.Area{Name: "walkthrough", About: "that the page can be followed as it is written, through attach and through exec"}, walkthroughCases},
+	{suite.Area{Name: "pid1", About: "who is PID 1, and what signals do to it"}, pid1Cases},
+	{suite.Area{Name: "visibility", About: "which processes a container sees"}, visibilityCases},
+	{suite.Area{Name: "signals", About: "what signals from one container do in another"}, signalsCases},
+	{suite.Area{Name: "filesystem", About: "what of another container's filesystem can be reached through /proc/PID/root"}, filesystemCases},
+	{suite.Area{Name: "secrets", About: "who can read another container's passwords"}, secretsCases},
+	{suite.Area{Name: "isolation", About: "what a pod without sharing looks like"}, isolationCases},
+	{suite.Area{Name: "admission", About: "what the API server does with the field"}, admissionCases},
+	{suite.Area{Name: "controllers", About: "that what makes pods from a template carries the field into them"}, controllersCases},
+	{suite.Area{Name: "permissions", About: "who may do what to whose process, as the kernel's rules have it"}, permissionsCases},
+	{suite.Area{Name: "lifecycle", About: "what becomes of a pod when its processes end"}, lifecycleCases},
+	{suite.Area{Name: "reaping", About: "who waits for the dead"}, reapingCases},
+	{suite.Area{Name: "init", About: "that init containers share"}, initCases},
+	{suite.Area{Name: "sidecar", About: "that init containers which keep running share"}, sidecarCases},
+	{suite.Area{Name: "ephemeral", About: "that containers which are added later share"}, ephemeralCases},
+	{suite.Area{Name: "debug", About: "that copies made for debugging share, and that a terminal can be left and taken again"}, debugCases},
+	{suite.Area{Name: "neighbours", About: "what stays apart, and what stays common, beside the PID namespace"}, neighboursCases},
+	{suite.Area{Name: "security", About: "that sharing works under the restrictions that clusters put on pods"}, securityCases},
+	{suite.Area{Name: "stress", About: "that load does not wedge a shared pod"}, stressCases},
+	{suite.Area{Name: "disruption", About: "what becomes of a shared pod when its node is disturbed; they run on clusters of the suite's own, after all others"}, disruptionCases},
+}
+
+// All returns every case of the catalogue, in its order.
 func All() []suite.Case {
-	return slices.Concat(
-		versionCases(),
-		walkthroughCases(),
-		pid1Cases(),
-		visibilityCases(),
-		signalsCases(),
-		filesystemCases(),
-		secretsCases(),
-		isolationCases(),
-		admissionCases(),
-		controllersCases(),
-		permissionsCases(),
-		lifecycleCases(),
-		reapingCases(),
-		initCases(),
-		sidecarCases(),
-		ephemeralCases(),
-		debugCases(),
-		neighboursCases(),
-		securityCases(),
-		stressCases(),
-		disruptionCases(),
-	)
+	var all []suite.Case
+	for _, a := range areas {
+		all = append(all, a.cases()...)
+	}
+	return all
+}
+
+// Areas are the parts of the catalogue.
+func Areas() []suite.Area {
+	var all []suite.Area
+	for _, a := range areas {
+		all = append(all, a.Area)
+	}
+	return all
 }
 
 // The sources that claims are taken from.

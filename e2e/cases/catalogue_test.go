@@ -3,6 +3,7 @@ package cases
 import (
 	"bytes"
 	"io/fs"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -10,8 +11,10 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"gotest.tools/v3/golden"
 	"sigs.k8s.io/yaml"
 
+	"procns/e2e/internal/report"
 	"procns/e2e/internal/suite"
 	"procns/fixtures"
 )
@@ -49,6 +52,28 @@ func TestCasesAreComplete(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestAreasHoldTheirCases: the part of an ID before the slash leads to the code.
+func TestAreasHoldTheirCases(t *testing.T) {
+	for _, a := range areas {
+		cases := a.cases()
+		assert.NotEmpty(t, cases, "%s holds no case", a.Name)
+		for _, c := range cases {
+			assert.Equal(t, a.Name, c.Area(), "%s stands in the area %s", c.ID, a.Name)
+		}
+		raw, err := os.ReadFile(a.Name + ".go")
+		if assert.NoError(t, err, "an area has a file of its name") {
+			assert.Contains(t, string(raw), "func "+a.Name+"Cases()")
+		}
+	}
+}
+
+// TestCatalogueDocument holds docs/CATALOGUE.md to the cases: -update writes it.
+func TestCatalogueDocument(t *testing.T) {
+	var page strings.Builder
+	require.NoError(t, report.WriteCatalogue(&page, Areas(), All()))
+	golden.Assert(t, page.String(), "../../../docs/CATALOGUE.md")
 }
 
 // TestCoreIsThePage holds the level to its meaning: Core is what the page says.

@@ -9,16 +9,10 @@ import (
 	"procns/e2e/internal/suite"
 )
 
-// Area is one part of the catalogue.
-type Area struct {
-	Name  string // the part of the IDs before the slash
-	About string // completes "The cases of this area state …"
-}
-
 // WriteCatalogue writes the catalogue's page: every case with its claim, where
 // the claim is made, and on what it is tried. Everything in it comes from the
 // cases' own fields.
-func WriteCatalogue(w io.Writer, areas []Area, cases []suite.Case) error {
+func WriteCatalogue(w io.Writer, areas []suite.Area, cases []suite.Case) error {
 	out := bufio.NewWriter(w)
 	p := func(format string, args ...any) { fmt.Fprintf(out, format, args...) }
 	p("# The catalogue\n\n")

@@ -25,6 +25,12 @@ const (
 	Informational Level = "Informational"
 )
 
+// Area is one part of the catalogue.
+type Area struct {
+	Name  string // the part of the IDs before the slash
+	About string // completes “The cases of this area state …”
+}
+
 // Case is one claim, with all that is needed to find out whether it holds.
 type Case struct {
 	// ID is stable: "area/behaviour", in kebab-case.
