@@ -26,6 +26,7 @@ func admissionCases() []suite.Case {
 			Submit:     suite.DryRun,
 			Act:        readReference,
 			Judge:      referenceSaysIt,
+			Records:    "the API server's own text about the field",
 			Record:     func(o suite.Observation) string { return o.Answers["reference"].Body },
 		},
 		askedOfRuntime("admission/asks-for-a-pod-namespace", "POD", "the pod's, of a pod with the field",
@@ -60,6 +61,7 @@ func askedOfRuntime(id, mode, meaning, fixture, control, varies string) suite.Ca
 			}
 			return nil
 		},
+		Records: "the PID mode that the runtime was asked for",
 		Record: func(o suite.Observation) string {
 			return "crictl inspectp: " + strings.TrimSpace(o.Ran["inspect"].Stdout)
 		},

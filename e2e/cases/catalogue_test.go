@@ -46,6 +46,7 @@ func TestCasesAreComplete(t *testing.T) {
 			if c.Area() == "disruption" {
 				assert.True(t, c.OwnNode, "only the suite's own nodes are disturbed")
 			}
+			assert.Equal(t, c.Record != nil, c.Records != "", "what is recorded is said")
 			if c.MinVersion != "" {
 				_, err := suite.ParseVersion(c.MinVersion)
 				assert.NoError(t, err)

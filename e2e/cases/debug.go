@@ -48,6 +48,7 @@ func debugCases() []suite.Case {
 			Given:   nginxServing,
 			Act:     attachAgain,
 			Judge:   sameShellAnswers,
+			Records: "the shell's PID",
 			Record:  func(o suite.Observation) string { return "the shell is PID " + o.Notes["first"] },
 		},
 		{

@@ -62,12 +62,13 @@ func ephemeralCases() []suite.Case {
 			Judge:  hangUpReloaded("debugger"),
 		},
 		{
-			ID:     "ephemeral/nginx-conf",
-			Level:  suite.Extended,
-			Claim:  "An ephemeral container with SYS_PTRACE reads nginx's configuration through /proc/PID/root.",
-			Source: onConfiguring + ", /proc/$pid/root; " + ptraceRule,
-			Judge:  debuggerReadsConfiguration,
-			Record: func(o suite.Observation) string { return "SHA-256 " + o.Container("nginx").Files[nginxConf].SHA256() },
+			ID:      "ephemeral/nginx-conf",
+			Level:   suite.Extended,
+			Claim:   "An ephemeral container with SYS_PTRACE reads nginx's configuration through /proc/PID/root.",
+			Source:  onConfiguring + ", /proc/$pid/root; " + ptraceRule,
+			Judge:   debuggerReadsConfiguration,
+			Records: "the file's SHA-256",
+			Record:  func(o suite.Observation) string { return "SHA-256 " + o.Container("nginx").Files[nginxConf].SHA256() },
 		},
 	}
 	for i := range cases {
@@ -116,6 +117,7 @@ func ephemeralCases() []suite.Case {
 			Control: "ephemeral-exited-helper.yaml",
 			Varies:  "name",
 			Judge:   unknownTargetRefused,
+			Records: "the API server's answer",
 			Record:  func(o suite.Observation) string { return o.Answers["unknown"].String() },
 		},
 	}

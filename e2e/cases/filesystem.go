@@ -26,6 +26,7 @@ func filesystemCases() []suite.Case {
 			Given:   nginxServing,
 			Read:    []string{nginxConf},
 			Judge:   configurationIsTheSame,
+			Records: "the file's SHA-256",
 			Record:  func(o suite.Observation) string { return "SHA-256 " + o.Container("nginx").Files[nginxConf].SHA256() },
 		},
 		{
@@ -90,6 +91,7 @@ func filesystemCases() []suite.Case {
 			Read:    linked,
 			Act:     reachThrough,
 			Judge:   tokenReached,
+			Records: "the token's SHA-256",
 			Record:  func(o suite.Observation) string { return "SHA-256 of the token: " + o.Ran["token"].String() },
 		},
 		suite.Case{

@@ -29,6 +29,7 @@ func sandboxCases() []suite.Case {
 			Fixture: always,
 			Control: alone,
 			Judge:   hasNewSandbox,
+			Records: "how each container ended",
 			Record: func(o suite.Observation) string {
 				var ends []string
 				for _, name := range []string{"killer", "other"} {

@@ -52,6 +52,7 @@ func neighboursCases() []suite.Case {
 			Varies:    "shareProcessNamespace, hostPID",
 			Neighbour: markers,
 			Judge:     nodeVisible,
+			Records:   "the node's own PID 1",
 			Record: func(o suite.Observation) string {
 				first, _ := o.Container("lookout").Process(1)
 				return fmt.Sprintf("PID 1 is %s; %d processes are visible", first.Command(), len(o.Container("lookout").Processes))

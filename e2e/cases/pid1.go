@@ -26,6 +26,7 @@ func pid1Cases() []suite.Case {
 			Control: isolated,
 			Given:   nginxServing,
 			Judge:   sandboxOwnsPID1("nginx", "shell"),
+			Records: "PID 1's program and user",
 			Record:  recordPID1("nginx"),
 		},
 		{
@@ -50,6 +51,7 @@ func pid1Cases() []suite.Case {
 			Fixture: markers,
 			Control: markersIsolated,
 			Judge:   sandboxHandlesSignals,
+			Records: "the signals that PID 1 has handlers for",
 			Record: func(o suite.Observation) string {
 				p, _ := o.Container("one").Process(1)
 				return fmt.Sprintf("PID 1 is in state %s and has handlers for the signals %v", p.State, signalSet(p.SigCgt))
@@ -72,7 +74,8 @@ func pid1Cases() []suite.Case {
 				}
 				return nil
 			},
-			Record: recordPID1("one"),
+			Records: "PID 1's program and user",
+			Record:  recordPID1("one"),
 		},
 		{
 			ID:      "pid1/no-container-is",
@@ -93,6 +96,7 @@ func pid1Cases() []suite.Case {
 			Given:   nginxServing,
 			Act:     hangUpPID1,
 			Judge:   hangUpChangedNothing,
+			Records: "how kill itself ended",
 			Record:  func(o suite.Observation) string { return "kill -HUP 1 in nginx: " + o.Ran["nginx"].String() },
 		},
 		{
@@ -106,6 +110,7 @@ func pid1Cases() []suite.Case {
 			Read:    []string{received},
 			Act:     signalPID1,
 			Judge:   pid1Protected,
+			Records: "how kill itself ended, for each signal",
 			Record:  func(o suite.Observation) string { return "exit codes of kill: " + o.Ran["pid1"].String() },
 		},
 		{
@@ -137,7 +142,8 @@ func pid1Cases() []suite.Case {
 				}
 				return nil
 			},
-			Record: func(o suite.Observation) string { return strings.TrimSpace(o.Logs["bare"]) },
+			Records: "the image's warning",
+			Record:  func(o suite.Observation) string { return strings.TrimSpace(o.Logs["bare"]) },
 		},
 		{
 			ID:      "pid1/demanding-pod-fails",

@@ -36,6 +36,7 @@ func reapingCases() []suite.Case {
 			Control: "orphans-isolated.yaml",
 			Act:     leaveOrphans,
 			Judge:   burstsReaped,
+			Records: "how many orphans there were",
 			Record:  func(o suite.Observation) string { return strings.TrimSpace(o.Ran["bursts"].Stdout) },
 		},
 		{
@@ -59,6 +60,7 @@ func reapingCases() []suite.Case {
 			Read:    []string{probeRounds},
 			Act:     letProbesTimeOut,
 			Judge:   probesReaped,
+			Records: "how many probes timed out",
 			Record: func(o suite.Observation) string {
 				return fmt.Sprintf("%d probes timed out", strings.Count(o.AfterIn("probed").Files[probeRounds].Text, "\n"))
 			},

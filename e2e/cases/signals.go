@@ -58,6 +58,7 @@ func signalsCases() []suite.Case {
 				}
 				return hangUpReloaded("shell")(o)
 			},
+			Records: "whether it works, with the shell's capabilities and its LSM label",
 			Record: func(o suite.Observation) string {
 				label := o.Container("shell").Label
 				if label == "" {
@@ -77,6 +78,7 @@ func signalsCases() []suite.Case {
 			Read:    []string{accessLog, accessLog + ".1"},
 			Act:     rotateLog,
 			Judge:   logRotated,
+			Records: "how many requests were made",
 			Record:  func(o suite.Observation) string { return o.Ran["rotate"].String() },
 		},
 		{
@@ -136,6 +138,7 @@ func signalsCases() []suite.Case {
 			Read:    []string{received},
 			Act:     broadcast,
 			Judge:   broadcastReachedSiblings,
+			Records: "whom kill -1 reaches",
 			Record: func(suite.Observation) string {
 				return "kill -TERM -1 in one container reaches the whole pod, but for PID 1"
 			},

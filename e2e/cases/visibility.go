@@ -66,6 +66,7 @@ func visibilityCases() []suite.Case {
 			Fixture: markers,
 			Control: markersIsolated,
 			Judge:   otherNamespacesAsEver,
+			Records: "the inode of each kind of namespace",
 			Record: func(o suite.Observation) string {
 				return fmt.Sprintf("namespaces of container one: %v", o.Container("one").Namespaces)
 			},

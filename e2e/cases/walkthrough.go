@@ -53,7 +53,8 @@ func walkthroughCases() []suite.Case {
 				}
 				return nil
 			},
-			Record: func(o suite.Observation) string { return fmt.Sprintf("prompt %q", o.Notes["prompt"]) },
+			Records: "the prompt",
+			Record:  func(o suite.Observation) string { return fmt.Sprintf("prompt %q", o.Notes["prompt"]) },
 		},
 	}
 	for _, way := range []struct {
@@ -77,6 +78,7 @@ func walkthroughCases() []suite.Case {
 				Given:   nginxServing,
 				Act:     way.act,
 				Judge:   way.lists,
+				Records: "the table that ps printed",
 				Record:  func(o suite.Observation) string { return o.Notes["ps-before"] },
 			},
 			suite.Case{
