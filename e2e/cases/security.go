@@ -67,6 +67,7 @@ func securityCases() []suite.Case {
 			Given:   ownFileHolds("one", "/file", "file"),
 			Read:    []string{"/file"},
 			Judge:   sharesInUserNamespace,
+			Records: "the mapping of user IDs",
 			Record:  func(o suite.Observation) string { return "uid_map of both containers: " + o.Container("one").UIDMap },
 		},
 		{
@@ -89,12 +90,13 @@ func securityCases() []suite.Case {
 			Judge:  restrictedShares,
 		},
 		{
-			ID:     "security/sandbox-user-is-the-pods",
-			Level:  suite.Extended,
-			Claim:  "The sandbox's process runs as the user of the pod's security context.",
-			Source: "API reference, PodSecurityContext.runAsUser; the CRI's LinuxSandboxSecurityContext.run_as_user",
-			Judge:  sandboxRunsAsPodUser,
-			Record: recordPID1("one"),
+			ID:      "security/sandbox-user-is-the-pods",
+			Level:   suite.Extended,
+			Claim:   "The sandbox's process runs as the user of the pod's security context.",
+			Source:  "API reference, PodSecurityContext.runAsUser; the CRI's LinuxSandboxSecurityContext.run_as_user",
+			Judge:   sandboxRunsAsPodUser,
+			Records: "PID 1's program and user",
+			Record:  recordPID1("one"),
 		},
 		{
 			ID:     "security/same-user-reads",
@@ -111,11 +113,12 @@ func securityCases() []suite.Case {
 			Judge:  sameUserSignals,
 		},
 		{
-			ID:     "security/pids-counted-apart",
-			Level:  suite.Informational,
-			Claim:  "The processes that a container sees of others do not count against its own limit of PIDs.",
-			Source: "Kubernetes documentation, “Process ID Limits And Reservations”; the kernel's cgroups, pids controller",
-			Judge:  pidsCountedApart,
+			ID:      "security/pids-counted-apart",
+			Level:   suite.Informational,
+			Claim:   "The processes that a container sees of others do not count against its own limit of PIDs.",
+			Source:  "Kubernetes documentation, “Process ID Limits And Reservations”; the kernel's cgroups, pids controller",
+			Judge:   pidsCountedApart,
+			Records: "how many processes are visible and counted, and the limit",
 			Record: func(o suite.Observation) string {
 				return "visible, counted, limit: " + strings.TrimSpace(o.Ran["pids"].Stdout)
 			},

@@ -16,11 +16,12 @@ import (
 func stressCases() []suite.Case {
 	cases := []suite.Case{
 		{
-			ID:     "stress/execs-at-once",
-			Level:  suite.Extended,
-			Claim:  fmt.Sprintf("%d execs at one time come back, and each sees the first process of the next container.", execsAtOnce),
-			Source: onPurpose + "; containerd#10603 (execs hung)",
-			Judge:  execsCameBack,
+			ID:      "stress/execs-at-once",
+			Level:   suite.Extended,
+			Claim:   fmt.Sprintf("%d execs at one time come back, and each sees the first process of the next container.", execsAtOnce),
+			Source:  onPurpose + "; containerd#10603 (execs hung)",
+			Judge:   execsCameBack,
+			Records: "how long the execs took together",
 			Record: func(o suite.Observation) string {
 				return fmt.Sprintf("%d execs at one time took %s together", execsAtOnce, o.Notes["execs took"])
 			},
