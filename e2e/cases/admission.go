@@ -49,6 +49,7 @@ func askedOfRuntime(id, mode, meaning, fixture, control, varies string) suite.Ca
 		Control: control,
 		Varies:  varies,
 		OwnNode: true,
+		Submit:  suite.Stored, // nobody looks into it: with hostPID there is a whole node to see
 		Act:     inspectSandbox,
 		Judge: func(o suite.Observation) error {
 			inspected := o.Ran["inspect"]
@@ -683,8 +684,10 @@ func descriptionOfField(document string) string {
 // was asked for with.
 var inspectSandbox = &suite.Act{
 	Name: "inspect-sandbox",
-	Ends: true,
 	Do: func(ctx context.Context, pod suite.Hands) error {
+		if ready, err := pod.Await(ctx, soon, "Ready", func(p suite.PodState) bool { return p.Ready }); err != nil || !ready {
+			return err
+		}
 		const inspect = `crictl inspectp -o go-template --template '{{.status.linux.namespaces.options.pid}}' "$(crictl pods -q --name "^$1\$")"`
 		_, err := pod.Node(ctx, "inspect", "sh", "-c", inspect, "inspect", pod.Before().Pod.Name)
 		return err

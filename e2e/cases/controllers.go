@@ -272,8 +272,8 @@ func runNamespace(ctx context.Context, pod suite.Hands) (string, error) {
 	return answer.Body, err
 }
 
-// soon bounds the wait for a pod in another's place and for a Job's end: both take
-// seconds, from images that the node has, unless the node is badly overloaded.
+// soon bounds an act's wait for a pod or a Job: they take seconds, from images that
+// the node has, unless the node is badly overloaded.
 const soon = 5 * time.Minute
 
 // findSuccessor observes the next pod of the workload that none was found of yet.
