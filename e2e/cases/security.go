@@ -133,9 +133,16 @@ func securityCases() []suite.Case {
 			cases[i].Read = []string{passwordFile, received}
 			cases[i].Act = signalEachOther
 		}
+		if cases[i].MinVersion == "" && cases[i].Fixture != files {
+			cases[i].MinVersion = seccompVersion
+		}
 	}
 	return cases
 }
+
+// seccompVersion is where securityContext.seccompProfile is stable; servers before
+// it drop the field.
+const seccompVersion = "1.19"
 
 // The pods of the restricted profile, and the file with a password in them.
 const (

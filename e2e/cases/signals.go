@@ -140,7 +140,7 @@ func signalsCases() []suite.Case {
 			Judge:   broadcastReachedSiblings,
 			Records: "whom kill -1 reaches",
 			Record: func(suite.Observation) string {
-				return "kill -TERM -1 in one container reaches the whole pod, but for PID 1"
+				return fmt.Sprintf("%d containers beside the sender's received it", len(receivers))
 			},
 		},
 	}
