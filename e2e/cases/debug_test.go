@@ -87,7 +87,7 @@ func TestControlsBiteOnTheNamespace(t *testing.T) {
 	for id, says := range map[string]string{
 		"debug/attach-again":               "nginx's container sees the shell that answers",
 		"debug/exit-gives-a-new-shell":     "nginx's container sees the new shell",
-		"ephemeral/exited-target":          "it waits (",
+		"ephemeral/exited-target":          "it waits: CreateContainerError",
 		"ephemeral/isolated-target-alone":  "sees nginx's master as PID 1",
 		"ephemeral/unknown-target-refused": "observed HTTP 200",
 		"sidecar/sees-the-others-end":      "container proxy sees the process of container one",

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -304,7 +305,7 @@ var targetTheExited = &suite.Act{
 			return err
 		}
 		running := func(p suite.PodState) bool { return p.Containers["late"].Running }
-		refused := func(p suite.PodState) bool { return strings.HasSuffix(p.Containers["late"].Waiting, "Error") }
+		refused := func(p suite.PodState) bool { return refusedByRuntime(p.Containers["late"]) }
 		if _, err := pod.Await(ctx, time.Minute, "started, or refused by the runtime", func(p suite.PodState) bool { return running(p) || refused(p) }); err != nil {
 			return err
 		}
@@ -315,16 +316,16 @@ var targetTheExited = &suite.Act{
 	},
 }
 
-// addEphemeral requests one more ephemeral container of the image of app, and
-// records the answer under the container's name.
+// addEphemeral requests one more ephemeral container, of the image that the pod's
+// others have, and records the answer under the container's name.
 func addEphemeral(ctx context.Context, pod suite.Hands, name, target, marker string, trial bool) (suite.Answer, error) {
-	app, err := firstContainer(pod.Manifest())
+	like, err := firstContainer(pod.Manifest())
 	if err != nil {
 		return suite.Answer{}, err
 	}
 	body, err := json.Marshal(map[string]any{"spec": map[string]any{"ephemeralContainers": []any{map[string]any{
 		"name": name, "targetContainerName": target,
-		"image": app["image"], "imagePullPolicy": app["imagePullPolicy"],
+		"image": like["image"], "imagePullPolicy": like["imagePullPolicy"],
 		"command": []string{"sh", "-c", "while :; do sleep 3600; done", marker},
 	}}}})
 	if err != nil {
@@ -365,9 +366,16 @@ func debugsTheExited(o suite.Observation) error {
 	if o.AfterPod == nil {
 		return suite.CannotTell("the pod's status after the ephemeral container was added", "none")
 	}
-	if late := o.AfterPod.Containers["late"]; !late.Running {
-		return suite.Violation("the ephemeral container whose target, "+target+", has ended starts",
-			"it does not: "+describeWaiting(late), o.AfterIn("app"))
+	late := o.AfterPod.Containers["late"]
+	starts := "the ephemeral container whose target, " + target + ", has ended starts"
+	switch {
+	case late.Running:
+	case late.ExitCode != nil:
+		return suite.Violation(starts, describeExit(late), o.AfterIn("app"))
+	case refusedByRuntime(late) && !overloaded.MatchString(late.Message):
+		return suite.Violation(starts, "it waits: "+late.Waiting+": "+late.Message, o.AfterIn("app"))
+	default:
+		return suite.CannotTell(starts+", or is refused", "it waits: "+late.Waiting+": "+late.Message)
 	}
 	// The second snapshots, with the marker of the container that was added.
 	after := suite.Observation{Before: o.After, Markers: map[string]string{"app": o.Markers["app"], "late": o.Notes["late"]}}
@@ -385,15 +393,12 @@ func debugsTheExited(o suite.Observation) error {
 	return nil
 }
 
-func describeWaiting(c suite.ContainerState) string {
-	switch {
-	case c.Waiting != "":
-		return "it waits (" + c.Waiting + ")"
-	case c.ExitCode != nil:
-		return describeExit(c)
-	}
-	return "it has no status"
-}
+// refusedByRuntime tells whether a container waits because it cannot be made.
+func refusedByRuntime(c suite.ContainerState) bool { return strings.HasSuffix(c.Waiting, "Error") }
+
+// overloaded is how a runtime says that it did not come to an answer in time, and
+// what it says of the name it has kept for the container meanwhile.
+var overloaded = regexp.MustCompile(`(?i)deadline ?exceeded|name .* is reserved`)
 
 func unknownTargetRefused(o suite.Observation) error {
 	// The same request with a known target is the witness that nothing else about

@@ -1,6 +1,12 @@
 package cases
 
 import (
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"procns/e2e/internal/probe"
 	"procns/e2e/internal/suite"
 )
@@ -91,7 +97,7 @@ var ephemeralBreakages = map[string][]breakage{
 	},
 	"ephemeral/exited-target": {
 		{"the runtime refuses the target", func(o *suite.Observation) {
-			o.AfterPod.Containers["late"] = suite.ContainerState{Kind: "ephemeral", Waiting: "CreateContainerError"}
+			o.AfterPod.Containers["late"] = suite.ContainerState{Kind: "ephemeral", Waiting: "CreateContainerError", Message: "the target is not running"}
 		}},
 		{"the server refuses the target", func(o *suite.Observation) {
 			o.Answers["late"] = suite.Answer{Code: 422, Reason: "Invalid"}
@@ -123,4 +129,23 @@ var ephemeralBreakages = map[string][]breakage{
 			o.Answers["unknown"] = suite.Answer{Code: 403, Reason: "Forbidden", Message: "pods is forbidden"}
 		}},
 	},
+}
+
+// TestBusyNodeIsNoRefusal: a runtime that did not come to an answer has refused
+// no target.
+func TestBusyNodeIsNoRefusal(t *testing.T) {
+	i := slices.IndexFunc(All(), func(c suite.Case) bool { return c.ID == "ephemeral/exited-target" })
+	c := All()[i]
+	for _, state := range []suite.ContainerState{
+		{},
+		{Waiting: "ContainerCreating"},
+		{Waiting: "CreateContainerError", Message: "context deadline exceeded"},
+		{Waiting: "CreateContainerError", Message: `failed to reserve container name "late_…_0": name "late_…_0" is reserved for "4f"`},
+	} {
+		o := recorded(t, c, c.Fixture)
+		o.AfterPod.Containers["late"] = state
+		err := c.Judge(o)
+		require.Error(t, err)
+		assert.False(t, suite.IsViolation(err), "%+v: %v", state, err)
+	}
 }

@@ -206,8 +206,10 @@ type ContainerState struct {
 	Ready    bool   `json:"ready"`
 	Running  bool   `json:"running"`
 	Restarts int    `json:"restarts"`
-	// Waiting is why it waits, such as "CrashLoopBackOff".
+	// Waiting is why it waits, such as "CrashLoopBackOff", and Message what kubelet
+	// or the runtime say about it.
 	Waiting string `json:"waiting,omitempty"`
+	Message string `json:"message,omitempty"`
 	// ExitCode is set once the container, or its previous instance, terminated;
 	// ExitReason says why, such as "Completed", "Error" or "OOMKilled".
 	ExitCode   *int   `json:"exitCode,omitempty"`

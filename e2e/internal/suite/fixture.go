@@ -411,7 +411,7 @@ func containerState(c corev1.ContainerStatus, kind string) ContainerState {
 		state.StartedAt = c.State.Running.StartedAt.Unix()
 	}
 	if c.State.Waiting != nil {
-		state.Waiting = orDefault(c.State.Waiting.Reason, "unknown")
+		state.Waiting, state.Message = orDefault(c.State.Waiting.Reason, "unknown"), c.State.Waiting.Message
 	}
 	for _, ended := range []*corev1.ContainerStateTerminated{c.State.Terminated, c.LastTerminationState.Terminated} {
 		if ended != nil && state.ExitCode == nil {

@@ -233,6 +233,9 @@ func TestStateOf(t *testing.T) {
 				LastTerminationState: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 137}}},
 			{Name: "other", State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 0}}},
 		},
+		EphemeralContainerStatuses: []corev1.ContainerStatus{
+			{Name: "late", State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CreateContainerError", Message: "no such target"}}},
+		},
 	}
 	state := StateOf(pod)
 	assert.Equal(t, "true", state.Sharing)
@@ -241,6 +244,8 @@ func TestStateOf(t *testing.T) {
 	assert.True(t, state.Containers["app"].Running)
 	assert.Equal(t, 0, *state.Containers["other"].ExitCode)
 	assert.False(t, state.Containers["other"].Running)
+	assert.Equal(t, "CreateContainerError", state.Containers["late"].Waiting)
+	assert.Equal(t, "no such target", state.Containers["late"].Message)
 }
 
 // TestYAMLDecodesAgain: what the evidence shows is what was created.
