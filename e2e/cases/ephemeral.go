@@ -306,12 +306,15 @@ var targetTheExited = &suite.Act{
 		}
 		running := func(p suite.PodState) bool { return p.Containers["late"].Running }
 		refused := func(p suite.PodState) bool { return refusedByRuntime(p.Containers["late"]) }
-		if _, err := pod.Await(ctx, time.Minute, "started, or refused by the runtime", func(p suite.PodState) bool { return running(p) || refused(p) }); err != nil {
+		settled := func(p suite.PodState) bool { return running(p) || refused(p) }
+		if _, err := pod.Await(ctx, time.Minute, "running, or refused by the runtime", settled); err != nil {
 			return err
 		}
-		// kubelet tries again after 10 to 15 seconds: a node that was busy gets its
-		// second chance. Where the runtime will not have the target, this passes in vain.
-		_, err = pod.Await(ctx, 20*time.Second, "running", running)
+		// kubelet tries again after 10 to 15 seconds. A runtime that says what is
+		// wrong with the target will say so again; any other failure may pass.
+		_, err = pod.Await(ctx, 20*time.Second, "running", func(p suite.PodState) bool {
+			return running(p) || refused(p) && strings.Contains(p.Containers["late"].Message, "target")
+		})
 		return err
 	},
 }
