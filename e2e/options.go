@@ -93,7 +93,7 @@ func parseOptions(arguments []string, output io.Writer) (options, error) {
 	flags.DurationVar(&o.timeout, "timeout", 5*time.Minute, "longest wait for a pod, or for what a case needs to see first")
 	flags.IntVar(&o.parallel, "parallel", 16, "how many pods are acted on and observed at one time")
 	flags.IntVar(&o.pods, "pods", 40, "how many pods each target runs at one time")
-	flags.IntVar(&o.starting, "starting", 0, "how many pods start at one time (default 8 for each target, and two for each processor where the nodes are kind's)")
+	flags.IntVar(&o.starting, "starting", 0, "how many pods start at one time (default 8 for each target, and four for each processor where the nodes are kind's)")
 	flags.Float64Var(&o.qps, "qps", 100, "requests a second to the API server")
 	if err := flags.Parse(arguments); err != nil {
 		if errors.Is(err, flag.ErrHelp) {

@@ -195,7 +195,7 @@ func (c *conformance) startingAtOnce(targets int) int {
 		return c.starting
 	}
 	if c.kind != nil {
-		return 2 * runtime.NumCPU()
+		return 4 * runtime.NumCPU()
 	}
 	const each = 8
 	return each * targets

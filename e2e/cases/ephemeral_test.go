@@ -32,12 +32,6 @@ func joinedElsewhere(container string) breakage {
 	}}
 }
 
-func asPID1(container string) breakage {
-	return breakage{container + "'s process is PID 1", func(o *suite.Observation) {
-		edit(o, container, withMarker(o, container), func(p *probe.Process) { p.PID, p.StartTime = 1, 1 })
-	}}
-}
-
 // ephemeralBreakages are the faults that the cases of ephemeral must find.
 var ephemeralBreakages = map[string][]breakage{
 	"ephemeral/every-ordered-pair": {
