@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"path"
 	"reflect"
 	"regexp"
 	"slices"
@@ -128,20 +127,17 @@ func (m *Manifest) decode(document []byte) error {
 	return fmt.Errorf("holds a %s %s; only v1 Pod, Secret and ConfigMap and the workloads of apps/v1 and batch/v1 are known", kind.APIVersion, kind.Kind)
 }
 
-// ImageName is the name by which a manifest's image can be replaced: the last
-// part of its path, without tag and digest ("nginx", "busybox", "pause").
-func ImageName(image string) string {
-	image, _, _ = strings.Cut(image, "@")
-	name, _, _ := strings.Cut(path.Base(image), ":")
-	return name
-}
-
 // Placement is where and how a manifest is created.
 type Placement struct {
-	RunID      string
-	Target     Target
-	Images     map[string]string // reference by ImageName
+	RunID  string
+	Target Target
+	// Images and Registry say what is used in place of the images that manifests
+	// name: see Image.
+	Images     map[string]string // by ImageName
+	Registry   string
 	PullSecret string
+	// Tolerations are those that pods get on a node, by its name.
+	Tolerations map[string][]corev1.Toleration
 }
 
 // Place pins the manifest to its target and gives all its objects names of
@@ -173,20 +169,18 @@ func (m Manifest) Place(p Placement) Manifest {
 			v.ConfigMap.Name += suffix
 		}
 	}
+	use := func(image *string, policy *corev1.PullPolicy) {
+		if reference := p.Image(*image); reference != *image {
+			*image, *policy = reference, corev1.PullIfNotPresent
+		}
+	}
 	for _, containers := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
 		for i := range containers {
-			if reference := p.Images[ImageName(containers[i].Image)]; reference != "" {
-				containers[i].Image = reference
-				containers[i].ImagePullPolicy = corev1.PullIfNotPresent
-			}
+			use(&containers[i].Image, &containers[i].ImagePullPolicy)
 		}
 	}
 	for i := range pod.Spec.EphemeralContainers {
-		c := &pod.Spec.EphemeralContainers[i]
-		if reference := p.Images[ImageName(c.Image)]; reference != "" {
-			c.Image = reference
-			c.ImagePullPolicy = corev1.PullIfNotPresent
-		}
+		use(&pod.Spec.EphemeralContainers[i].Image, &pod.Spec.EphemeralContainers[i].ImagePullPolicy)
 	}
 	if p.PullSecret != "" {
 		pod.Spec.ImagePullSecrets = append(pod.Spec.ImagePullSecrets, corev1.LocalObjectReference{Name: p.PullSecret})
@@ -196,6 +190,7 @@ func (m Manifest) Place(p Placement) Manifest {
 	}
 	if p.Target.Node != "" {
 		pod.Spec.Affinity = onNode(p.Target.Node)
+		pod.Spec.Tolerations = append(pod.Spec.Tolerations, p.Tolerations[p.Target.Node]...)
 	}
 	if m.Workload != nil {
 		placed.Workload = placedWorkload(m.Workload, pod)

@@ -180,7 +180,7 @@ func (h *hands) Copy(ctx context.Context, name string, share bool) error {
 	if current, ok := h.cluster().Current(h.stage.pod); ok {
 		original = current
 	}
-	image := orDefault(h.stage.runner.Images["busybox"], "busybox")
+	image := h.stage.runner.Image(DebugImage)
 	placed := Manifest{File: "copy of " + h.stage.key.file, Pod: debugCopy(original, share, image, "-"+name+"-"+probe.RandomHex(2))}
 	h.stage.runner.Evidence.Save(h.stage.folder(), name+".yaml", placed.YAML())
 	h.stage.copies = append(h.stage.copies, placed)

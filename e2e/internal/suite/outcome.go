@@ -20,7 +20,19 @@ const (
 	Inconclusive Outcome = "inconclusive"
 	// Skipped: the case does not apply, for a proved reason.
 	Skipped Outcome = "skipped"
+	// Planned: the case would have been run. Like Skipped, it is never a pass.
+	Planned Outcome = "planned"
+	// Exempted: the case did not pass, and the user said beforehand that it would
+	// not, and why. It is never a pass either.
+	Exempted Outcome = "exempted"
 )
+
+// Exemption is why a result that is no pass does not count.
+type Exemption struct {
+	Found  Outcome `json:"found"` // what the outcome would be
+	Reason string  `json:"reason"`
+	Link   string  `json:"link"`
+}
 
 // Target is one kind of place on which every case is run.
 type Target struct {
@@ -63,6 +75,8 @@ type Result struct {
 	Ephemeral bool
 	Images    []string
 	Duration  time.Duration
+	// Exemption is set where the outcome is Exempted.
+	Exemption *Exemption
 }
 
 // LookByHand are the commands that create the fixture's pod, as the run did, and
@@ -93,7 +107,7 @@ func (r Result) LookByHand(kubectl, folder string) string {
 
 // Verdict is the answer about the whole cluster.
 type Verdict struct {
-	Conformant, NonConformant, Inconclusive, Skipped int
+	Conformant, NonConformant, Inconclusive, Skipped, Planned, Exempted int
 }
 
 // Sum counts the outcomes. Informational cases record and do not judge: one that
@@ -119,6 +133,10 @@ func Sum(results []Result) Verdict {
 			}
 		case Skipped:
 			v.Skipped++
+		case Planned:
+			v.Planned++
+		case Exempted:
+			v.Exempted++
 		}
 	}
 	return v

@@ -118,7 +118,7 @@ func TestVerdict(t *testing.T) {
 		"some skipped":            {core(Conformant, Skipped), Verdict{Conformant: 1, Skipped: 1}, Conformant, ExitConformant},
 		"all skipped":             {core(Skipped, Skipped), Verdict{Skipped: 2}, Inconclusive, ExitInconclusive},
 		"no outcome":              {core(""), Verdict{}, Inconclusive, ExitInconclusive},
-		"only planned":            {core("planned"), Verdict{}, Inconclusive, ExitInconclusive},
+		"only planned":            {core("planned"), Verdict{Planned: 1}, Inconclusive, ExitInconclusive},
 		"a record differs": {
 			append(core(Conformant), informational(NonConformant)...), Verdict{Conformant: 2}, Conformant, ExitConformant,
 		},

@@ -84,6 +84,8 @@ type Runner struct {
 	OnReady func(target Target, manifest string, took time.Duration)
 	// Skip returns the proved reason why a case does not apply to the cluster, or "".
 	Skip func(Case) string
+	// KeepFailed keeps the pods of cases that did not pass, to be looked at.
+	KeepFailed bool
 }
 
 // EvidenceSink keeps what was seen. Its errors are its own to report.
@@ -155,6 +157,13 @@ func (r *Runner) runTarget(ctx context.Context, target Target, limits limits) []
 			}
 		}
 	}
+	for _, c := range r.Cases {
+		if _, ok := skipped[c.ID]; !ok {
+			for _, s := range stagesOf(c, stages) {
+				s.undecided.Add(1)
+			}
+		}
+	}
 	r.start(ctx, order)
 
 	results := make([]Result, len(r.Cases))
@@ -168,6 +177,9 @@ func (r *Runner) runTarget(ctx context.Context, target Target, limits limits) []
 		wg.Go(func() {
 			results[i] = r.conclude(c, target, stages)
 			results[i].Duration = time.Since(started)
+			for _, s := range stagesOf(c, stages) {
+				s.concluded(results[i])
+			}
 			r.OnResult(results[i])
 		})
 	}
@@ -176,6 +188,18 @@ func (r *Runner) runTarget(ctx context.Context, target Target, limits limits) []
 		<-s.done // a neighbour may outlast the cases
 	}
 	return results
+}
+
+// stagesOf are the pods that a case is judged by.
+func stagesOf(c Case, stages map[stageKey]*stage) []*stage {
+	all := []*stage{stages[stageKey{c.Fixture, c.Act, c.Submit}]}
+	if c.Control != "" {
+		all = append(all, stages[stageKey{c.Control, c.Act, c.Submit}])
+	}
+	if c.Neighbour != "" {
+		all = append(all, stages[stageKey{c.Neighbour, nil, Runs}])
+	}
+	return all
 }
 
 // start runs the stages: in the catalogue's order, as many at once as the node is

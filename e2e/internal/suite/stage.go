@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -62,6 +64,10 @@ type stage struct {
 	// settled is closed when the act's effect showed, after took.
 	settled chan struct{}
 	took    time.Duration
+	// undecided are the cases that are still to be concluded from this pod, and
+	// failed is whether one of them did not pass.
+	undecided sync.WaitGroup
+	failed    atomic.Bool
 }
 
 // expectation is one case's interest in a stage.
@@ -103,6 +109,14 @@ func (s *stage) run(ctx context.Context) {
 	s.err = s.perform(ctx)
 }
 
+// concluded notes that a case has come to its result.
+func (s *stage) concluded(r Result) {
+	if r.Outcome == NonConformant || r.Outcome == Inconclusive {
+		s.failed.Store(true)
+	}
+	s.undecided.Done()
+}
+
 // retire gives the node back what the stage took, when nobody looks for it any
 // more. An interrupted run leaves that to the clean-up.
 func (s *stage) retire(ctx context.Context) {
@@ -111,6 +125,13 @@ func (s *stage) retire(ctx context.Context) {
 	}
 	if s.placed.Pod == nil || s.key.submit.Dry() || ctx.Err() != nil {
 		return
+	}
+	if s.runner.KeepFailed {
+		s.undecided.Wait()
+		if s.failed.Load() {
+			s.runner.Log("%s: pod %s is kept", s.target.Name(), s.pod)
+			return
+		}
 	}
 	s.runner.Cluster.Discard(ctx, s.placed)
 	for _, copied := range s.copies {
