@@ -1,0 +1,305 @@
+// Package options is the command line: what can be asked for, and what is wrong
+// with what was. It touches nothing but the files it is told to write to.
+package options
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"procns/e2e/internal/suite"
+	"procns/e2e/internal/targets"
+)
+
+// Options are the command line.
+type Options struct {
+	Kubeconfig, Context string
+	InCluster           bool
+
+	Run            []string
+	Levels         []suite.Level
+	Nodes          string
+	RuntimeClasses []string
+	Tolerate       targets.Tolerate
+	Exempt         string
+
+	Images               map[string]string
+	Registry, PullSecret string
+
+	// What is done instead of a run; at most one of them.
+	List, ListImages, PrintRBAC, DryRun, Cleanup, Down bool
+	// JSON is the form of what List and ListImages print.
+	JSON bool
+
+	ReportDir            string
+	KeepOnFailure        bool
+	Timeout, CaseTimeout time.Duration
+	Parallel, Pods       int
+	QPS                  float64
+
+	// Provision means that a kind cluster is made: none was named.
+	Provision  bool
+	Engine     string
+	NodeImage  string
+	KindConfig string
+	Mends      string
+	Keep       bool
+	Archives   []string
+}
+
+// UsageError is a mistake on the command line: one line, exit code 3.
+type UsageError struct{ error }
+
+// Unwrap returns what is wrong.
+func (e UsageError) Unwrap() error { return e.error }
+
+// Usagef makes a UsageError.
+func Usagef(format string, args ...any) error { return UsageError{fmt.Errorf(format, args...)} }
+
+// value is a flag whose text is checked when it is set.
+type value struct {
+	text func() string
+	set  func(string) error
+}
+
+// String implements flag.Value.
+func (v value) String() string {
+	if v.text == nil {
+		return "" // the flag package asks a zero value for the default
+	}
+	return v.text()
+}
+
+// Set implements flag.Value.
+func (v value) Set(text string) error { return v.set(text) }
+
+// list collects a flag that may be given several times, and whose text may list
+// several values behind commas.
+func list[T any](into *[]T, one func(string) (T, error)) value {
+	return value{
+		text: func() string { return "" },
+		set: func(text string) error {
+			for part := range strings.SplitSeq(text, ",") {
+				parsed, err := one(strings.TrimSpace(part))
+				if err != nil {
+					return err
+				}
+				*into = append(*into, parsed)
+			}
+			return nil
+		},
+	}
+}
+
+func nonEmpty(text string) (string, error) {
+	if text == "" {
+		return "", errors.New("an empty name")
+	}
+	return text, nil
+}
+
+var levels = []suite.Level{suite.Core, suite.Extended, suite.Informational}
+
+func parseLevel(text string) (suite.Level, error) {
+	for _, level := range levels {
+		if strings.EqualFold(text, string(level)) {
+			return level, nil
+		}
+	}
+	return "", fmt.Errorf("%q is none of core, extended and informational", text)
+}
+
+// Group is a set of flags that belong together.
+type Group struct {
+	Title string
+	// About is said before the flags in the page on them.
+	About string
+	Names []string
+	flags *flag.FlagSet
+}
+
+// define declares every flag, in groups.
+func (o *Options) define() (*flag.FlagSet, []Group) {
+	flags := flag.NewFlagSet("procns.test", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	var groups []Group
+	group := func(title, about string) {
+		groups = append(groups, Group{Title: title, About: about, flags: flags})
+	}
+	named := func(name string) string {
+		last := &groups[len(groups)-1]
+		last.Names = append(last.Names, name)
+		return name
+	}
+
+	group("Which cluster", "Without any of these, procns makes a kind cluster.")
+	flags.StringVar(&o.Kubeconfig, named("kubeconfig"), "", "judge the cluster of this kubeconfig `file`")
+	flags.StringVar(&o.Context, named("context"), "", "judge the cluster of this `context` of the kubeconfig")
+	flags.BoolVar(&o.InCluster, named("in-cluster"), false, "judge the cluster that procns itself runs in, with its pod's ServiceAccount")
+
+	group("Which cases", "")
+	flags.Var(list(&o.Run, nonEmpty), named("run"), "run only the cases that match this `pattern`: an ID, an area, or a pattern with * such as signals/* (repeatable, or behind commas)")
+	flags.Var(list(&o.Levels, parseLevel), named("level"), "run only the cases of this `level`: core, extended or informational (repeatable, or behind commas)")
+	flags.StringVar(&o.Exempt, named("exempt"), "", "results that are known not to pass, in this YAML `file`: they do not count, but one that passes is an error")
+
+	group("Which targets", "A target is a node with one of its runtimes. Every case is run on every target.")
+	flags.StringVar(&o.Nodes, named("nodes"), "", "`which` nodes: sample (one for each OS image, kernel, runtime and architecture), all, or a label selector (default: sample; all on a cluster that procns makes)")
+	flags.Var(list(&o.RuntimeClasses, nonEmpty), named("runtime-classes"), "`names` of RuntimeClasses, each a target of its own on each node; default stands for the node's own runtime (default: that alone)")
+	flags.Var(value{text: func() string { return "" }, set: o.setTolerate}, named("tolerate"), "run on nodes with this `taint` as well: key:Effect, key=value:Effect, or all, which leaves out those that mark a node as unwell or cordoned (repeatable)")
+
+	group("Images", "The manifests name nginx, busybox and pause. `-list-images` prints what a run would pull.")
+	flags.Var(value{text: func() string { return "" }, set: o.setImage}, named("image"), "use another image, `name=reference`, such as nginx=registry.example/nginx@sha256:…, or by digest alone, nginx=@sha256:… (repeatable)")
+	flags.Var(value{text: func() string { return o.Registry }, set: o.setRegistry}, named("registry"), "take the images from this registry, with an optional path, as `prefix`: mirror.example/lib makes busybox mirror.example/lib/busybox; tags and digests stay")
+	flags.Var(value{text: func() string { return o.PullSecret }, set: o.setPullSecret}, named("pull-secret"), "pull with this existing Secret, `NAMESPACE/NAME`: it is copied into the run's namespace")
+
+	group("Instead of a run", "At most one of these.")
+	flags.BoolVar(&o.List, named("list"), false, "list the cases that -run and -level select, without a cluster")
+	flags.BoolVar(&o.ListImages, named("list-images"), false, "list every image that these cases use, after -image and -registry, without a cluster")
+	flags.Var(value{text: func() string { return "text" }, set: o.setForm}, named("o"), "the `form` of a list: text or json")
+	flags.BoolVar(&o.PrintRBAC, named("print-rbac"), false, "print the permissions that a run needs, as a manifest, without a cluster")
+	flags.BoolVar(&o.DryRun, named("dry-run"), false, "check the cluster and report every case as planned; nothing is created, and the exit code is 2 at best")
+	flags.BoolVar(&o.Cleanup, named("cleanup"), false, "delete the namespaces that dead runs left on the cluster: those that show no sign of life for a minute")
+	flags.BoolVar(&o.Down, named("down"), false, "delete the kind cluster that -keep kept")
+
+	group("The run", "")
+	flags.StringVar(&o.ReportDir, named("report-dir"), "_artifacts", "`folder` for the reports; each run makes a folder of its own in it")
+	flags.BoolVar(&o.KeepOnFailure, named("keep-on-failure"), false, "keep the pods of cases that did not pass, and their namespace, until -cleanup")
+	flags.DurationVar(&o.Timeout, named("timeout"), time.Hour, "longest `duration` of the whole run; what is not judged by then is inconclusive")
+	flags.DurationVar(&o.CaseTimeout, named("case-timeout"), 2*time.Minute, "longest `duration` that a case waits for its pod, and for what it needs to see first")
+	flags.IntVar(&o.Parallel, named("parallel"), 16, "how `many` pods are acted on and observed at one time")
+	flags.IntVar(&o.Pods, named("pods"), 24, "how `many` pods each target runs at one time")
+	flags.Float64Var(&o.QPS, named("qps"), 100, "requests a second to the API server, at most this `rate`")
+
+	group("The kind cluster", "For a run without a cluster of yours; `make e2e` sets them.")
+	flags.StringVar(&o.Engine, named("engine"), "podman", "container `engine`: docker, podman or nerdctl")
+	flags.StringVar(&o.NodeImage, named("node-image"), "", "node `image` (default: kind's own)")
+	flags.StringVar(&o.KindConfig, named("kind-config"), "kind-config.yaml", "kind's configuration `file`")
+	flags.Var(value{text: func() string { return "" }, set: func(text string) error {
+		o.Archives = append(o.Archives, text)
+		return nil
+	}}, named("load"), "load this image `archive` into the nodes (repeatable)")
+	flags.BoolVar(&o.Keep, named("keep"), false, "keep the cluster, for the next run to use again")
+	flags.StringVar(&o.Mends, named("mends"), "", "what the set-up did to the host, as a `text` for the report")
+	return flags, groups
+}
+
+func (o *Options) setTolerate(text string) error {
+	if text == "all" {
+		o.Tolerate.All = true
+		return nil
+	}
+	toleration, err := targets.ParseToleration(text)
+	if err == nil {
+		o.Tolerate.List = append(o.Tolerate.List, toleration)
+	}
+	return err
+}
+
+func (o *Options) setForm(text string) error {
+	if text != "text" && text != "json" {
+		return errors.New("expected text or json")
+	}
+	o.JSON = text == "json"
+	return nil
+}
+
+// Parse reads the arguments without the program's name, and without the testing
+// package's own flags. Asked for help, it writes it to output and returns
+// flag.ErrHelp.
+func Parse(arguments []string, output io.Writer) (Options, error) {
+	var o Options
+	flags, groups := o.define()
+	if err := flags.Parse(arguments); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return o, errors.Join(writeHelp(output, groups), err)
+		}
+		return o, Usagef("%w%s", err, unknownFlag(err, flags))
+	}
+	if flags.NArg() > 0 {
+		return o, Usagef("unexpected argument %q: everything is said by flags, see -help", flags.Arg(0))
+	}
+	given := map[string]bool{}
+	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	if err := o.check(given); err != nil {
+		return o, UsageError{err}
+	}
+	o.Provision = o.Kubeconfig == "" && o.Context == "" && !o.InCluster
+	if o.Nodes == "" {
+		o.Nodes = targets.Sample
+		if o.Provision {
+			o.Nodes = targets.All
+		}
+	}
+	return o, nil
+}
+
+// check says what is wrong with flags that are each well-formed.
+func (o *Options) check(given map[string]bool) error {
+	var modes []string
+	for _, mode := range []string{"list", "list-images", "print-rbac", "dry-run", "cleanup", "down"} {
+		if given[mode] {
+			modes = append(modes, "-"+mode)
+		}
+	}
+	needsCluster := o.Kubeconfig == "" && o.Context == "" && !o.InCluster
+	switch {
+	case len(modes) > 1:
+		return fmt.Errorf("%s: choose one of them", strings.Join(modes, " and "))
+	case given["o"] && !o.List && !o.ListImages:
+		return errors.New("-o is the form of -list and -list-images")
+	case o.InCluster && (o.Kubeconfig != "" || o.Context != ""):
+		return errors.New("-in-cluster names the cluster: leave out -kubeconfig and -context")
+	case (o.DryRun || o.Cleanup) && needsCluster:
+		return fmt.Errorf("%s needs a cluster: name one with -kubeconfig, -context or -in-cluster", modes[0])
+	case o.KeepOnFailure && needsCluster && !o.Keep:
+		return errors.New("-keep-on-failure keeps nothing on a cluster that is deleted: add -keep, or name a cluster of yours")
+	case o.Parallel < 1, o.Pods < 1, o.QPS <= 0, o.Timeout <= 0, o.CaseTimeout <= 0:
+		return errors.New("-parallel, -pods, -qps, -timeout and -case-timeout must be above zero")
+	}
+	for name, text := range map[string]string{"kubeconfig": o.Kubeconfig, "context": o.Context, "exempt": o.Exempt, "report-dir": o.ReportDir} {
+		if given[name] && text == "" {
+			return fmt.Errorf("-%s is empty: a variable that is not set?", name)
+		}
+	}
+	if engines := []string{"docker", "podman", "nerdctl"}; !slices.Contains(engines, o.Engine) {
+		return fmt.Errorf("-engine %s: expected one of %s", o.Engine, strings.Join(engines, ", "))
+	}
+	if err := targets.CheckNodes(o.Nodes); err != nil {
+		return fmt.Errorf("-nodes: %w", err)
+	}
+	return nil
+}
+
+// unknownFlag adds the nearest names to the flag package's own error.
+func unknownFlag(err error, flags *flag.FlagSet) string {
+	_, name, ok := strings.Cut(err.Error(), "flag provided but not defined: -")
+	if !ok {
+		return ""
+	}
+	var names []string
+	flags.VisitAll(func(f *flag.Flag) { names = append(names, f.Name) })
+	return fmt.Sprintf("; near: -%s; all of them: -help", strings.Join(nearest(names, name), ", -"))
+}
+
+// Choice is what is asked for in targets.
+func (o Options) Choice() targets.Choice {
+	return targets.Choice{Nodes: o.Nodes, RuntimeClasses: o.RuntimeClasses, Tolerate: o.Tolerate}
+}
+
+// Placement is how the pods of a run are made.
+func (o Options) Placement(runID string, tolerations map[string][]corev1.Toleration) suite.Placement {
+	p := suite.Placement{RunID: runID, Images: o.Images, Registry: o.Registry, Tolerations: tolerations}
+	if o.PullSecret != "" {
+		p.PullSecret = PullSecretName
+	}
+	return p
+}
+
+// PullSecretName is the name of the copied Secret in the run's namespace.
+const PullSecretName = "procns-pull-secret"

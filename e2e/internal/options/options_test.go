@@ -1,0 +1,280 @@
+package options
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"io"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+
+	"procns/e2e/cases"
+	"procns/e2e/internal/suite"
+	"procns/fixtures"
+)
+
+var update = flag.Bool("update", false, "write docs/FLAGS.md")
+
+func parse(t *testing.T, arguments ...string) Options {
+	t.Helper()
+	o, err := Parse(arguments, io.Discard)
+	require.NoError(t, err)
+	return o
+}
+
+// someDigest is a digest in form only.
+var someDigest = "@sha256:" + strings.Repeat("0a", 32)
+
+func TestParse(t *testing.T) {
+	o := parse(t)
+	assert.True(t, o.Provision)
+	assert.Equal(t, "all", o.Nodes, "a cluster that is made for the run is covered as a whole")
+	assert.Equal(t, time.Hour, o.Timeout)
+	assert.Equal(t, 2*time.Minute, o.CaseTimeout)
+
+	o = parse(t, "-kubeconfig", "k", "-context=c", "-run", "pid1/a,signals", "-run", "files/*", "-level", "core,Extended", "-level", "informational",
+		"-runtime-classes", "a, b", "-tolerate", "gpu:NoSchedule", "-tolerate", "all",
+		"-image", "nginx=r.example:5000/n"+someDigest, "-image=busybox="+someDigest, "-registry", "mirror.example/lib", "-pull-secret", "ns/name",
+		"-timeout", "10m", "-case-timeout", "30s", "-keep-on-failure")
+	assert.False(t, o.Provision)
+	assert.Equal(t, "sample", o.Nodes)
+	assert.Equal(t, []string{"pid1/a", "signals", "files/*"}, o.Run)
+	assert.Equal(t, []suite.Level{suite.Core, suite.Extended, suite.Informational}, o.Levels)
+	assert.Equal(t, []string{"a", "b"}, o.RuntimeClasses)
+	assert.True(t, o.Tolerate.All)
+	assert.Len(t, o.Tolerate.List, 1)
+	assert.Equal(t, map[string]string{"nginx": "r.example:5000/n" + someDigest, "busybox": someDigest}, o.Images)
+	p := o.Placement("run", map[string][]corev1.Toleration{"a": {}})
+	assert.Equal(t, "busybox"+someDigest, strings.TrimPrefix(p.Image("busybox:1.28"), "mirror.example/lib/"))
+	assert.Equal(t, PullSecretName, p.PullSecret)
+	assert.Len(t, p.Tolerations, 1)
+	assert.Empty(t, parse(t).Placement("run", nil).PullSecret)
+
+	assert.False(t, parse(t, "-in-cluster").Provision)
+	assert.Equal(t, "pool=blue", parse(t, "-nodes", "pool=blue").Nodes)
+	assert.True(t, parse(t, "-list", "-o", "json").JSON)
+}
+
+// TestParseRefuses: each mistake has an error of one line that names the flag.
+func TestParseRefuses(t *testing.T) {
+	for name, row := range map[string]struct {
+		arguments string
+		says      string
+	}{
+		"unknown flag":              {"-contex a", "-contex; near: -context"},
+		"an argument":               {"signals", `unexpected argument "signals"`},
+		"no value":                  {"-kubeconfig", "-kubeconfig"},
+		"empty kubeconfig":          {"-kubeconfig=", "-kubeconfig is empty"},
+		"empty context":             {"-context=", "-context is empty"},
+		"unknown level":             {"-level must", `"must" is none of core, extended and informational`},
+		"empty pattern":             {"-run=", "empty name"},
+		"unknown image":             {"-image httpd=a", "one of the names busybox, nginx, pause"},
+		"no reference":              {"-image nginx", "expected name=reference"},
+		"empty reference":           {"-image nginx=", "no reference of an image"},
+		"a wrong reference":         {"-image nginx=UPPER/Case", "no reference of an image"},
+		"a cut digest":              {"-image nginx=r.example/nginx@sha256:12", "no digest"},
+		"only a wrong digest":       {"-image nginx=@md5:12", "no digest"},
+		"a URL as registry":         {"-registry https://mirror.example", "no registry such as"},
+		"a tag as registry":         {"-registry mirror.example/lib:1", "no registry such as"},
+		"a Secret without its home": {"-pull-secret name", "expected NAMESPACE/NAME"},
+		"a wrong selector":          {"-nodes pool==,", "neither sample nor all nor a label selector"},
+		"a wrong toleration":        {"-tolerate gpu", "is no toleration"},
+		"empty runtime class":       {"-runtime-classes a,,b", "an empty name"},
+		"a wrong duration":          {"-timeout 5", "-timeout"},
+		"no time":                   {"-timeout 0s", "must be above zero"},
+		"no time for a case":        {"-case-timeout=-1s", "must be above zero"},
+		"no pods":                   {"-pods 0", "must be above zero"},
+		"no stages":                 {"-parallel 0", "must be above zero"},
+		"no requests":               {"-qps 0", "must be above zero"},
+		"unknown form":              {"-list -o yaml", "expected text or json"},
+		"a form of nothing":         {"-o json", "-o is the form of -list and -list-images"},
+		"two modes":                 {"-list -cleanup", "-list and -cleanup: choose one"},
+		"two clusters":              {"-in-cluster -context a", "leave out -kubeconfig and -context"},
+		"a dry run of nothing":      {"-dry-run", "-dry-run needs a cluster"},
+		"a clean-up of nothing":     {"-cleanup", "-cleanup needs a cluster"},
+		"kept, and deleted":         {"-keep-on-failure", "add -keep"},
+		"unknown engine":            {"-engine lxc", "-engine lxc: expected one of docker"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := Parse(strings.Fields(row.arguments), io.Discard)
+			var usage UsageError
+			require.ErrorAs(t, err, &usage)
+			assert.Contains(t, err.Error(), row.says)
+			assert.NotContains(t, err.Error(), "\n")
+		})
+	}
+}
+
+func TestHelp(t *testing.T) {
+	var help bytes.Buffer
+	_, err := Parse([]string{"-help"}, &help)
+	require.ErrorIs(t, err, flag.ErrHelp)
+	assert.Contains(t, help.String(), "  -kubeconfig file\n        judge the cluster of this kubeconfig file\n")
+	assert.Contains(t, help.String(), "(default: 1h0m0s)")
+}
+
+// TestPage: the page tells of every flag, once.
+func TestPage(t *testing.T) {
+	const file = "../../../docs/FLAGS.md"
+	var page bytes.Buffer
+	require.NoError(t, WritePage(&page))
+	if *update {
+		require.NoError(t, os.WriteFile(file, page.Bytes(), 0o644))
+	}
+	written, err := os.ReadFile(file)
+	require.NoError(t, err)
+	assert.Equal(t, page.String(), string(written), "write it anew: go test ./e2e/internal/options -update")
+
+	var o Options
+	flags, groups := o.define()
+	told := map[string]int{}
+	for _, g := range groups {
+		for _, name := range g.Names {
+			told[name]++
+		}
+	}
+	flags.VisitAll(func(f *flag.Flag) {
+		assert.Equal(t, 1, told[f.Name], "-%s belongs to one group", f.Name)
+		assert.NotEmpty(t, f.Usage, f.Name)
+	})
+	for name := range told {
+		assert.NotNil(t, flags.Lookup(name), name)
+	}
+}
+
+func someCases() []suite.Case {
+	return []suite.Case{
+		{ID: "pid1/is-the-sandbox", Level: suite.Core, Fixture: "a.yaml", Control: "b.yaml"},
+		{ID: "pid1/reaps-orphans", Level: suite.Extended},
+		{ID: "signals/hang-up", Level: suite.Core},
+		{ID: "signals/broadcast", Level: suite.Informational},
+	}
+}
+
+func TestSelect(t *testing.T) {
+	for name, row := range map[string]struct {
+		arguments string
+		ids       []string
+	}{
+		"everything":        {"", []string{"pid1/is-the-sandbox", "pid1/reaps-orphans", "signals/hang-up", "signals/broadcast"}},
+		"an ID":             {"-run pid1/reaps-orphans", []string{"pid1/reaps-orphans"}},
+		"an area":           {"-run signals", []string{"signals/hang-up", "signals/broadcast"}},
+		"an area's folder":  {"-run signals/", []string{"signals/hang-up", "signals/broadcast"}},
+		"a pattern":         {"-run */*a*s", []string{"pid1/reaps-orphans"}},
+		"several":           {"-run signals/*,pid1/is-* -run signals", []string{"pid1/is-the-sandbox", "signals/hang-up", "signals/broadcast"}},
+		"a level":           {"-level core", []string{"pid1/is-the-sandbox", "signals/hang-up"}},
+		"levels":            {"-level core,informational", []string{"pid1/is-the-sandbox", "signals/hang-up", "signals/broadcast"}},
+		"a level's pattern": {"-level extended -run pid1", []string{"pid1/reaps-orphans"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			selected, err := parse(t, strings.Fields(row.arguments)...).Select(someCases())
+			require.NoError(t, err)
+			var ids []string
+			for _, c := range selected {
+				ids = append(ids, c.ID)
+			}
+			assert.Equal(t, row.ids, ids)
+		})
+	}
+	for arguments, says := range map[string]string{
+		"-run pid1/is-sandbox":       `-run "pid1/is-sandbox" matches no case; near: pid1/is-the-sandbox`,
+		"-run sygnals/hangup":        "near: signals/hang-up",
+		"-run signals,pid2":          `-run "pid2" matches no case`,
+		"-run [":                     "syntax error in pattern",
+		"-run signals -level extend": "",
+		"-run signals/hang-up -level extended,informational": "-level Extended,Informational leaves none of the cases that -run selects: they are Core",
+	} {
+		o, err := Parse(strings.Fields(arguments), io.Discard)
+		if says == "" {
+			require.Error(t, err)
+			continue
+		}
+		require.NoError(t, err)
+		_, err = o.Select(someCases())
+		require.ErrorAs(t, err, new(UsageError), arguments)
+		assert.Contains(t, err.Error(), says)
+	}
+}
+
+func TestWriteCases(t *testing.T) {
+	var text, document bytes.Buffer
+	require.NoError(t, WriteCases(&text, someCases(), false))
+	assert.Equal(t, 4, strings.Count(text.String(), "\n"))
+	assert.Contains(t, text.String(), "pid1/reaps-orphans")
+	require.NoError(t, WriteCases(&document, someCases(), true))
+	assert.Contains(t, document.String(), `"varies": "shareProcessNamespace"`)
+	assert.Contains(t, document.String(), `"level": "Informational"`)
+}
+
+// TestAllImages: every image that any manifest of the catalogue names is listed,
+// and can be replaced.
+func TestAllImages(t *testing.T) {
+	images, err := parse(t).AllImages(cases.All(), fixtures.Read)
+	require.NoError(t, err)
+	listed := map[string]bool{}
+	for _, image := range images {
+		listed[image.Documented] = true
+		assert.Equal(t, image.Documented, image.Image, "nothing is replaced unasked")
+		assert.Contains(t, DocumentedImages, suite.ImageName(image.Documented))
+	}
+	for _, c := range cases.All() {
+		for _, file := range []string{c.Fixture, c.Control, c.Neighbour} {
+			if file == "" {
+				continue
+			}
+			raw, err := fixtures.Read(file)
+			require.NoError(t, err)
+			// The manifests' text itself, so that no kind of container is forgotten.
+			for line := range strings.Lines(string(raw)) {
+				if _, image, ok := strings.Cut(line, "image: "); ok && !strings.HasPrefix(strings.TrimSpace(line), "#") {
+					image, _, _ = strings.Cut(strings.TrimSpace(image), "}")
+					image, _, _ = strings.Cut(image, ",")
+					assert.True(t, listed[image], "%s: %q", file, image)
+				}
+			}
+		}
+	}
+
+	o := parse(t, "-registry", "mirror.example/lib", "-image", "pause=r.example/p:1")
+	images, err = o.AllImages(cases.All(), fixtures.Read)
+	require.NoError(t, err)
+	var text bytes.Buffer
+	require.NoError(t, WriteImages(&text, images, false))
+	for line := range strings.Lines(text.String()) {
+		assert.True(t, strings.HasPrefix(line, "mirror.example/lib/") || line == "r.example/p:1\n", line)
+	}
+	assert.Contains(t, text.String(), "mirror.example/lib/busybox\n")
+	var document bytes.Buffer
+	require.NoError(t, WriteImages(&document, images, true))
+	assert.Contains(t, document.String(), `"documented": "nginx"`)
+}
+
+func TestImagesOfActs(t *testing.T) {
+	raw := "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  initContainers: [{name: i, image: pause:3}]\n  containers: [{name: c, image: nginx}]\n" +
+		"  ephemeralContainers: [{name: e, image: example/busybox:2}]\n"
+	read := func(file string) ([]byte, error) {
+		if file != "a.yaml" {
+			return nil, errors.New("no such manifest")
+		}
+		return []byte(raw), nil
+	}
+	documented := func(c suite.Case) []string {
+		images, err := Options{}.AllImages([]suite.Case{c}, read)
+		require.NoError(t, err)
+		var all []string
+		for _, image := range images {
+			all = append(all, image.Documented)
+		}
+		return all
+	}
+	assert.Equal(t, []string{"example/busybox:2", "nginx", "pause:3"}, documented(suite.Case{Fixture: "a.yaml"}))
+	assert.Equal(t, []string{"busybox", "example/busybox:2", "nginx", "pause:3"}, documented(suite.Case{Fixture: "a.yaml", Act: &suite.Act{}}))
+	_, err := Options{}.AllImages([]suite.Case{{Fixture: "b.yaml"}}, read)
+	assert.Error(t, err)
+}

@@ -1,0 +1,145 @@
+package options
+
+import (
+	"fmt"
+	"io"
+	"path"
+	"slices"
+	"strings"
+
+	"procns/e2e/internal/suite"
+)
+
+// Select returns the cases that -run and -level ask for. None at all is an error
+// that names the nearest.
+func (o Options) Select(all []suite.Case) ([]suite.Case, error) {
+	var named []suite.Case
+	if len(o.Run) == 0 {
+		named = all
+	}
+	for _, pattern := range o.Run {
+		some, err := matching(all, pattern)
+		if err != nil {
+			return nil, err
+		}
+		named = append(named, some...)
+	}
+	var selected []suite.Case
+	for _, c := range all { // in the catalogue's order, each once
+		has := func(n suite.Case) bool { return n.ID == c.ID }
+		if slices.ContainsFunc(named, has) && (len(o.Levels) == 0 || slices.Contains(o.Levels, c.Level)) {
+			selected = append(selected, c)
+		}
+	}
+	if len(selected) == 0 {
+		return nil, Usagef("-level %s leaves none of the cases that -run selects: they are %s", strings.Join(texts(o.Levels), ","), strings.Join(levelsOf(named), " and "))
+	}
+	return selected, nil
+}
+
+// matching returns the cases that one pattern of -run names: there is at least one.
+func matching(all []suite.Case, pattern string) ([]suite.Case, error) {
+	var matched []suite.Case
+	for _, c := range all {
+		ok, err := path.Match(pattern, c.ID)
+		if err != nil {
+			return nil, Usagef("-run %q: %w", pattern, err)
+		}
+		if ok || c.Area() == strings.TrimSuffix(pattern, "/") {
+			matched = append(matched, c)
+		}
+	}
+	if len(matched) == 0 {
+		var ids []string
+		for _, c := range all {
+			ids = append(ids, c.ID)
+		}
+		return nil, Usagef("-run %q matches no case; near: %s; all of them: -list", pattern, strings.Join(nearest(ids, pattern), ", "))
+	}
+	return matched, nil
+}
+
+func texts(some []suite.Level) []string {
+	var all []string
+	for _, level := range some {
+		all = append(all, string(level))
+	}
+	return all
+}
+
+func levelsOf(some []suite.Case) []string {
+	var all []string
+	for _, level := range levels {
+		if slices.ContainsFunc(some, func(c suite.Case) bool { return c.Level == level }) {
+			all = append(all, string(level))
+		}
+	}
+	return all
+}
+
+// nearest returns the names that share most letter pairs with what was written.
+func nearest(names []string, written string) []string {
+	score := func(name string) float64 {
+		n := 0
+		for i := range len(written) - 1 {
+			if strings.Contains(name, written[i:i+2]) {
+				n++
+			}
+		}
+		return float64(n) / float64(len(name)+len(written)) // of two that share as many, the shorter
+	}
+	names = slices.Clone(names)
+	slices.SortStableFunc(names, func(a, b string) int {
+		switch {
+		case score(a) > score(b):
+			return -1
+		case score(a) < score(b):
+			return 1
+		}
+		return 0
+	})
+	return names[:min(3, len(names))]
+}
+
+// listed is a case as -list -o json prints it.
+type listed struct {
+	ID         string      `json:"id"`
+	Level      suite.Level `json:"level"`
+	Claim      string      `json:"claim"`
+	Source     string      `json:"source"`
+	MinVersion string      `json:"minVersion,omitempty"`
+	Fixture    string      `json:"fixture"`
+	Control    string      `json:"control,omitempty"`
+	Varies     string      `json:"varies,omitempty"`
+	NoControl  string      `json:"noControl,omitempty"`
+	Neighbour  string      `json:"neighbour,omitempty"`
+	Act        string      `json:"act,omitempty"`
+	OwnNode    bool        `json:"ownNode,omitempty"`
+}
+
+// WriteCases prints the cases, one a line or in JSON.
+func WriteCases(w io.Writer, selected []suite.Case, asJSON bool) error {
+	if !asJSON {
+		for _, c := range selected {
+			if _, err := fmt.Fprintf(w, "%-48s %-13s %s\n", c.ID, c.Level, c.Claim); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	var all []listed
+	for _, c := range selected {
+		one := listed{
+			ID: c.ID, Level: c.Level, Claim: c.Claim, Source: c.Source, MinVersion: c.MinVersion, Fixture: c.Fixture,
+			Control: c.Control, NoControl: c.NoControl, Neighbour: c.Neighbour, OwnNode: c.OwnNode,
+		}
+		if c.Control != "" {
+			one.Varies = c.Property()
+		}
+		if c.Act != nil {
+			one.Act = c.Act.Name
+		}
+		all = append(all, one)
+	}
+	return writeJSON(w, all)
+}
