@@ -39,6 +39,7 @@ func (r Run) ofResult(result suite.Result) []field {
 	}
 	fields := []field{
 		{"outcome", string(result.Outcome)},
+		{"exempted", exemption(result)},
 		{"target", describe(result.Target)},
 		{"cluster", r.clusterLine()},
 		{"reason", reason},
@@ -155,15 +156,33 @@ func (r Run) replacements() []string {
 }
 
 // explained are the results that a reader is owed an explanation of: whatever
-// is neither conformant nor an informational record.
+// is neither conformant nor planned nor an informational record.
 func (r Run) explained() []suite.Result {
 	var results []suite.Result
 	for _, result := range r.Results {
-		if result.Outcome != suite.Conformant && !differs(result) {
+		if result.Outcome != suite.Conformant && result.Outcome != suite.Planned && !differs(result) {
 			results = append(results, result)
 		}
 	}
 	return results
+}
+
+// exemption says why a result does not count, and what it is.
+func exemption(result suite.Result) string {
+	e := result.Exemption
+	if e == nil {
+		return ""
+	}
+	return fmt.Sprintf("%s (%s); found %s", e.Reason, e.Link, e.Found)
+}
+
+// quiet is the one line on a result that needs no explanation in full.
+func quiet(result suite.Result) string {
+	why := firstOf(result.Reason, "no reason given")
+	if e := exemption(result); e != "" {
+		why = e + ": " + why
+	}
+	return fmt.Sprintf("%s %s on %s: %s", result.Outcome, result.Case.ID, result.Target.Name(), why)
 }
 
 // recordOf is what an informational case has to tell of the targets on which it

@@ -46,9 +46,11 @@ type Result struct {
 	Observed string        `json:"observed,omitempty"`
 	Recorded string        `json:"recorded,omitempty"`
 	// Evidence is a folder below the report's own.
-	Evidence        string   `json:"evidence,omitempty"`
-	Images          []string `json:"images,omitempty"`
-	DurationSeconds float64  `json:"durationSeconds"`
+	Evidence string `json:"evidence,omitempty"`
+	// Exemption is set where the outcome is "exempted".
+	Exemption       *suite.Exemption `json:"exemption,omitempty"`
+	Images          []string         `json:"images,omitempty"`
+	DurationSeconds float64          `json:"durationSeconds"`
 }
 
 // document collects the run as report.json holds it. Lists are never null.
@@ -80,7 +82,7 @@ func (r Run) document() Document {
 			ID: c.ID, Level: c.Level, Claim: c.Claim, Source: c.Source, Fixture: c.Fixture, Control: c.Control,
 			Target: result.Target.Name(), Outcome: result.Outcome, Reason: result.Reason,
 			Expected: result.Expected, Observed: result.Observed, Recorded: result.Recorded,
-			Evidence: result.Folder, Images: result.Images, DurationSeconds: milli(result.Duration.Seconds()),
+			Evidence: result.Folder, Exemption: result.Exemption, Images: result.Images, DurationSeconds: milli(result.Duration.Seconds()),
 		})
 	}
 	return d

@@ -77,7 +77,10 @@ func (r Run) junitCase(result suite.Result) junit.Testcase {
 		if text := firstOf(result.Recorded, informationalReason(result)); text != "" {
 			c.SystemOut = &junit.Output{Data: clean(text, manyLines)}
 		}
-	default: // skipped, or only planned
+	default: // skipped, exempted, or only planned
+		if result.Outcome == suite.Exempted {
+			said.Message = clean("exempted: "+exemption(result), oneLine)
+		}
 		c.Skipped = said
 	}
 	return c
@@ -108,7 +111,7 @@ func (r Run) troubles(v Verdict) []string {
 		lines = append(lines, "problem: "+r.Problem)
 	}
 	if r.Interrupted {
-		lines = append(lines, "the run was interrupted")
+		lines = append(lines, "the run was interrupted"+before(": ", r.InterruptedBy))
 	}
 	if v.NotRun > 0 {
 		lines = append(lines, plural(v.NotRun, "result is", "results are")+" missing")
@@ -138,6 +141,14 @@ func (r Run) emptySuite(id int, name string) junit.Testsuite {
 }
 
 func junitSeconds(seconds float64) string { return fmt.Sprintf("%.3f", seconds) }
+
+// before puts a mark before a text that is there.
+func before(mark, text string) string {
+	if text == "" {
+		return ""
+	}
+	return mark + text
+}
 
 func firstOf(texts ...string) string {
 	for _, text := range texts {

@@ -47,8 +47,20 @@ func WriteMarkdown(w io.Writer, run Run) error {
 		fence := fenceFor(why.String())
 		fmt.Fprintf(out, "%stext\n%s%s\n", fence, why.String(), fence)
 	}
+	markdownExempted(out, run)
 	markdownRecords(out, run)
 	return out.Flush()
+}
+
+// markdownExempted lists what did not pass and does not count.
+func markdownExempted(out io.Writer, run Run) {
+	heading := "\n## Exempted\n\n"
+	for _, result := range run.explained() {
+		if result.Outcome == suite.Exempted {
+			fmt.Fprintf(out, "%s- %s\n", heading, inline(quiet(result)))
+			heading = ""
+		}
+	}
 }
 
 // markdownRecords prints the informational cases, which judge nobody.

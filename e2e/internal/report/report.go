@@ -45,10 +45,17 @@ type Run struct {
 
 	// Leftovers are the objects that could not be removed.
 	Leftovers []string `json:"leftovers"`
-	// Interrupted says that the run was stopped before its end.
-	Interrupted bool `json:"interrupted"`
+	// Kept says what was left on purpose, and how to delete it.
+	Kept string `json:"kept,omitempty"`
+	// Interrupted says that the run was stopped before its end, InterruptedBy by
+	// what.
+	Interrupted   bool   `json:"interrupted"`
+	InterruptedBy string `json:"interruptedBy,omitempty"`
 	// Problem is why the run could not be set up, or could not go on, in one line.
 	Problem string `json:"problem,omitempty"`
+	// CannotTell marks a problem that says nothing about the set-up: there was
+	// nothing to judge. Its exit code is that of an inconclusive run.
+	CannotTell bool `json:"-"`
 
 	// Folder is where report and evidence lie, as the reader can find it.
 	Folder string `json:"-"`

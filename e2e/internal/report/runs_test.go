@@ -170,6 +170,18 @@ func examples() []example {
 	)
 	planned := withResults(result(pid1, workerA, "planned"), result(pid1, workerB, "planned"))
 
+	exempted := withResults(everyCase()...)
+	exempted.Results[2] = result(hup, workerA, suite.Exempted, found("new workers", "the same workers", processTable), func(r *suite.Result) {
+		r.Exemption = &suite.Exemption{Found: suite.NonConformant, Reason: "the vendor's runtime drops SIGHUP", Link: "https://example.com/issues/1"}
+	})
+	unneeded := withResults(everyCase()...)
+	unneeded.Problem = "exemptions that are not needed, remove or narrow them: pid1/is-the-sandbox on *: conformant on worker-a"
+	timedOut := withResults(everyCase()[:3]...)
+	timedOut.Interrupted, timedOut.InterruptedBy, timedOut.Suite.Selected = true, "the run's time of 1h0m0s is over (-timeout)", 4
+	timedOut.Kept = "kubectl delete namespace procns-r7f3a"
+	noNode := base()
+	noNode.Problem, noNode.CannotTell, noNode.Targets = "no node is covered: control-plane: cordoned", true, nil
+
 	leftovers := withResults(everyCase()...)
 	leftovers.Leftovers = []string{"namespace procns-r7f3a: deletion timed out after 30s"}
 
@@ -194,6 +206,10 @@ func examples() []example {
 		{"nothing-ran", base(), Style{}, suite.ExitInconclusive},
 		{"all-skipped", skipped, Style{}, suite.ExitInconclusive},
 		{"planned", planned, Style{}, suite.ExitInconclusive},
+		{"exempted", exempted, Style{}, suite.ExitConformant},
+		{"exempted-in-vain", unneeded, Style{}, suite.ExitUsage},
+		{"timed-out", timedOut, Style{}, suite.ExitInconclusive},
+		{"no-node", noNode, Style{}, suite.ExitInconclusive},
 		{"leftovers", leftovers, Style{}, suite.ExitUsage},
 		{"foreign-text", foreign, Style{}, suite.ExitNonConformant},
 		{"zero", Run{}, Style{}, suite.ExitInconclusive},

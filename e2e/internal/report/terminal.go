@@ -29,6 +29,11 @@ func WriteTerminal(w io.Writer, run Run, style Style) error {
 	p := &printer{Writer: out, run: run, style: style}
 	if run.Problem != "" && len(run.Results) == 0 && len(run.Leftovers) == 0 {
 		// A wrong flag or an unreachable cluster is said in one line.
+		// With the nodes, where they are what is wrong.
+		if run.CannotTell {
+			p.head()
+			fmt.Fprintln(p)
+		}
 		v := run.Verdict()
 		fmt.Fprintln(p, p.paint(colourOf(v), v.Line))
 		return out.Flush()
@@ -111,6 +116,10 @@ func cell(result suite.Result, found bool) (text, colour string) {
 		text, colour = "NON-CONFORMANT", red
 	case result.Outcome == suite.Inconclusive:
 		text, colour = "INCONCLUSIVE", yellow
+	case result.Outcome == suite.Exempted:
+		colour = yellow
+	case result.Outcome == suite.Planned:
+		return text, dim // it took no time
 	default:
 		colour = dim
 	}
@@ -178,7 +187,7 @@ func (p *printer) explanations() {
 		}
 		byCase[id] = append(byCase[id], result)
 	}
-	var skipped []field
+	var skipped []string
 	for _, id := range order {
 		var loud []suite.Result
 		for _, result := range byCase[id] {
@@ -186,7 +195,7 @@ func (p *printer) explanations() {
 				loud = append(loud, result)
 				continue
 			}
-			skipped = append(skipped, field{string(result.Outcome), fmt.Sprintf("%s on %s: %s", id, result.Target.Name(), firstOf(result.Reason, "no reason given"))})
+			skipped = append(skipped, quiet(result))
 		}
 		if len(loud) == 0 {
 			continue
@@ -217,8 +226,8 @@ func (p *printer) explanations() {
 	}
 	if len(skipped) > 0 {
 		fmt.Fprintln(p)
-		for _, f := range skipped {
-			fmt.Fprintln(p, p.paint(dim, clean(f.name+" "+f.text, oneLine)))
+		for _, line := range skipped {
+			fmt.Fprintln(p, p.paint(dim, clean(line, oneLine)))
 		}
 	}
 }
@@ -239,6 +248,14 @@ func (p *printer) records() {
 func (p *printer) totals() {
 	r, v := p.run, p.run.Verdict()
 	outcomes := fmt.Sprintf("%d conformant · %d non-conformant · %d inconclusive · %d skipped", v.Conformant, v.NonConformant, v.Inconclusive, v.Skipped)
+	for _, more := range []struct {
+		count int
+		name  string
+	}{{v.Exempted, "exempted"}, {v.Planned, "planned"}} {
+		if more.count > 0 {
+			outcomes += fmt.Sprintf(" · %d %s", more.count, more.name)
+		}
+	}
 	if v.NotRun > 0 {
 		outcomes += fmt.Sprintf(" · %d not run", v.NotRun)
 	}
@@ -256,7 +273,7 @@ func (p *printer) totals() {
 		plural(r.Stats.Pods, "pod", "pods"), plural(r.Stats.APIRequests, "API request", "API requests"),
 		plural(r.Stats.Execs, "exec", "execs"), r.requestsPerCaseAndTarget(), r.budget(requestBudget))
 	fmt.Fprintln(p)
-	writeFields(p, "", filled([]field{{"results", outcomes}, {"time", times}, {"cost", cost}, {"evidence", r.Folder}}))
+	writeFields(p, "", filled([]field{{"results", outcomes}, {"time", times}, {"cost", cost}, {"evidence", r.Folder}, {"kept", r.Kept}}))
 	for _, trouble := range r.troubles(v) {
 		fmt.Fprintln(p, p.paint(red, clean(trouble, oneLine)))
 	}

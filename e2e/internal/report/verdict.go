@@ -17,6 +17,8 @@ type Verdict struct {
 	NonConformant int           `json:"nonConformant"`
 	Inconclusive  int           `json:"inconclusive"`
 	Skipped       int           `json:"skipped"`
+	Planned       int           `json:"planned,omitempty"`
+	Exempted      int           `json:"exempted,omitempty"`
 	// NotRun counts the results that were asked for and do not exist.
 	NotRun int `json:"notRun"`
 	// Line says it all in one line.
@@ -29,14 +31,14 @@ func (r Run) Verdict() Verdict {
 	v := Verdict{
 		Outcome: sum.Outcome(), ExitCode: sum.ExitCode(),
 		Conformant: sum.Conformant, NonConformant: sum.NonConformant,
-		Inconclusive: sum.Inconclusive, Skipped: sum.Skipped,
+		Inconclusive: sum.Inconclusive, Skipped: sum.Skipped, Planned: sum.Planned, Exempted: sum.Exempted,
 		NotRun: r.notRun(),
 	}
 	if v.ExitCode == suite.ExitConformant && (r.Interrupted || r.Problem != "" || v.NotRun > 0) {
 		v.Outcome, v.ExitCode = suite.Inconclusive, suite.ExitInconclusive
 	}
 	// A non-conformance that was found stays found, whatever else went wrong.
-	if v.ExitCode != suite.ExitNonConformant && r.Problem != "" {
+	if v.ExitCode != suite.ExitNonConformant && r.Problem != "" && !r.CannotTell {
 		v.ExitCode = suite.ExitUsage
 	}
 	if v.ExitCode == suite.ExitConformant && len(r.Leftovers) > 0 {
@@ -69,6 +71,8 @@ func (r Run) because(v Verdict) []string {
 		say("%s", named(v.NonConformant, len(r.Results), "is wrong", "are wrong", r.ids(suite.NonConformant)))
 	case v.Inconclusive > 0:
 		say("%s", named(v.Inconclusive, len(r.Results), "could not be judged", "could not be judged", r.ids(suite.Inconclusive)))
+	case v.Conformant == 0 && v.Planned > 0:
+		say("nothing ran: %s only planned", plural(v.Planned, "result is", "results are"))
 	case v.Conformant == 0:
 		say("nothing was judged: none of the %s was conformant", plural(len(r.Results), "result", "results"))
 	case v.Outcome == suite.Conformant:
@@ -78,13 +82,16 @@ func (r Run) because(v Verdict) []string {
 		say("%s", r.Problem)
 	}
 	if r.Interrupted {
-		say("interrupted")
+		say("%s", firstOf(r.InterruptedBy, "interrupted"))
 	}
 	if v.NotRun > 0 && len(r.Results) > 0 {
 		say("%s not run", plural(v.NotRun, "result", "results"))
 	}
 	if v.Outcome == suite.Conformant && v.Skipped > 0 {
 		say("%s skipped", plural(v.Skipped, "result", "results"))
+	}
+	if v.Exempted > 0 {
+		say("%s exempted", plural(v.Exempted, "result", "results"))
 	}
 	if n := len(r.Leftovers); n > 0 {
 		say("%s could not be removed", plural(n, "object", "objects"))
