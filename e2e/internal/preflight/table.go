@@ -1,0 +1,230 @@
+package preflight
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"procns/e2e/internal/probe"
+	"procns/e2e/internal/suite"
+	"procns/e2e/internal/targets"
+)
+
+// State is what a check came to.
+type State string
+
+const (
+	// OK: as a run wants it.
+	OK State = "ok"
+	// Note: good to know; nothing is wrong.
+	Note State = "note"
+	// Warn: some cases will end inconclusive.
+	Warn State = "warn"
+	// Fail: there can be no run.
+	Fail State = "FAIL"
+)
+
+// Check is one line of the table.
+type Check struct {
+	Name  string `json:"name"`
+	State State  `json:"state"`
+	Said  string `json:"said"`
+}
+
+// WriteTable prints the checks.
+func WriteTable(w io.Writer, checks []Check) error {
+	out := bufio.NewWriter(w)
+	width := 0
+	for _, c := range checks {
+		width = max(width, utf8.RuneCountInString(c.Name))
+	}
+	previous := ""
+	for _, c := range checks {
+		name := c.Name
+		if name == previous {
+			name = "" // one check with several lines
+		}
+		previous = c.Name
+		fmt.Fprintf(out, "    %-*s  %-4s  %s\n", width, name, c.State, probe.Visible(c.Said, false))
+	}
+	return out.Flush()
+}
+
+// OfVersion judges the server's version.
+func OfVersion(version, platform string, gate suite.Gate) Check {
+	c := Check{Name: "server", State: OK, Said: strings.TrimSpace(version + " " + platform)}
+	switch {
+	case gate.Refused != "":
+		c.State, c.Said = Fail, gate.Refused
+	case gate.ReadBack:
+		c.State, c.Said = Note, c.Said+", where the feature gate PodShareProcessNamespace may be off: a pod will tell"
+	default:
+		c.Said += ", where the feature is always on"
+	}
+	return c
+}
+
+// OfPermissions judges the authorizer's answers.
+func OfPermissions(questions []Question, denied func(Question) bool) []Check {
+	const name = "permissions"
+	required, some := Denied(questions, denied)
+	var checks []Check
+	if required != "" {
+		checks = append(checks, Check{name, Fail, "not allowed to " + required})
+	}
+	if some != "" {
+		checks = append(checks, Check{name, Warn, "not allowed to " + some + ": cases that need it end inconclusive"})
+	}
+	if len(checks) == 0 {
+		checks = append(checks, Check{name, OK, fmt.Sprintf("all %d that a run needs", len(questions))})
+	}
+	return checks
+}
+
+// OfTargets lists the nodes by their kind, and those left out.
+func OfTargets(selection targets.Selection) []Check {
+	const name = "nodes"
+	var checks []Check
+	for _, t := range selection.Targets {
+		said := fmt.Sprintf("%s: %s, kernel %s %s, %s, kubelet %s", t.Name(), t.OSImage, t.Kernel, t.Architecture, t.Runtime, t.Kubelet)
+		if tolerated := len(selection.Tolerations[t.Node]); tolerated > 0 {
+			said += ", tainted and tolerated"
+		}
+		checks = append(checks, Check{name, OK, said})
+	}
+	for _, l := range selection.LeftOut {
+		checks = append(checks, Check{name, Note, l.Node + " is left out: " + l.Reason})
+	}
+	return checks
+}
+
+// OfImages compares the images with those that nodes report to have. A node
+// reports its 50 largest, so one that is not listed may be there all the same.
+func OfImages(images []string, on map[string][]string) []Check {
+	const name = "images"
+	var checks []Check
+	nodes := make([]string, 0, len(on))
+	for node := range on {
+		nodes = append(nodes, node)
+	}
+	slices.Sort(nodes)
+	for _, node := range nodes {
+		var absent []string
+		for _, image := range images {
+			if !slices.ContainsFunc(on[node], func(have string) bool { return SameImage(have, image) }) {
+				absent = append(absent, image)
+			}
+		}
+		if len(absent) > 0 {
+			checks = append(checks, Check{name, Note, node + " does not report " + strings.Join(absent, ", ") + ": to be pulled; where that fails, cases end inconclusive"})
+		}
+	}
+	if len(checks) == 0 {
+		checks = append(checks, Check{name, OK, strings.Join(images, ", ") + ": on every target"})
+	}
+	return checks
+}
+
+// SameImage tells whether two references name one image: with the host, path and
+// tag that docker, and kubelet with it, would add.
+func SameImage(a, b string) bool { return normal(a) == normal(b) }
+
+func normal(reference string) string {
+	name, digest, byDigest := strings.Cut(reference, "@")
+	tag := ""
+	if colon := strings.LastIndex(name, ":"); colon > strings.LastIndex(name, "/") {
+		name, tag = name[:colon], name[colon+1:]
+	}
+	host, rest, ok := strings.Cut(name, "/")
+	if !ok || !strings.ContainsAny(host, ".:") && host != "localhost" {
+		host, rest = "docker.io", name
+	}
+	if host == "docker.io" && !strings.Contains(rest, "/") {
+		rest = "library/" + rest
+	}
+	switch {
+	case byDigest:
+		return host + "/" + rest + "@" + digest
+	case tag == "":
+		tag = "latest"
+	}
+	return host + "/" + rest + ":" + tag
+}
+
+// OfNamespace says whether the labels that a namespace was sent with came back:
+// without them the cluster's own level of Pod Security would be enforced.
+func OfNamespace(sent, stored map[string]string) Check {
+	const key = "pod-security.kubernetes.io/enforce"
+	if stored[key] != sent[key] {
+		return Check{"pod security", Warn, fmt.Sprintf("the server changed the label %s from %q to %q: an admission webhook? Pods above that level end inconclusive", key, sent[key], stored[key])}
+	}
+	return Check{"pod security", OK, "the run's namespace enforces " + sent[key]}
+}
+
+// OfPods says whether the documented pod, and one in the node's own PID
+// namespace, would be admitted into the run's namespace.
+func OfPods(refused map[string]string) []Check {
+	const name = "admission"
+	var checks []Check
+	manifests := make([]string, 0, len(refused))
+	for manifest := range refused {
+		manifests = append(manifests, manifest)
+	}
+	slices.Sort(manifests)
+	for _, manifest := range manifests {
+		if why := refused[manifest]; why != "" {
+			checks = append(checks, Check{name, Warn, manifest + " is refused: " + why})
+		}
+	}
+	if len(checks) == 0 {
+		checks = append(checks, Check{name, OK, strings.Join(manifests, ", ") + ": would be admitted"})
+	}
+	return checks
+}
+
+// OfLimits tells of quotas and limits in the run's namespace. wanted is how many
+// pods the run has at one time.
+func OfLimits(quotas []corev1.ResourceQuota, ranges []corev1.LimitRange, wanted int) []Check {
+	var checks []Check
+	for _, q := range quotas {
+		for _, name := range []corev1.ResourceName{corev1.ResourcePods, "count/pods"} {
+			hard, ok := q.Spec.Hard[name]
+			if ok && hard.CmpInt64(int64(wanted)) < 0 {
+				checks = append(checks, Check{"quota", Warn, fmt.Sprintf("%s allows %s pods; the run has up to %d at one time: lower -pods", q.Name, hard.String(), wanted)})
+			}
+		}
+		var demanded []string
+		for name := range q.Spec.Hard {
+			of := strings.TrimPrefix(strings.TrimPrefix(string(name), "limits."), "requests.")
+			if of == string(corev1.ResourceCPU) || of == string(corev1.ResourceMemory) {
+				demanded = append(demanded, string(name))
+			}
+		}
+		if len(demanded) > 0 && len(ranges) == 0 {
+			slices.Sort(demanded)
+			checks = append(checks, Check{"quota", Warn, fmt.Sprintf("%s demands that every pod sets %s, which the manifests do not, and no LimitRange adds it: pods are refused", q.Name, strings.Join(demanded, ", "))})
+		}
+	}
+	for _, r := range ranges {
+		checks = append(checks, Check{"limits", Note, "the LimitRange " + r.Name + " adds its limits to every pod"})
+	}
+	if len(checks) == 0 {
+		checks = append(checks, Check{"quota", OK, "nothing in the way"})
+	}
+	return checks
+}
+
+// Failed is the first reason, in one line, why there can be no run.
+func Failed(checks []Check) string {
+	for _, c := range checks {
+		if c.State == Fail {
+			return c.Said
+		}
+	}
+	return ""
+}
