@@ -2,8 +2,6 @@ package e2e
 
 import (
 	"context"
-	"errors"
-	"flag"
 	"fmt"
 	"log/slog"
 	"os"
@@ -17,66 +15,50 @@ import (
 	"sigs.k8s.io/e2e-framework/pkg/envconf"
 	"sigs.k8s.io/e2e-framework/pkg/features"
 
-	"procns/e2e/cases"
+	"procns/e2e/internal/conformance"
 	"procns/e2e/internal/suite"
 )
 
 var (
 	testenv env.Environment
-	current *conformance
+	current *conformance.Run
 )
 
 func TestMain(m *testing.M) { os.Exit(mainWithCode(m)) }
 
 func mainWithCode(m *testing.M) int {
-	o, err := parseOptions(withoutTestFlags(os.Args[1:]), os.Stdout)
-	if errors.Is(err, flag.ErrHelp) {
-		return suite.ExitConformant
-	}
-	if err != nil {
-		return refuse(err)
-	}
-	if o.list {
-		listCases(os.Stdout)
-		return suite.ExitConformant
-	}
-	if o.down {
-		return deleteKept(o)
-	}
-	selected, err := selectCases(cases.All(), o.run)
-	if err != nil {
-		return refuse(err)
-	}
-	if current, err = newConformance(o, selected, len(cases.All())); err != nil {
-		return refuse(err)
+	var code int
+	if current, code = conformance.Begin(withoutTestFlags(os.Args[1:]), suiteVersion, os.Stdout, os.Stderr); current == nil {
+		return code
 	}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
+	ctx, over := current.Bound(ctx)
+	defer over()
 	go onInterrupt(cancel)
 
-	klog.SetSlogLogger(slog.New(slog.NewTextHandler(current.logTo, nil)))
+	klog.SetSlogLogger(slog.New(slog.NewTextHandler(current.Log(), nil)))
+	var err error
 	testenv, err = env.NewWithContext(ctx, envconf.New())
 	if err != nil {
-		return refuse(err)
+		fmt.Fprintf(os.Stderr, "procns: %v\n", err)
+		return suite.ExitUsage
 	}
 	// The framework's Finish errors are logged and forgotten, and any failed
 	// set-up is exit code 1: both are kept here instead, for the report.
 	testenv.Setup(func(ctx context.Context, _ *envconf.Config) (context.Context, error) {
-		err := current.prepare(ctx)
-		if err != nil {
-			current.problem(ctx, err)
+		if err := current.Prepare(ctx); err != nil {
 			return ctx, err
 		}
-		current.start(ctx)
+		current.Start(ctx)
 		return ctx, nil
 	})
 	testenv.Finish(func(ctx context.Context, _ *envconf.Config) (context.Context, error) {
-		current.report.Interrupted = ctx.Err() != nil
-		current.cleanUp()
+		current.Finish(ctx)
 		return ctx, nil
 	})
 	testCode := testenv.Run(m)
-	code := current.writeReports(os.Stdout)
+	code = current.WriteReports(os.Stdout)
 	if code == suite.ExitConformant && testCode != 0 {
 		return suite.ExitInconclusive // a panic in the binary itself
 	}
@@ -86,16 +68,16 @@ func mainWithCode(m *testing.M) int {
 // TestProcns runs every case on every target. The runner works on all of them
 // at once; here their results are awaited one by one.
 func TestProcns(t *testing.T) {
-	for _, target := range current.report.Targets {
+	for _, target := range current.Targets() {
 		feature := features.New(target.Name())
-		for _, c := range current.cases {
+		for _, c := range current.Cases {
 			feature.AssessWithDescription(c.ID, c.Claim, func(ctx context.Context, t *testing.T, _ *envconf.Config) context.Context {
-				r, ok := current.results.take(target.Name(), c.ID, current.ran)
+				r, ok := current.Take(target, c.ID)
 				switch {
 				case !ok:
 					t.Error("no result")
-				case r.Outcome == suite.Skipped:
-					t.Skip(r.Reason)
+				case r.Outcome == suite.Skipped, r.Outcome == suite.Planned, r.Outcome == suite.Exempted:
+					t.Skip(r.Outcome, r.Reason)
 				case c.Level == suite.Informational:
 					t.Log(r.Outcome)
 				case r.Outcome != suite.Conformant:
@@ -106,8 +88,7 @@ func TestProcns(t *testing.T) {
 		}
 		testenv.Test(t, feature.Feature())
 	}
-	<-current.ran
-	if len(current.report.Results) == 0 {
+	if current.Wait() == 0 {
 		t.Error("nothing ran")
 	}
 }
@@ -120,17 +101,8 @@ func onInterrupt(cancel context.CancelCauseFunc) {
 	fmt.Fprintf(os.Stderr, "\nprocns: %s: cleaning up; again to leave at once\n", got)
 	cancel(fmt.Errorf("interrupted by %s", got))
 	<-signals
-	fmt.Fprintf(os.Stderr, "procns: left without cleaning up; delete by hand:\n%s\n", current.byHand())
+	fmt.Fprintf(os.Stderr, "procns: left without cleaning up; delete by hand:\n%s\n", current.ByHand())
 	os.Exit(suite.ExitInconclusive)
-}
-
-// problem notes in one line why the run could not be set up.
-func (c *conformance) problem(ctx context.Context, err error) {
-	if cause := context.Cause(ctx); cause != nil {
-		err = cause
-	}
-	c.report.Problem = oneLine(err)
-	c.log.Printf("set-up: %v", err)
 }
 
 // withoutTestFlags leaves the testing package's flags to flag.Parse, which

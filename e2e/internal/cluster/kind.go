@@ -281,7 +281,7 @@ func (k *Kind) WaitForControlPlane(context.Context, klient.Client) error { retur
 
 // KubernetesRestConfig implements support.E2EClusterProvider.
 func (k *Kind) KubernetesRestConfig() *rest.Config {
-	config, _, _, err := Connect(k.kubeconfig, "", 50, &Counts{})
+	config, _, _, err := Connect(Place{Kubeconfig: k.kubeconfig, Context: ""}, 50, &Counts{})
 	if err != nil {
 		return nil
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -14,58 +15,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
 	watchtools "k8s.io/client-go/tools/watch"
-
-	"procns/e2e/internal/suite"
 )
-
-// LeftOut is a node on which nothing is run, and why.
-type LeftOut struct {
-	Node   string `json:"node"`
-	Reason string `json:"reason"`
-}
-
-// Targets returns one target for each node that is Ready, schedulable and free
-// of taints that keep pods away; and the nodes left out, with the reason.
-func Targets(ctx context.Context, client kubernetes.Interface) ([]suite.Target, []LeftOut, error) {
-	nodes, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return nil, nil, fmt.Errorf("listing nodes: %w", err)
-	}
-	var targets []suite.Target
-	var leftOut []LeftOut
-	for _, node := range nodes.Items {
-		if reason := unusable(node); reason != "" {
-			leftOut = append(leftOut, LeftOut{Node: node.Name, Reason: reason})
-			continue
-		}
-		info := node.Status.NodeInfo
-		targets = append(targets, suite.Target{
-			Node: node.Name, OSImage: info.OSImage, Kernel: info.KernelVersion, Architecture: info.Architecture,
-			Runtime: info.ContainerRuntimeVersion, Kubelet: info.KubeletVersion,
-			CgroupMode: cgroupMode(ctx, client, node.Name), UserNamespaces: userNamespaces(node),
-		})
-	}
-	slices.SortFunc(targets, func(a, b suite.Target) int { return strings.Compare(a.Name(), b.Name()) })
-	return targets, leftOut, nil
-}
-
-func unusable(node corev1.Node) string {
-	if node.Labels[corev1.LabelOSStable] == "windows" {
-		return "Windows has no PID namespaces: the field is refused there"
-	}
-	if !ready(&node) {
-		return "not Ready"
-	}
-	if node.Spec.Unschedulable {
-		return "cordoned"
-	}
-	for _, taint := range node.Spec.Taints {
-		if taint.Effect != corev1.TaintEffectPreferNoSchedule {
-			return fmt.Sprintf("tainted %s (%s)", taint.Key, taint.Effect)
-		}
-	}
-	return ""
-}
 
 func ready(node *corev1.Node) bool {
 	return slices.ContainsFunc(node.Status.Conditions, func(c corev1.NodeCondition) bool {
@@ -73,24 +23,13 @@ func ready(node *corev1.Node) bool {
 	})
 }
 
-// userNamespaces reads what the default runtime handler says of itself
-// (status.runtimeHandlers, KEP-127).
-func userNamespaces(node corev1.Node) string {
-	for _, handler := range node.Status.RuntimeHandlers {
-		if handler.Name == "" && handler.Features != nil && handler.Features.UserNamespaces != nil {
-			if *handler.Features.UserNamespaces {
-				return "yes"
-			}
-			return "no"
-		}
-	}
-	return "unknown"
-}
-
 // cgroupMode reads the node's cgroup version from kubelet's metrics
 // (kubelet_cgroup_version, v1.35 and later). It is for the report only, so a
 // server that does not let us read it yields "unknown".
 func cgroupMode(ctx context.Context, client kubernetes.Interface, node string) string {
+	const bound = time.Second // the preflight does not wait for a detail
+	ctx, cancel := context.WithTimeout(ctx, bound)
+	defer cancel()
 	raw, err := client.CoreV1().RESTClient().Get().Resource("nodes").Name(node).SubResource("proxy").Suffix("metrics").DoRaw(ctx)
 	if err != nil {
 		return "unknown"

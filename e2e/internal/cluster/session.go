@@ -23,7 +23,6 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
-	"k8s.io/client-go/tools/clientcmd"
 	watchtools "k8s.io/client-go/tools/watch"
 
 	"procns/e2e/internal/probe"
@@ -34,29 +33,6 @@ import (
 // Counts are the run's costs, as the client's transport saw them.
 type Counts struct {
 	Requests, Execs, Pods atomic.Int64
-}
-
-// Connect reads a kubeconfig (empty: the usual places, then the pod's own
-// credentials) and counts every request into counts. qps bounds the requests a
-// second.
-func Connect(kubeconfig, contextName string, qps float32, counts *Counts) (*rest.Config, kubernetes.Interface, string, error) {
-	rules := clientcmd.NewDefaultClientConfigLoadingRules()
-	rules.ExplicitPath = kubeconfig
-	loader := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: contextName})
-	config, err := loader.ClientConfig()
-	if err != nil {
-		return nil, nil, "", fmt.Errorf("kubeconfig: %w", err)
-	}
-	raw, _ := loader.RawConfig() // an in-cluster configuration has no contexts
-	name := contextName
-	if name == "" {
-		name = raw.CurrentContext
-	}
-	config.QPS, config.Burst = qps, int(2*qps)
-	config.UserAgent = "procns"
-	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return countingTransport{next, counts} })
-	client, err := kubernetes.NewForConfig(config)
-	return config, client, name, err
 }
 
 type countingTransport struct {
@@ -79,7 +55,7 @@ type Session struct {
 	Counts    *Counts
 
 	store cache.Store
-	stop  context.CancelFunc
+	stop  context.CancelFunc // of the watch, and of the signs of life
 
 	mu      sync.Mutex
 	changed chan struct{} // closed and replaced at each change of any pod
@@ -97,16 +73,19 @@ type Session struct {
 func Open(ctx context.Context, client kubernetes.Interface, config *rest.Config, runID string, counts *Counts) (*Session, error) {
 	s := &Session{
 		Client: client, Config: config, RunID: runID, Counts: counts,
-		Namespace: "procns-" + runID, changed: make(chan struct{}),
+		Namespace: NamespaceOf(runID), changed: make(chan struct{}),
 	}
 	if err := s.createNamespace(ctx, s.Namespace, "privileged"); err != nil {
 		return nil, err
 	}
+	watching, stop := context.WithCancel(context.Background())
+	s.stop = stop
+	if err := s.showLife(ctx, watching); err != nil {
+		return s, err
+	}
 	if err := s.awaitServiceAccount(ctx, s.Namespace); err != nil {
 		return s, err
 	}
-	watching, stop := context.WithCancel(context.Background())
-	s.stop = stop
 	informer := informers.NewSharedInformerFactoryWithOptions(client, 0, informers.WithNamespace(s.Namespace)).Core().V1().Pods().Informer()
 	_, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc: func(any) { s.announce() }, UpdateFunc: func(any, any) { s.announce() }, DeleteFunc: s.noteDeleted,
@@ -122,16 +101,24 @@ func Open(ctx context.Context, client kubernetes.Interface, config *rest.Config,
 	return s, nil
 }
 
-func (s *Session) createNamespace(ctx context.Context, name, level string) error {
-	_, err := s.Client.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+// NamespaceOf is the name of a run's namespace.
+func NamespaceOf(runID string) string { return "procns-" + runID }
+
+// namespaceAt is a run's namespace that enforces a level of Pod Security.
+func namespaceAt(name, runID, level string) *corev1.Namespace {
+	return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
 		Name: name,
 		Labels: map[string]string{
-			suite.RunLabel:                       s.RunID,
+			suite.RunLabel:                       runID,
 			"pod-security.kubernetes.io/enforce": level,
 			"pod-security.kubernetes.io/warn":    level,
 			"pod-security.kubernetes.io/audit":   level,
 		},
-	}}, metav1.CreateOptions{})
+	}}
+}
+
+func (s *Session) createNamespace(ctx context.Context, name, level string) error {
+	_, err := s.Client.CoreV1().Namespaces().Create(ctx, namespaceAt(name, s.RunID, level), metav1.CreateOptions{})
 	if err != nil {
 		return fmt.Errorf("creating namespace %s: %w", name, err)
 	}
@@ -387,7 +374,7 @@ func (s *Session) Close(ctx context.Context) error {
 	var left []error
 	names := s.namespaces()
 	for _, name := range names {
-		if err := s.deleteNamespace(ctx, name); err != nil {
+		if err := deleteNamespace(ctx, s.Client, name); err != nil {
 			left = append(left, fmt.Errorf("namespace %s is left: %w", name, err))
 		}
 	}
@@ -397,18 +384,29 @@ func (s *Session) Close(ctx context.Context) error {
 	return nil
 }
 
-func (s *Session) deleteNamespace(ctx context.Context, name string) error {
+// Leave ends the run's presence and deletes nothing. It returns what is left.
+func (s *Session) Leave() []string {
+	if s == nil {
+		return nil
+	}
+	if s.stop != nil {
+		s.stop()
+	}
+	return s.namespaces()
+}
+
+func deleteNamespace(ctx context.Context, client kubernetes.Interface, name string) error {
 	// First the namespace: in one that is terminating, no workload makes new pods.
-	err := s.Client.CoreV1().Namespaces().Delete(ctx, name, metav1.DeleteOptions{})
+	err := client.CoreV1().Namespaces().Delete(ctx, name, metav1.DeleteOptions{})
 	if err != nil && !apierrors.IsNotFound(err) {
 		return err
 	}
-	err = s.Client.CoreV1().Pods(name).DeleteCollection(ctx,
+	err = client.CoreV1().Pods(name).DeleteCollection(ctx,
 		metav1.DeleteOptions{GracePeriodSeconds: &graceSeconds}, metav1.ListOptions{})
 	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("deleting its pods: %w", err)
 	}
-	return awaitNamespaceGone(ctx, s.Client, name)
+	return awaitNamespaceGone(ctx, client, name)
 }
 
 func awaitNamespaceGone(ctx context.Context, client kubernetes.Interface, name string) error {

@@ -64,35 +64,3 @@ func TestDescribe(t *testing.T) {
 		`container ended: terminated with exit code 137 (OOMKilled); container slow: running, not ready, 3 restarts; `+
 		`container late: CreateContainerError: no target`, Describe(pod))
 }
-
-func TestUnusable(t *testing.T) {
-	usable := func() corev1.Node {
-		return corev1.Node{Status: corev1.NodeStatus{Conditions: []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}}}
-	}
-	for name, row := range map[string]struct {
-		change func(*corev1.Node)
-		says   string
-	}{
-		"a worker":      {func(*corev1.Node) {}, ""},
-		"not ready":     {func(n *corev1.Node) { n.Status.Conditions[0].Status = corev1.ConditionUnknown }, "not Ready"},
-		"cordoned":      {func(n *corev1.Node) { n.Spec.Unschedulable = true }, "cordoned"},
-		"windows":       {func(n *corev1.Node) { n.Labels = map[string]string{corev1.LabelOSStable: "windows"} }, "Windows"},
-		"control plane": {taint("node-role.kubernetes.io/control-plane", corev1.TaintEffectNoSchedule), "control-plane"},
-		"evicting":      {taint("maintenance", corev1.TaintEffectNoExecute), "maintenance"},
-		"only a wish":   {taint("busy", corev1.TaintEffectPreferNoSchedule), ""},
-	} {
-		t.Run(name, func(t *testing.T) {
-			node := usable()
-			row.change(&node)
-			if row.says == "" {
-				assert.Empty(t, unusable(node))
-			} else {
-				assert.Contains(t, unusable(node), row.says)
-			}
-		})
-	}
-}
-
-func taint(key string, effect corev1.TaintEffect) func(*corev1.Node) {
-	return func(n *corev1.Node) { n.Spec.Taints = []corev1.Taint{{Key: key, Effect: effect}} }
-}

@@ -20,7 +20,7 @@ func (g Group) described() []described {
 		if placeholder != "" {
 			d.form += " " + placeholder
 		}
-		if f.DefValue != "" && f.DefValue != "false" && !strings.Contains(text, "(default") {
+		if f.DefValue != "" && f.DefValue != "false" && f.DefValue != "0" && !strings.Contains(text, "(default") {
 			d.fallback = f.DefValue
 		}
 		all = append(all, d)

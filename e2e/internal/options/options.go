@@ -41,6 +41,7 @@ type Options struct {
 	KeepOnFailure        bool
 	Timeout, CaseTimeout time.Duration
 	Parallel, Pods       int
+	Starting             int // 0: as the cluster lets us guess
 	QPS                  float64
 
 	// Provision means that a kind cluster is made: none was named.
@@ -171,9 +172,10 @@ func (o *Options) define() (*flag.FlagSet, []Group) {
 	flags.StringVar(&o.ReportDir, named("report-dir"), "_artifacts", "`folder` for the reports; each run makes a folder of its own in it")
 	flags.BoolVar(&o.KeepOnFailure, named("keep-on-failure"), false, "keep the pods of cases that did not pass, and their namespace, until -cleanup")
 	flags.DurationVar(&o.Timeout, named("timeout"), time.Hour, "longest `duration` of the whole run; what is not judged by then is inconclusive")
-	flags.DurationVar(&o.CaseTimeout, named("case-timeout"), 2*time.Minute, "longest `duration` that a case waits for its pod, and for what it needs to see first")
+	flags.DurationVar(&o.CaseTimeout, named("case-timeout"), 5*time.Minute, "longest `duration` that a case waits for its pod, and for what it needs to see first")
 	flags.IntVar(&o.Parallel, named("parallel"), 16, "how `many` pods are acted on and observed at one time")
-	flags.IntVar(&o.Pods, named("pods"), 24, "how `many` pods each target runs at one time")
+	flags.IntVar(&o.Pods, named("pods"), 40, "how `many` pods each target runs at one time")
+	flags.IntVar(&o.Starting, named("starting"), 0, "how `many` pods start at one time (default: 8 for each target; two for each processor where the nodes are kind's)")
 	flags.Float64Var(&o.QPS, named("qps"), 100, "requests a second to the API server, at most this `rate`")
 
 	group("The kind cluster", "For a run without a cluster of yours; `make e2e` sets them.")
@@ -259,6 +261,8 @@ func (o *Options) check(given map[string]bool) error {
 		return fmt.Errorf("%s needs a cluster: name one with -kubeconfig, -context or -in-cluster", modes[0])
 	case o.KeepOnFailure && needsCluster && !o.Keep:
 		return errors.New("-keep-on-failure keeps nothing on a cluster that is deleted: add -keep, or name a cluster of yours")
+	case o.Starting < 0:
+		return errors.New("-starting must not be below zero")
 	case o.Parallel < 1, o.Pods < 1, o.QPS <= 0, o.Timeout <= 0, o.CaseTimeout <= 0:
 		return errors.New("-parallel, -pods, -qps, -timeout and -case-timeout must be above zero")
 	}

@@ -36,7 +36,7 @@ func TestParse(t *testing.T) {
 	assert.True(t, o.Provision)
 	assert.Equal(t, "all", o.Nodes, "a cluster that is made for the run is covered as a whole")
 	assert.Equal(t, time.Hour, o.Timeout)
-	assert.Equal(t, 2*time.Minute, o.CaseTimeout)
+	assert.Equal(t, 5*time.Minute, o.CaseTimeout)
 
 	o = parse(t, "-kubeconfig", "k", "-context=c", "-run", "pid1/a,signals", "-run", "files/*", "-level", "core,Extended", "-level", "informational",
 		"-runtime-classes", "a, b", "-tolerate", "gpu:NoSchedule", "-tolerate", "all",
@@ -90,6 +90,7 @@ func TestParseRefuses(t *testing.T) {
 		"no time":                   {"-timeout 0s", "must be above zero"},
 		"no time for a case":        {"-case-timeout=-1s", "must be above zero"},
 		"no pods":                   {"-pods 0", "must be above zero"},
+		"less than none":            {"-starting=-1", "must not be below zero"},
 		"no stages":                 {"-parallel 0", "must be above zero"},
 		"no requests":               {"-qps 0", "must be above zero"},
 		"unknown form":              {"-list -o yaml", "expected text or json"},

@@ -59,7 +59,7 @@ func Permissions(needs Needs) []Permission {
 		{Resource: "pods/exec", Verbs: []string{"create", "get"}, Why: "nothing can be seen from inside a container (get is for WebSockets, create for SPDY)"},
 		{Resource: "secrets", Verbs: []string{"create"}, Why: "there is nothing for containers to read in each other's files"},
 		{Resource: "configmaps", Verbs: []string{"create"}, Why: "there is nothing for containers to read in each other's files"},
-		{Group: "coordination.k8s.io", Resource: "leases", Verbs: []string{"create", "update"}, Why: "-cleanup takes this run for dead"},
+		{Group: "coordination.k8s.io", Resource: "leases", Verbs: []string{"create", "patch"}, Why: "-cleanup takes this run for dead"},
 		{Resource: "pods/attach", Verbs: []string{"create", "get"}, Some: true, Why: "the page's own way in is not tried"},
 		{Resource: "pods/log", Verbs: []string{"get"}, Some: true, Why: "what containers print is not judged"},
 		{Resource: "pods/ephemeralcontainers", Verbs: []string{"update", "patch"}, Some: true, Why: "no container for debugging is added"},

@@ -103,7 +103,7 @@ func (r Run) rerun(result suite.Result) string {
 	if r.Rerun != nil {
 		return r.Rerun(result)
 	}
-	return "procns.test" + r.contextFlag("-context") + " -run " + shellQuote(result.Case.ID)
+	return "procns.test" + r.contextFlag("-context") + " -run " + ShellQuote(result.Case.ID)
 }
 
 func (r Run) byHand(result suite.Result) string {
@@ -113,14 +113,14 @@ func (r Run) byHand(result suite.Result) string {
 	if result.Case.Fixture == "" {
 		return ""
 	}
-	return "kubectl" + r.contextFlag("--context") + " apply -f " + shellQuote("fixtures/"+result.Case.Fixture)
+	return "kubectl" + r.contextFlag("--context") + " apply -f " + ShellQuote("fixtures/"+result.Case.Fixture)
 }
 
 func (r Run) contextFlag(flag string) string {
 	if r.Cluster.Context == "" {
 		return ""
 	}
-	return " " + flag + " " + shellQuote(r.Cluster.Context)
+	return " " + flag + " " + ShellQuote(r.Cluster.Context)
 }
 
 // writeFields prints labelled statements below each other. A text of several

@@ -231,7 +231,7 @@ func TestShortSeconds(t *testing.T) {
 
 func TestShellQuote(t *testing.T) {
 	for word, want := range map[string]string{"a/b-c": "a/b-c", "": "''", "it's": `'it'\''s'`, "^a$": "'^a$'", "a b": "'a b'"} {
-		assert.Equal(t, shellQuote(word), want)
+		assert.Equal(t, ShellQuote(word), want)
 	}
 }
 

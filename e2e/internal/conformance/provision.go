@@ -1,23 +1,24 @@
-package e2e
+package conformance
 
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"time"
 
 	"procns/e2e/internal/cluster"
-	"procns/e2e/internal/suite"
+	"procns/e2e/internal/options"
 )
 
 // provisionCluster makes the kind cluster, or uses the one kept by an earlier run.
-func (c *conformance) provisionCluster(ctx context.Context) error {
+func (c *Run) provisionCluster(ctx context.Context) error {
 	host, err := cluster.DetectHost("/")
 	if err != nil {
 		return err
 	}
-	raw, err := os.ReadFile(c.kindConfig)
+	raw, err := os.ReadFile(c.KindConfig)
 	if err != nil {
 		return fmt.Errorf("%w: name kind's configuration with -kind-config, or a cluster with -kubeconfig", err)
 	}
@@ -26,26 +27,26 @@ func (c *conformance) provisionCluster(ctx context.Context) error {
 		return err
 	}
 	c.report.Mends = append(c.report.Mends, causes...)
-	configFile := filepath.Join(c.folder, "kind-config.yaml")
+	configFile := filepath.Join(c.folder.Path, "kind-config.yaml")
 	if err := os.WriteFile(configFile, effective, 0o644); err != nil {
 		return err
 	}
 
-	folder, err := filepath.Abs(c.reportDir)
+	folder, err := filepath.Abs(c.ReportDir)
 	if err != nil {
 		return err
 	}
-	kept, err := cluster.NewKind(keptCluster, c.engine, c.nodeImage, folder, os.Stderr)
+	kept, err := cluster.NewKind(keptCluster, c.Engine, c.NodeImage, folder, c.stderr)
 	if err != nil {
 		return err
 	}
 	exists, err := kept.Exists()
 	if err != nil {
-		return fmt.Errorf("%s does not answer: %w", c.engine, err)
+		return fmt.Errorf("%s does not answer: %w", c.Engine, err)
 	}
 	switch {
-	case exists && c.nodeImage != "" && kept.Image() != c.nodeImage:
-		return fmt.Errorf("the kept cluster %q runs %s, not %s: delete it first: %s", keptCluster, kept.Image(), c.nodeImage, kept.ByHand())
+	case exists && c.NodeImage != "" && kept.Image() != c.NodeImage:
+		return fmt.Errorf("the kept cluster %q runs %s, not %s: delete it first: %s", keptCluster, kept.Image(), c.NodeImage, kept.ByHand())
 	case exists:
 		c.say("==> using the kept kind cluster %q", keptCluster)
 		c.kind = kept
@@ -54,10 +55,10 @@ func (c *conformance) provisionCluster(ctx context.Context) error {
 		}
 	default:
 		name := "procns-" + c.report.ID
-		if c.keep {
+		if c.Keep {
 			name = keptCluster
 		}
-		if c.kind, err = cluster.NewKind(name, c.engine, c.nodeImage, folder, os.Stderr); err != nil {
+		if c.kind, err = cluster.NewKind(name, c.Engine, c.NodeImage, folder, c.stderr); err != nil {
 			return err
 		}
 		c.created = true
@@ -68,10 +69,10 @@ func (c *conformance) provisionCluster(ctx context.Context) error {
 			return c.giveUpCluster(ctx, err)
 		}
 	}
-	c.kubeconfig, c.context = c.kind.GetKubeconfig(), c.kind.GetKubectlContext()
-	c.report.Cluster.Provisioned = "kind, node image " + c.nodeImage
+	c.Kubeconfig, c.Context = c.kind.GetKubeconfig(), c.kind.GetKubectlContext()
+	c.report.Cluster.Provisioned = "kind, node image " + c.NodeImage
 	if err := c.step("workload images loaded into the nodes", func() error {
-		for _, archive := range c.archives {
+		for _, archive := range c.Archives {
 			if err := c.kind.LoadImageArchive(ctx, archive); err != nil {
 				return err
 			}
@@ -80,7 +81,7 @@ func (c *conformance) provisionCluster(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
-	_, client, _, err := cluster.Connect(c.kubeconfig, c.context, float32(c.qps), &cluster.Counts{})
+	_, client, _, err := cluster.Connect(c.place(), float32(c.QPS), &cluster.Counts{})
 	if err != nil {
 		return err
 	}
@@ -93,27 +94,27 @@ func (c *conformance) provisionCluster(ctx context.Context) error {
 }
 
 // deleteKept deletes the cluster that -keep kept, if there is one.
-func deleteKept(o options) int {
-	folder, err := filepath.Abs(o.reportDir)
+func deleteKept(o options.Options, stderr io.Writer) error {
+	folder, err := filepath.Abs(o.ReportDir)
 	if err != nil {
-		return refuse(err)
+		return err
 	}
-	kept, err := cluster.NewKind(keptCluster, o.engine, "", folder, os.Stderr)
+	kept, err := cluster.NewKind(keptCluster, o.Engine, "", folder, stderr)
 	if err != nil {
-		return refuse(err)
+		return err
 	}
 	if err := kept.Destroy(context.Background()); err != nil {
-		return refuse(err)
+		return err
 	}
-	fmt.Fprintf(os.Stderr, "procns: the kind cluster %q is gone\n", keptCluster)
-	return suite.ExitConformant
+	fmt.Fprintf(stderr, "procns: the kind cluster %q is gone\n", keptCluster)
+	return nil
 }
 
 // giveUpCluster removes a half-made cluster, which nobody asked to keep. What its
 // nodes logged stays with the evidence, unless the user is in a hurry.
-func (c *conformance) giveUpCluster(ctx context.Context, err error) error {
+func (c *Run) giveUpCluster(ctx context.Context, err error) error {
 	if ctx.Err() == nil {
-		logs := filepath.Join(c.folder, "nodes")
+		logs := filepath.Join(c.folder.Path, "nodes")
 		if exportErr := c.kind.ExportLogs(ctx, logs); exportErr == nil {
 			err = fmt.Errorf("%w; the nodes' logs are in %s", err, logs)
 		}

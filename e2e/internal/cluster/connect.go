@@ -1,0 +1,99 @@
+package cluster
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+)
+
+// Place says where a cluster is: in a kubeconfig (empty: the usual places), in one
+// of its contexts, or around the pod that procns itself runs in.
+type Place struct {
+	Kubeconfig, Context string
+	InCluster           bool
+}
+
+// Connect makes a client that counts its requests into counts. qps bounds the
+// requests a second. The context's name comes with it. No request is sent.
+func Connect(at Place, qps float32, counts *Counts) (*rest.Config, kubernetes.Interface, string, error) {
+	config, name, err := at.config()
+	if err != nil {
+		return nil, nil, "", err
+	}
+	config.QPS, config.Burst = qps, int(2*qps)
+	config.UserAgent = "procns"
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return countingTransport{next, counts} })
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return nil, nil, "", fmt.Errorf("kubeconfig: %w", err)
+	}
+	return config, client, name, nil
+}
+
+func (p Place) config() (*rest.Config, string, error) {
+	if p.InCluster {
+		config, err := rest.InClusterConfig()
+		if err != nil {
+			return nil, "", fmt.Errorf("-in-cluster: %w: is this a pod with a ServiceAccount's token?", err)
+		}
+		return config, "", nil
+	}
+	if p.Kubeconfig != "" {
+		if _, err := os.Stat(p.Kubeconfig); err != nil {
+			return nil, "", fmt.Errorf("-kubeconfig: %w", err)
+		}
+	}
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	rules.ExplicitPath = p.Kubeconfig
+	file := strings.Join(rules.GetLoadingPrecedence(), ", ")
+	raw, err := rules.Load()
+	if err != nil {
+		return nil, "", fmt.Errorf("%s is no kubeconfig: %w", file, err)
+	}
+	name := p.Context
+	if name == "" {
+		name = raw.CurrentContext
+	}
+	if _, ok := raw.Contexts[name]; !ok {
+		has := "it has none"
+		if len(raw.Contexts) > 0 {
+			has = "it has " + strings.Join(slices.Sorted(maps.Keys(raw.Contexts)), ", ")
+		}
+		if name == "" {
+			return nil, "", fmt.Errorf("%s has no current context: choose with -context: %s", file, has)
+		}
+		return nil, "", fmt.Errorf("there is no context %q in %s: %s", name, file, has)
+	}
+	config, err := clientcmd.NewNonInteractiveClientConfig(*raw, name, &clientcmd.ConfigOverrides{}, rules).ClientConfig()
+	if err != nil {
+		return nil, "", fmt.Errorf("context %q in %s: %w", name, file, err)
+	}
+	return config, name, nil
+}
+
+// Unreached says what a user can do about a server that gave no proper answer to
+// the first request.
+func Unreached(host string, err error) error {
+	var untrusted *tls.CertificateVerificationError
+	switch {
+	case apierrors.IsUnauthorized(err):
+		return fmt.Errorf("the API server %s does not accept the credentials (%w): they are wrong or have expired: log in again, or name others with -kubeconfig and -context", host, err)
+	case apierrors.IsForbidden(err):
+		return fmt.Errorf("the API server %s refuses to tell its version: %w: the credentials may do nothing there", host, err)
+	case errors.As(err, &untrusted):
+		return fmt.Errorf("the API server %s cannot be trusted: %w: check the kubeconfig's certificate-authority, and the clocks", host, err)
+	case strings.Contains(err.Error(), "getting credentials: "):
+		return fmt.Errorf("there are no credentials for the API server %s: %w", host, err)
+	}
+	return fmt.Errorf("the API server %s cannot be reached: %w: check -kubeconfig and -context, and that the server runs", host, err)
+}

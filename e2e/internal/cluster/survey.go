@@ -1,0 +1,229 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	nodev1 "k8s.io/api/node/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+
+	"procns/e2e/internal/preflight"
+	"procns/e2e/internal/suite"
+	"procns/e2e/internal/targets"
+)
+
+// Asked is what a run wants of a cluster.
+type Asked struct {
+	RunID  string
+	Choice targets.Choice
+	Needs  preflight.Needs
+	Images []string
+}
+
+// Survey is what was found out before anything was created.
+type Survey struct {
+	Server    Server
+	Version   suite.Version
+	Gate      suite.Gate
+	Selection targets.Selection
+	Checks    []preflight.Check
+}
+
+// Look finds out, all at once and without creating anything, whether a run can
+// be made. Its error is why not, in one line; the survey holds what was found so
+// far.
+func Look(ctx context.Context, client kubernetes.Interface, host string, asked Asked) (Survey, error) {
+	var s Survey
+	const answer = 10 * time.Second // for the server's first answer
+	first, cancel := context.WithTimeoutCause(ctx, answer, fmt.Errorf("no answer within %s", answer))
+	defer cancel()
+	var err error
+	if s.Server, err = Identify(first, client); err != nil {
+		if first.Err() != nil && ctx.Err() == nil {
+			err = context.Cause(first)
+		}
+		return s, Unreached(host, err)
+	}
+	if s.Version, err = suite.ParseVersion(s.Server.Version); err != nil {
+		return s, err
+	}
+	s.Gate = suite.GateOf(s.Version)
+	s.Checks = append(s.Checks, preflight.OfVersion(s.Server.Version, s.Server.Platform, s.Gate))
+	if s.Gate.Refused != "" {
+		return s, errors.New(s.Gate.Refused)
+	}
+
+	var group sync.WaitGroup
+	var permissions []preflight.Check
+	group.Go(func() { permissions = mayRun(ctx, client, asked) })
+	var enforced preflight.Check
+	group.Go(func() { enforced = wouldEnforce(ctx, client, asked.RunID) })
+	var found fleet
+	group.Go(func() { found = findNodes(ctx, client, asked.Choice) })
+	group.Wait()
+
+	s.Selection = found.selection
+	s.Checks = slices.Concat(s.Checks, permissions, []preflight.Check{enforced})
+	if failed := preflight.Failed(s.Checks); failed != "" {
+		return s, errors.New(failed)
+	}
+	s.Checks = append(s.Checks, preflight.OfTargets(s.Selection)...)
+	if found.err != nil {
+		return s, found.err
+	}
+	s.Checks = append(s.Checks, preflight.OfImages(asked.Images, found.images)...)
+	return s, nil
+}
+
+// mayRun asks the authorizer, one question for each verb, all at once.
+func mayRun(ctx context.Context, client kubernetes.Interface, asked Asked) []preflight.Check {
+	questions := preflight.Questions(preflight.Permissions(asked.Needs), asked.Needs, NamespaceOf(asked.RunID))
+	return askAll(ctx, client, questions)
+}
+
+func askAll(ctx context.Context, client kubernetes.Interface, questions []preflight.Question) []preflight.Check {
+	type answer struct {
+		denied bool
+		err    error
+	}
+	answers := make([]answer, len(questions))
+	var group sync.WaitGroup
+	for i, q := range questions {
+		group.Go(func() {
+			review, err := client.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, &q.Review, metav1.CreateOptions{})
+			answers[i] = answer{err: err}
+			if err == nil {
+				answers[i].denied = !review.Status.Allowed
+			}
+		})
+	}
+	group.Wait()
+	denied := map[string]bool{}
+	var failed error
+	for i, q := range questions {
+		denied[q.Name()] = denied[q.Name()] || answers[i].denied
+		failed = errors.Join(failed, answers[i].err)
+	}
+	checks := preflight.OfPermissions(questions, func(q preflight.Question) bool { return denied[q.Name()] })
+	if failed != nil && preflight.Failed(checks) == "" {
+		line, _, _ := strings.Cut(failed.Error(), "\n")
+		checks = []preflight.Check{{Name: "permissions", State: preflight.Note, Said: "could not be asked for, the run will tell: " + line}}
+	}
+	return checks
+}
+
+// MayCleanUp says in one line what -cleanup is not allowed to do.
+func MayCleanUp(ctx context.Context, client kubernetes.Interface) error {
+	questions := preflight.Questions(preflight.Permissions(preflight.Needs{Cleanup: true}), preflight.Needs{}, "")
+	if failed := preflight.Failed(askAll(ctx, client, questions)); failed != "" {
+		return errors.New(failed)
+	}
+	return nil
+}
+
+// wouldEnforce has the server admit the run's namespace, without storing it, to
+// see whether it keeps the level of Pod Security.
+func wouldEnforce(ctx context.Context, client kubernetes.Interface, runID string) preflight.Check {
+	sent := namespaceAt(NamespaceOf(runID), runID, "privileged")
+	stored, err := client.CoreV1().Namespaces().Create(ctx, sent, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+	if err != nil {
+		return preflight.Check{Name: "pod security", State: preflight.Fail, Said: "the run's namespace is refused: " + err.Error()}
+	}
+	return preflight.OfNamespace(sent.Labels, stored.Labels)
+}
+
+// fleet is what the nodes are.
+type fleet struct {
+	selection targets.Selection
+	images    map[string][]string // that the targets' nodes report, by node
+	err       error
+}
+
+func findNodes(ctx context.Context, client kubernetes.Interface, choice targets.Choice) fleet {
+	classes := map[string]nodev1.RuntimeClass{}
+	if len(choice.RuntimeClasses) > 0 {
+		list, err := client.NodeV1().RuntimeClasses().List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return fleet{err: fmt.Errorf("listing RuntimeClasses: %w", err)}
+		}
+		for _, class := range list.Items {
+			classes[class.Name] = class
+		}
+		if err := targets.Missing(choice.RuntimeClasses, classes); err != nil {
+			return fleet{err: err}
+		}
+	}
+	nodes, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return fleet{err: fmt.Errorf("listing nodes: %w", err)}
+	}
+	found := fleet{images: map[string][]string{}}
+	found.selection, found.err = targets.Select(nodes.Items, classes, choice)
+	var group sync.WaitGroup
+	modes := make([]string, len(found.selection.Targets))
+	for i, t := range found.selection.Targets {
+		group.Go(func() { modes[i] = cgroupMode(ctx, client, t.Node) })
+		for _, node := range nodes.Items {
+			if node.Name == t.Node && found.images[t.Node] == nil {
+				found.images[t.Node] = imagesOn(node)
+			}
+		}
+	}
+	group.Wait()
+	for i := range modes {
+		found.selection.Targets[i].CgroupMode = modes[i]
+	}
+	return found
+}
+
+func imagesOn(node corev1.Node) []string {
+	names := []string{}
+	for _, image := range node.Status.Images {
+		names = append(names, image.Names...)
+	}
+	return names
+}
+
+// LookInside finds out what of the run's namespace will be in its way: quotas and
+// limits, and whether pods like those given are admitted.
+func (s *Session) LookInside(ctx context.Context, pods map[string]suite.Manifest, atOnce int) []preflight.Check {
+	var group sync.WaitGroup
+	var limits []preflight.Check
+	group.Go(func() {
+		quotas, err := s.Client.CoreV1().ResourceQuotas(s.Namespace).List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return // asked for as a permission already
+		}
+		ranges, err := s.Client.CoreV1().LimitRanges(s.Namespace).List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return
+		}
+		limits = preflight.OfLimits(quotas.Items, ranges.Items, atOnce)
+	})
+	var lock sync.Mutex
+	refused := map[string]string{}
+	for file, manifest := range pods {
+		group.Go(func() {
+			answer, err := s.Submit(ctx, manifest, "")
+			lock.Lock()
+			defer lock.Unlock()
+			switch {
+			case err != nil:
+				refused[file] = err.Error()
+			case !answer.Accepted():
+				refused[file] = answer.String()
+			default:
+				refused[file] = ""
+			}
+		})
+	}
+	group.Wait()
+	return slices.Concat(limits, preflight.OfPods(refused))
+}

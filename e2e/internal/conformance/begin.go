@@ -1,0 +1,107 @@
+package conformance
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"procns/e2e/cases"
+	"procns/e2e/internal/cluster"
+	"procns/e2e/internal/options"
+	"procns/e2e/internal/preflight"
+	"procns/e2e/internal/suite"
+	"procns/fixtures"
+)
+
+// Begin reads the command line, without the testing package's own flags. Where
+// there is nothing to run, because something else was asked for or something is
+// wrong, it returns no run, and the exit code.
+func Begin(arguments []string, version string, stdout, stderr io.Writer) (*Run, int) {
+	o, err := options.Parse(arguments, stdout)
+	if errors.Is(err, flag.ErrHelp) {
+		return nil, suite.ExitConformant
+	}
+	if err != nil {
+		return nil, refuse(stderr, err)
+	}
+	catalogue := cases.All()
+	selected, err := o.Select(catalogue)
+	if err != nil {
+		return nil, refuse(stderr, err)
+	}
+	exemptions, err := readExemptions(o.Exempt, catalogue)
+	if err != nil {
+		return nil, refuse(stderr, err)
+	}
+	switch {
+	case o.List:
+		err = options.WriteCases(stdout, selected, o.JSON)
+	case o.ListImages:
+		var images []options.Image
+		if images, err = o.AllImages(selected, fixtures.Read); err == nil {
+			err = options.WriteImages(stdout, images, o.JSON)
+		}
+	case o.PrintRBAC:
+		err = preflight.WriteRBAC(stdout, preflight.Needs{RuntimeClasses: len(o.RuntimeClasses) > 0, SecretFrom: o.PullSecret})
+	case o.Down:
+		err = deleteKept(o, stderr)
+	case o.Cleanup:
+		err = cleanUpAfterDead(o, stderr)
+	default:
+		run, err := newRun(o, catalogue, selected, exemptions, version, stderr)
+		if err != nil {
+			return nil, refuse(stderr, err)
+		}
+		return run, suite.ExitConformant
+	}
+	if err != nil {
+		return nil, refuse(stderr, err)
+	}
+	return nil, suite.ExitConformant
+}
+
+// cleanUpAfterDead deletes what dead runs left on a cluster.
+func cleanUpAfterDead(o options.Options, stderr io.Writer) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	ctx, cancel := context.WithTimeoutCause(ctx, o.Timeout, fmt.Errorf("the time of %s is over (-timeout)", o.Timeout))
+	defer cancel()
+	config, client, _, err := cluster.Connect(cluster.Place{Kubeconfig: o.Kubeconfig, Context: o.Context, InCluster: o.InCluster}, float32(o.QPS), &cluster.Counts{})
+	if err != nil {
+		return err
+	}
+	const answer = 10 * time.Second // for the server's first answer
+	first, cancelFirst := context.WithTimeout(ctx, answer)
+	defer cancelFirst()
+	if _, err := cluster.Identify(first, client); err != nil {
+		return cluster.Unreached(config.Host, err)
+	}
+	if err := cluster.MayCleanUp(ctx, client); err != nil {
+		return err
+	}
+	say := func(format string, args ...any) { fmt.Fprintf(stderr, format+"\n", args...) }
+	dead, living, err := cluster.FindDead(ctx, client, say, func(ctx context.Context) error {
+		select {
+		case <-time.After(cluster.LookTwice): // how long a living run may be silent
+		case <-ctx.Done():
+		}
+		return context.Cause(ctx)
+	})
+	if err != nil {
+		return err
+	}
+	for _, d := range dead {
+		say("==> deleting namespace %s of the dead run %s", d.Namespace, d.RunID)
+	}
+	if err := cluster.Bury(ctx, client, dead); err != nil {
+		return err
+	}
+	say("procns: %d namespaces of dead runs are gone; %d runs live and keep theirs", len(dead), living)
+	return nil
+}

@@ -1,0 +1,235 @@
+package conformance
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"procns/e2e/internal/suite"
+)
+
+// onlyLine demands that nothing but one line was said.
+func onlyLine(t *testing.T, said, contains string) {
+	t.Helper()
+	assert.Equal(t, 1, strings.Count(said, "\n"), said)
+	assert.True(t, strings.HasPrefix(said, "procns: "), said)
+	assert.Contains(t, said, contains)
+}
+
+func write(t *testing.T, text string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+	return file
+}
+
+// TestRefused: what is wrong before any cluster is asked.
+func TestRefused(t *testing.T) {
+	const entry = "exemptions:\n- {case: pid1/is-the-sandbox, target: '*', reason: known, link: 'https://example.com'"
+	for name, row := range map[string]struct {
+		arguments []string
+		says      string
+	}{
+		"unknown flag":              {[]string{"-kubeconf", "a"}, "near: -kubeconfig"},
+		"unknown value":             {[]string{"-level", "must"}, "none of core, extended and informational"},
+		"unknown case":              {[]string{"-run", "pid1/is-sandbox"}, "near: pid1/is-the-sandbox"},
+		"unknown case, listed":      {[]string{"-list", "-run", "pid2"}, "matches no case"},
+		"exempt file missing":       {[]string{"-exempt", "/nonexistent/exempt.yaml"}, "no such file"},
+		"exempt file broken":        {[]string{"-exempt", write(t, entry)}, "yaml"},
+		"exempt with unknown field": {[]string{"-exempt", write(t, entry+", until: tomorrow}")}, "until"},
+		"exempt of unknown case":    {[]string{"-exempt", write(t, strings.Replace(entry, "pid1/is-", "pid1/was-", 1)+"}")}, `there is no case "pid1/was-the-sandbox"`},
+		"report folder is a file":   {[]string{"-report-dir", filepath.Join(write(t, ""), "below")}, "the report folder cannot be written"},
+		"not in a cluster":          {[]string{"-cleanup", "-in-cluster"}, "-in-cluster"},
+		"clean-up, wrong context":   {[]string{"-cleanup", "-kubeconfig", writeKubeconfig(t, "http://127.0.0.1:1"), "-context", "nowhere"}, `no context "nowhere"`},
+		"clean-up, unreachable":     {[]string{"-cleanup", "-kubeconfig", writeKubeconfig(t, "http://127.0.0.1:1")}, "cannot be reached"},
+		"clean-up, not allowed":     {[]string{"-cleanup", "-kubeconfig", kubeconfigOf(t, &server{version: "v1.37.2", denied: "leases/"})}, "not allowed to list leases.coordination.k8s.io"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("KUBERNETES_SERVICE_HOST", "")
+			var stdout, stderr bytes.Buffer
+			run, code := Begin(row.arguments, "test", &stdout, &stderr)
+			assert.Nil(t, run)
+			assert.Equal(t, suite.ExitUsage, code)
+			assert.Empty(t, stdout.String())
+			onlyLine(t, stderr.String(), row.says)
+		})
+	}
+}
+
+// TestReadOnlyReportFolder needs a user whom permissions stop.
+func TestReadOnlyReportFolder(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "read-only")
+	require.NoError(t, os.Mkdir(folder, 0o500))
+	if probe := filepath.Join(folder, "probe"); os.Mkdir(probe, 0o700) == nil {
+		t.Skip("this user may write everywhere")
+	}
+	var stdout, stderr bytes.Buffer
+	_, code := Begin([]string{"-report-dir", folder}, "test", &stdout, &stderr)
+	assert.Equal(t, suite.ExitUsage, code)
+	onlyLine(t, stderr.String(), "the report folder cannot be written")
+}
+
+// TestWithoutCluster: what is only printed.
+func TestWithoutCluster(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for arguments, says := range map[string]string{
+		"-list":                              "pid1/is-the-sandbox",
+		"-list -run pid1 -level core":        "pid1/is-the-sandbox",
+		"-list -o json":                      `"id": "pid1/is-the-sandbox"`,
+		"-list-images":                       "busybox\n",
+		"-list-images -registry r.example/l": "r.example/l/nginx\n",
+		"-print-rbac":                        "resources: [pods/exec]\n  verbs: [create, get]",
+		"-print-rbac -pull-secret a/b":       "resourceNames: [b]",
+		"-help":                              "-keep-on-failure",
+	} {
+		var stdout, stderr bytes.Buffer
+		run, code := Begin(strings.Fields(arguments), "test", &stdout, &stderr)
+		assert.Nil(t, run, arguments)
+		assert.Equal(t, suite.ExitConformant, code, arguments)
+		assert.Empty(t, stderr.String(), arguments)
+		assert.Contains(t, stdout.String(), says, arguments)
+		if strings.HasSuffix(arguments, "json") {
+			assert.True(t, json.Valid(stdout.Bytes()), arguments)
+		}
+	}
+	left, err := os.ReadDir(".")
+	require.NoError(t, err)
+	assert.Empty(t, left, "nothing is written")
+}
+
+// attempt prepares a run as far as a server lets it.
+func attempt(t *testing.T, kubeconfig string, arguments ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, said bytes.Buffer
+	arguments = append([]string{"-report-dir", t.TempDir(), "-run", "pid1/is-the-sandbox", "-kubeconfig", kubeconfig}, arguments...)
+	run, code := Begin(arguments, "test", &out, &said)
+	require.NotNil(t, run, said.String())
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if err := run.Prepare(ctx); err == nil {
+		run.Start(ctx)
+	}
+	run.Finish(ctx)
+	code = run.WriteReports(&out)
+	return code, out.String(), said.String()
+}
+
+// TestSetUpFails: what a cluster, or what is named as one, can be wrong in. Each
+// ends with one line, the right exit code, and nothing created.
+func TestSetUpFails(t *testing.T) {
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	unreachable := "http://" + closed.Addr().String()
+	require.NoError(t, closed.Close())
+
+	exemption := write(t, "exemptions:\n- {case: pid1/is-the-sandbox, target: node-*, reason: known, link: 'https://example.com'}\n")
+	for name, row := range map[string]struct {
+		server     *server
+		kubeconfig string
+		arguments  []string
+		exit       int
+		says       string
+	}{
+		"no such kubeconfig":       {kubeconfig: "/nonexistent/kubeconfig", exit: suite.ExitUsage, says: "-kubeconfig: stat /nonexistent/kubeconfig: no such file"},
+		"no kubeconfig at all":     {kubeconfig: write(t, "{"), exit: suite.ExitUsage, says: "is no kubeconfig"},
+		"a kubeconfig of nothing":  {kubeconfig: write(t, "apiVersion: v1\nkind: Config\n"), exit: suite.ExitUsage, says: "has no current context: choose with -context: it has none"},
+		"wrong context":            {server: sound(), arguments: []string{"-context", "nowhere"}, exit: suite.ExitUsage, says: `there is no context "nowhere" in `},
+		"unreachable":              {kubeconfig: writeKubeconfig(t, unreachable), exit: suite.ExitUsage, says: "cannot be reached"},
+		"expired credentials":      {server: &server{unauthorized: true}, exit: suite.ExitUsage, says: "they are wrong or have expired: log in again"},
+		"no API server":            {server: &server{version: "nonsense"}, exit: suite.ExitUsage, says: `"nonsense" is not a version of Kubernetes`},
+		"too old":                  {server: &server{version: "v1.9.11"}, exit: suite.ExitUsage, says: "shareProcessNamespace exists since v1.10"},
+		"no exec":                  {server: &server{version: "v1.37.2", denied: "pods/exec"}, exit: suite.ExitUsage, says: "not allowed to create pods/exec: without it nothing can be seen"},
+		"no nodes allowed":         {server: &server{version: "v1.37.2", denied: "nodes/"}, exit: suite.ExitUsage, says: "not allowed to list nodes"},
+		"no nodes":                 {server: &server{version: "v1.37.2"}, exit: suite.ExitInconclusive, says: "no node is covered: the cluster has none"},
+		"no node covered":          {server: sound(), arguments: []string{"-nodes", "pool=blue"}, exit: suite.ExitInconclusive, says: "no node is covered: worker: not selected by -nodes pool=blue"},
+		"every node cordoned":      {server: &server{version: "v1.37.2", nodes: []string{readyNode("a", `"unschedulable":true`)}}, exit: suite.ExitInconclusive, says: "no node is covered: a: cordoned"},
+		"unknown runtime class":    {server: sound(), arguments: []string{"-runtime-classes", "gvizor"}, exit: suite.ExitUsage, says: "the cluster has no RuntimeClass gvizor; it has gvisor"},
+		"exemption of no target":   {server: sound(), arguments: []string{"-exempt", exemption}, exit: suite.ExitUsage, says: "pid1/is-the-sandbox on node-* matches no target: they are worker"},
+		"dry run, never a success": {server: sound(), arguments: []string{"-dry-run"}, exit: suite.ExitInconclusive, says: "nothing ran: 1 result is only planned"},
+		"dry run, with a class":    {server: sound(), arguments: []string{"-dry-run", "-runtime-classes", "gvisor,default"}, exit: suite.ExitInconclusive, says: "nothing ran: 2 results are only planned"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if row.server != nil {
+				row.kubeconfig = kubeconfigOf(t, row.server)
+			}
+			began := time.Now()
+			code, stdout, stderr := attempt(t, row.kubeconfig, row.arguments...)
+			assert.Equal(t, row.exit, code, stdout)
+			lines := strings.Split(strings.TrimSpace(stdout), "\n")
+			last := lines[len(lines)-1]
+			assert.True(t, strings.HasPrefix(last, "procns: inconclusive: "), last)
+			assert.Contains(t, last, row.says)
+			if row.exit == suite.ExitUsage {
+				assert.Len(t, lines, 1, "one line says it")
+			}
+			assert.Less(t, time.Since(began), 5*time.Second)
+			if row.server != nil {
+				assert.Empty(t, row.server.created, "nothing is created: %s", stderr)
+			}
+		})
+	}
+}
+
+// TestTable: a dry run prints the whole preflight.
+func TestTable(t *testing.T) {
+	_, stdout, stderr := attempt(t, kubeconfigOf(t, sound()), "-dry-run")
+	for _, line := range []string{"server", "permissions", "pod security", "nodes", "images"} {
+		assert.Contains(t, stderr, "    "+line)
+	}
+	assert.Contains(t, stderr, "worker does not report")
+	assert.Regexp(t, `pid1/is-the-sandbox +planned`, stdout)
+}
+
+func TestInterruptedSetUp(t *testing.T) {
+	var stdout, stderr bytes.Buffer
+	run, _ := Begin([]string{"-report-dir", t.TempDir(), "-kubeconfig", kubeconfigOf(t, sound())}, "test", &stdout, &stderr)
+	require.NotNil(t, run)
+	ctx, cancel := run.Bound(t.Context())
+	cancel()
+	require.Error(t, run.Prepare(ctx))
+	run.Finish(ctx)
+	assert.Equal(t, suite.ExitInconclusive, run.WriteReports(&stdout))
+}
+
+func TestTimeIsOver(t *testing.T) {
+	var stdout, stderr bytes.Buffer
+	run, _ := Begin([]string{"-report-dir", t.TempDir(), "-kubeconfig", kubeconfigOf(t, sound()), "-timeout", "1ns"}, "test", &stdout, &stderr)
+	require.NotNil(t, run)
+	ctx, cancel := run.Bound(t.Context())
+	defer cancel()
+	require.Error(t, run.Prepare(ctx))
+	run.Finish(ctx)
+	assert.Equal(t, suite.ExitInconclusive, run.WriteReports(&stdout))
+	assert.Contains(t, stdout.String(), "the run's time of 1ns is over (-timeout)")
+}
+
+// TestAgain: a case is run again with what the run was told of the cluster.
+func TestAgain(t *testing.T) {
+	var stdout, stderr bytes.Buffer
+	run, _ := Begin([]string{
+		"-report-dir", t.TempDir(), "-kubeconfig", "k", "-context", "c d", "-nodes", "pool=blue", "-runtime-classes", "a,b",
+		"-tolerate", "gpu=x:NoSchedule", "-tolerate", "all", "-image", "nginx=r.example/n", "-registry", "mirror.example", "-pull-secret", "a/b",
+	}, "test", &stdout, &stderr)
+	require.NotNil(t, run)
+	assert.Equal(t, "procns.test -kubeconfig k -context 'c d' -nodes pool=blue -runtime-classes a,b -tolerate all -tolerate gpu=x:NoSchedule "+
+		"-image nginx=r.example/n -registry mirror.example -pull-secret a/b -run x", run.again("-run x"))
+}
+
+func TestAppendSummary(t *testing.T) {
+	file := write(t, "before\n")
+	require.NoError(t, appendSummary(file, []byte("after\n")))
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	assert.Equal(t, "before\nafter\n", string(text))
+	assert.NoError(t, appendSummary("", nil))
+	assert.Error(t, appendSummary(filepath.Join(file, "below"), nil))
+}

@@ -1,0 +1,127 @@
+package conformance
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"procns/e2e/internal/report"
+	"procns/e2e/internal/suite"
+	"procns/e2e/internal/targets"
+)
+
+// WriteReports writes every document and the terminal's summary, and returns the
+// exit code.
+func (c *Run) WriteReports(output io.Writer) int {
+	r := &c.report
+	r.Finished = time.Now()
+	r.Stats.WallSeconds = r.Finished.Sub(r.Started).Seconds()
+	r.Stats.Pods = int(c.counts.Pods.Load())
+	r.Stats.APIRequests = int(c.counts.Requests.Load())
+	r.Stats.Execs = int(c.counts.Execs.Load())
+	r.Rerun = func(result suite.Result) string { return c.again("-run '" + result.Case.ID + "'") }
+	r.ByHand = c.lookByHand
+	code := r.Verdict().ExitCode
+	for name, write := range map[string]func(io.Writer, report.Run) error{
+		"report.json": report.WriteJSON, "junit_01.xml": report.WriteJUnit, "summary.md": report.WriteMarkdown,
+	} {
+		var document bytes.Buffer
+		err := write(&document, *r)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(c.folder.Path, name), document.Bytes(), 0o644)
+		}
+		if err == nil && name == "summary.md" {
+			err = appendSummary(os.Getenv("GITHUB_STEP_SUMMARY"), document.Bytes())
+		}
+		if err != nil {
+			c.say("procns: %s could not be written: %v", name, err)
+			code = max(code, suite.ExitUsage)
+		}
+	}
+	if err := report.WriteTerminal(io.MultiWriter(output, c.folder.Log), *r, report.Style{}); err != nil {
+		code = max(code, suite.ExitUsage)
+	}
+	_ = c.folder.Log.Close()
+	return code
+}
+
+// appendSummary adds to the page that GitHub shows of a workflow's step.
+func appendSummary(file string, markdown []byte) error {
+	if file == "" {
+		return nil
+	}
+	f, err := os.OpenFile(file, os.O_APPEND|os.O_WRONLY|os.O_CREATE, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(markdown)
+	return errors.Join(err, f.Close())
+}
+
+// lookByHand are the commands that create a case's pod, as the run did, and look.
+func (c *Run) lookByHand(result suite.Result) string {
+	return result.LookByHand(c.kubectl(), c.folder.Path)
+}
+
+// kubectl is how kubectl reaches the run's cluster.
+func (c *Run) kubectl() string {
+	kubectl := "kubectl"
+	if c.Kubeconfig != "" {
+		kubectl += " --kubeconfig " + c.Kubeconfig
+	}
+	if c.Context != "" {
+		kubectl += " --context " + c.Context
+	}
+	return kubectl
+}
+
+// again is the command that repeats this run with one more flag.
+func (c *Run) again(flag string) string {
+	if c.kind != nil {
+		return "make e2e ARGS=\"" + flag + "\""
+	}
+	return strings.Join(append(append([]string{"procns.test"}, c.clusterFlags()...), flag), " ")
+}
+
+// clusterFlags name the cluster, the targets and the images, as this run had them.
+func (c *Run) clusterFlags() []string {
+	var flags []string
+	add := func(name, value string) {
+		if value != "" {
+			flags = append(flags, name, report.ShellQuote(value))
+		}
+	}
+	add("-kubeconfig", c.Kubeconfig)
+	add("-context", c.Context)
+	if c.InCluster {
+		flags = append(flags, "-in-cluster")
+	}
+	if c.Nodes != targets.Sample {
+		add("-nodes", c.Nodes)
+	}
+	add("-runtime-classes", strings.Join(c.RuntimeClasses, ","))
+	if c.Tolerate.All {
+		add("-tolerate", "all")
+	}
+	for _, t := range c.Tolerate.List {
+		text := t.Key
+		if t.Operator == corev1.TolerationOpEqual {
+			text += "=" + t.Value
+		}
+		add("-tolerate", text+":"+string(t.Effect))
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Images)) {
+		add("-image", name+"="+c.Images[name])
+	}
+	add("-registry", c.Registry)
+	add("-pull-secret", c.PullSecret)
+	return flags
+}
