@@ -1,0 +1,243 @@
+package cluster
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+)
+
+// shelf answers requests from a table of texts, and keeps what it is sent. It is
+// no proof of anything about Kubernetes.
+type shelf struct {
+	mu      sync.Mutex
+	answers map[string]string // by path
+	sent    []string          // method, path and body
+}
+
+func (s *shelf) set(path, answer string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.answers[path] = answer
+}
+
+func (s *shelf) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	body, _ := io.ReadAll(r.Body)
+	if object, kind, err := scheme.Codecs.UniversalDeserializer().Decode(body, nil, nil); err == nil {
+		object.GetObjectKind().SetGroupVersionKind(*kind)
+		body, _ = json.Marshal(object)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r.Method != http.MethodGet {
+		s.sent = append(s.sent, r.Method+" "+r.URL.Path+" "+string(body))
+		_, _ = w.Write(body)
+		return
+	}
+	answer, ok := s.answers[r.URL.Path]
+	if !ok {
+		w.WriteHeader(http.StatusNotFound)
+		answer = `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","message":"not found","code":404}`
+	}
+	fmt.Fprint(w, answer)
+}
+
+func clientOf(t *testing.T, s *shelf) kubernetes.Interface {
+	t.Helper()
+	server := httptest.NewServer(s)
+	t.Cleanup(server.Close)
+	client, err := kubernetes.NewForConfig(&rest.Config{Host: server.URL})
+	require.NoError(t, err)
+	return client
+}
+
+// list is a list of objects as a server sends it: each is name, run, version.
+func list(kind, api string, objects ...[3]string) string {
+	var items []string
+	for _, o := range objects {
+		items = append(items, fmt.Sprintf(`{"metadata":{"name":%q,"uid":"u","resourceVersion":%q,"labels":{"procns.run":%q}}}`, o[0], o[2], o[1]))
+	}
+	return fmt.Sprintf(`{"kind":%q,"apiVersion":%q,"items":[%s]}`, kind+"List", api, strings.Join(items, ","))
+}
+
+const (
+	namespacesPath = "/api/v1/namespaces"
+	leasesPath     = "/apis/coordination.k8s.io/v1/leases"
+)
+
+// TestFindDead: who shows no sign of life between two looks is dead, and nobody else.
+func TestFindDead(t *testing.T) {
+	type objects = [][3]string
+	for name, row := range map[string]struct {
+		namespaces, leases           objects // at first
+		laterNamespaces, laterLeases objects
+		dead                         []Dead
+		living                       int
+		waits                        bool
+	}{
+		"nothing there": {},
+		"a living run": {
+			namespaces: objects{{"procns-a", "a", "1"}}, leases: objects{{"procns", "a", "5"}},
+			laterNamespaces: objects{{"procns-a", "a", "1"}}, laterLeases: objects{{"procns", "a", "6"}},
+			living: 1, waits: true,
+		},
+		"a living run with two namespaces": {
+			namespaces: objects{{"procns-a", "a", "1"}, {"procns-a-restricted", "a", "1"}}, leases: objects{{"procns", "a", "5"}},
+			laterNamespaces: objects{{"procns-a", "a", "1"}, {"procns-a-restricted", "a", "1"}}, laterLeases: objects{{"procns", "a", "6"}},
+			living: 1, waits: true,
+		},
+		"a dead run": {
+			namespaces: objects{{"procns-a", "a", "1"}}, leases: objects{{"procns", "a", "5"}},
+			laterNamespaces: objects{{"procns-a", "a", "1"}}, laterLeases: objects{{"procns", "a", "5"}},
+			dead: []Dead{{"procns-a", "a"}}, waits: true,
+		},
+		"one that never had a Lease": {
+			namespaces: objects{{"procns-a", "a", "1"}}, laterNamespaces: objects{{"procns-a", "a", "1"}},
+			dead: []Dead{{"procns-a", "a"}}, waits: true,
+		},
+		"one that only begins": {
+			namespaces: objects{{"procns-a", "a", "1"}}, laterNamespaces: objects{{"procns-a", "a", "1"}}, laterLeases: objects{{"procns", "a", "1"}},
+			living: 1, waits: true,
+		},
+		"one that cleaned up meanwhile": {
+			namespaces: objects{{"procns-a", "a", "1"}}, leases: objects{{"procns", "a", "5"}}, waits: true,
+		},
+		"one that came meanwhile": {
+			namespaces: objects{{"procns-a", "a", "1"}}, leases: objects{{"procns", "a", "5"}},
+			laterNamespaces: objects{{"procns-a", "a", "1"}, {"procns-b", "b", "1"}}, laterLeases: objects{{"procns", "a", "5"}, {"procns", "b", "1"}},
+			dead: []Dead{{"procns-a", "a"}}, waits: true,
+		},
+		"one of each": {
+			namespaces:      objects{{"procns-a", "a", "1"}, {"procns-b", "b", "1"}, {"procns-b-baseline", "b", "1"}},
+			leases:          objects{{"procns", "a", "5"}, {"procns", "b", "5"}},
+			laterNamespaces: objects{{"procns-a", "a", "1"}, {"procns-b", "b", "1"}, {"procns-b-baseline", "b", "1"}},
+			laterLeases:     objects{{"procns", "a", "7"}, {"procns", "b", "5"}},
+			dead:            []Dead{{"procns-b", "b"}, {"procns-b-baseline", "b"}}, living: 1, waits: true,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &shelf{answers: map[string]string{
+				namespacesPath: list("Namespace", "v1", row.namespaces...), leasesPath: list("Lease", "coordination.k8s.io/v1", row.leases...),
+			}}
+			waited := false
+			dead, living, err := FindDead(t.Context(), clientOf(t, s), t.Logf, func(context.Context) error {
+				waited = true
+				s.set(namespacesPath, list("Namespace", "v1", row.laterNamespaces...))
+				s.set(leasesPath, list("Lease", "coordination.k8s.io/v1", row.laterLeases...))
+				return nil
+			})
+			require.NoError(t, err)
+			assert.Equal(t, row.dead, dead)
+			assert.Equal(t, row.living, living)
+			assert.Equal(t, row.waits, waited, "nobody waits for nothing")
+		})
+	}
+	s := &shelf{answers: map[string]string{
+		namespacesPath: list("Namespace", "v1", [3]string{"procns-a", "a", "1"}), leasesPath: list("Lease", "coordination.k8s.io/v1"),
+	}}
+	_, _, err := FindDead(t.Context(), clientOf(t, s), t.Logf, func(context.Context) error { return errors.New("interrupted") })
+	assert.EqualError(t, err, "interrupted")
+}
+
+func TestShowLife(t *testing.T) {
+	s := &shelf{answers: map[string]string{}}
+	session := &Session{Client: clientOf(t, s), Namespace: "procns-a", RunID: "a"}
+	ended, end := context.WithCancel(t.Context())
+	require.NoError(t, session.showLife(t.Context(), ended))
+	end()
+	require.Len(t, s.sent, 1)
+	assert.Contains(t, s.sent[0], "POST /apis/coordination.k8s.io/v1/namespaces/procns-a/leases ")
+	assert.Contains(t, s.sent[0], `"labels":{"procns.run":"a"}`)
+	assert.Contains(t, s.sent[0], `"leaseDurationSeconds":60`)
+	assert.GreaterOrEqual(t, LookTwice, 5*renewEvery, "a run may miss some renewals")
+}
+
+func TestCopyPullSecret(t *testing.T) {
+	const path = "/api/v1/namespaces/registry/secrets/"
+	s := &shelf{answers: map[string]string{
+		path + "pull":   `{"kind":"Secret","apiVersion":"v1","type":"kubernetes.io/dockerconfigjson","data":{".dockerconfigjson":"e30="}}`,
+		path + "opaque": `{"kind":"Secret","apiVersion":"v1","type":"Opaque"}`,
+	}}
+	session := &Session{Client: clientOf(t, s), Namespace: "procns-a", RunID: "a"}
+	require.NoError(t, session.CopyPullSecret(t.Context(), "registry", "pull", "copied"))
+	require.Len(t, s.sent, 1)
+	assert.Contains(t, s.sent[0], "POST /api/v1/namespaces/procns-a/secrets ")
+	for _, part := range []string{`"name":"copied"`, `"procns.run":"a"`, `"type":"kubernetes.io/dockerconfigjson"`, `".dockerconfigjson":"e30="`} {
+		assert.Contains(t, s.sent[0], part)
+	}
+	assert.EqualError(t, session.CopyPullSecret(t.Context(), "registry", "absent", "copied"), "-pull-secret: there is no Secret registry/absent")
+	assert.ErrorContains(t, session.CopyPullSecret(t.Context(), "registry", "opaque", "copied"), `is of type "Opaque", not kubernetes.io/dockerconfigjson`)
+	assert.Len(t, s.sent, 1)
+}
+
+func TestPlace(t *testing.T) {
+	t.Setenv("KUBERNETES_SERVICE_HOST", "")
+	file := filepath.Join(t.TempDir(), "kubeconfig")
+	const text = `{apiVersion: v1, kind: Config, contexts: [{name: a, context: {cluster: c, user: u}}, {name: b, context: {cluster: gone, user: u}}],
+clusters: [{name: c, cluster: {server: "https://api.example"}}], users: [{name: u, user: {token: t}}]}`
+	require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+	config, _, name, err := Connect(Place{Kubeconfig: file, Context: "a"}, 7, &Counts{})
+	require.NoError(t, err)
+	assert.Equal(t, "a", name)
+	assert.Equal(t, "https://api.example", config.Host)
+	assert.InDelta(t, 7, config.QPS, 0)
+	for says, place := range map[string]Place{
+		`has no current context: choose with -context: it has a, b`: {Kubeconfig: file},
+		`there is no context "c" in ` + file + `: it has a, b`:      {Kubeconfig: file, Context: "c"},
+		`context "b" in `:      {Kubeconfig: file, Context: "b"},
+		"-kubeconfig: stat ":   {Kubeconfig: file + ".gone"},
+		"-in-cluster: unable ": {InCluster: true},
+	} {
+		_, _, _, err := Connect(place, 7, &Counts{})
+		assert.ErrorContains(t, err, says)
+	}
+	t.Setenv("KUBECONFIG", file)
+	_, _, _, err = Connect(Place{Context: "a"}, 7, &Counts{})
+	assert.NoError(t, err, "a context of the usual places")
+}
+
+func TestUnreached(t *testing.T) {
+	pods := schema.GroupResource{Resource: "pods"}
+	for says, err := range map[string]error{
+		"they are wrong or have expired":                               apierrors.NewUnauthorized("Unauthorized"),
+		"may do nothing there":                                         apierrors.NewForbidden(pods, "", errors.New("no")),
+		"check the kubeconfig's certificate-authority, and the clocks": fmt.Errorf("Get: %w", &tls.CertificateVerificationError{Err: errors.New("expired")}),
+		"there are no credentials for":                                 errors.New(`Get "https://x/version": getting credentials: exec: executable gone-helper not found`),
+		"that the server runs":                                         errors.New("connection refused"),
+	} {
+		assert.ErrorContains(t, Unreached("https://api.example", err), says)
+		assert.ErrorIs(t, Unreached("https://api.example", err), err)
+	}
+}
+
+func TestLeave(t *testing.T) {
+	ended := false
+	s := &Session{Namespace: "procns-a", levels: map[string]string{"restricted": "procns-a-restricted"}, stop: func() { ended = true }}
+	assert.Equal(t, []string{"procns-a", "procns-a-restricted"}, s.Leave())
+	assert.True(t, ended)
+	assert.Empty(t, (*Session)(nil).Leave())
+}
+
+func TestImagesOn(t *testing.T) {
+	node := corev1.Node{Status: corev1.NodeStatus{Images: []corev1.ContainerImage{{Names: []string{"a", "a@sha256:1"}}, {Names: []string{"b"}}}}}
+	assert.Equal(t, []string{"a", "a@sha256:1", "b"}, imagesOn(node))
+}
