@@ -27,7 +27,7 @@ func ready(node *corev1.Node) bool {
 // (kubelet_cgroup_version, v1.35 and later). It is for the report only, so a
 // server that does not let us read it yields "unknown".
 func cgroupMode(ctx context.Context, client kubernetes.Interface, node string) string {
-	const bound = time.Second // the preflight does not wait for a detail
+	const bound = 5 * time.Second // no run waits longer for a detail
 	ctx, cancel := context.WithTimeout(ctx, bound)
 	defer cancel()
 	raw, err := client.CoreV1().RESTClient().Get().Resource("nodes").Name(node).SubResource("proxy").Suffix("metrics").DoRaw(ctx)

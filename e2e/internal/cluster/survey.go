@@ -166,21 +166,27 @@ func findNodes(ctx context.Context, client kubernetes.Interface, choice targets.
 	}
 	found := fleet{images: map[string][]string{}}
 	found.selection, found.err = targets.Select(nodes.Items, classes, choice)
-	var group sync.WaitGroup
-	modes := make([]string, len(found.selection.Targets))
-	for i, t := range found.selection.Targets {
-		group.Go(func() { modes[i] = cgroupMode(ctx, client, t.Node) })
+	for _, t := range found.selection.Targets {
 		for _, node := range nodes.Items {
 			if node.Name == t.Node && found.images[t.Node] == nil {
 				found.images[t.Node] = imagesOn(node)
 			}
 		}
 	}
-	group.Wait()
-	for i := range modes {
-		found.selection.Targets[i].CgroupMode = modes[i]
-	}
 	return found
+}
+
+// CgroupModes asks each target's kubelet for its cgroup version, all at once.
+// Kubelet collects all its metrics for that, so that nobody should wait for it
+// who has anything else to do.
+func CgroupModes(ctx context.Context, client kubernetes.Interface, on []suite.Target) []string {
+	modes := make([]string, len(on))
+	var group sync.WaitGroup
+	for i, t := range on {
+		group.Go(func() { modes[i] = cgroupMode(ctx, client, t.Node) })
+	}
+	group.Wait()
+	return modes
 }
 
 func imagesOn(node corev1.Node) []string {

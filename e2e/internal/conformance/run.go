@@ -45,6 +45,8 @@ type Run struct {
 	session *cluster.Session
 	counts  cluster.Counts
 	runner  *suite.Runner
+	// cgroupModes are asked for while there is other work.
+	cgroupModes chan []string
 
 	report  report.Run
 	results *resultTable
@@ -61,7 +63,7 @@ func newRun(o options.Options, catalogue, selected []suite.Case, exemptions exem
 	}
 	c := &Run{
 		Options: o, Cases: selected, exemptions: exemptions, folder: folder, stderr: stderr,
-		results: newResultTable(), ran: make(chan struct{}),
+		results: newResultTable(), ran: make(chan struct{}), cgroupModes: make(chan []string, 1),
 		report: report.Run{
 			ID: id, Started: now, Folder: folder.Path,
 			Suite: report.Suite{
@@ -150,7 +152,13 @@ func (c *Run) prepare(ctx context.Context) error {
 		return err
 	}
 	c.report.Cluster.Context = contextName
-	return c.step("preflight", func() error { return c.preflight(ctx, config, client) })
+	if err := c.step("preflight", func() error { return c.preflight(ctx, config, client) }); err != nil {
+		return err
+	}
+	for i, mode := range <-c.cgroupModes {
+		c.report.Targets[i].CgroupMode = mode
+	}
+	return nil
 }
 
 // preflight finds out whether the suite can run, and on what.
@@ -174,6 +182,7 @@ func (c *Run) preflight(ctx context.Context, config *rest.Config, client kuberne
 	if err := c.exemptions.Check(c.Cases, c.report.Targets); err != nil {
 		return options.Usagef("-exempt %s: %w", c.Exempt, err)
 	}
+	go func() { c.cgroupModes <- cluster.CgroupModes(ctx, client, survey.Selection.Targets) }()
 	placement := c.Placement(c.report.ID, survey.Selection.Tolerations)
 	if c.DryRun {
 		c.plan()
@@ -191,7 +200,7 @@ func (c *Run) preflight(ctx context.Context, config *rest.Config, client kuberne
 	if err != nil {
 		return err
 	}
-	checks = append(checks, c.session.LookInside(ctx, samples, c.Pods*len(c.report.Targets))...)
+	checks = append(checks, c.session.LookInside(ctx, samples, min(c.Pods, podsOfCase*len(c.Cases))*len(c.report.Targets))...)
 	off := ""
 	if survey.Gate.ReadBack {
 		if off, err = c.gateOff(ctx, survey.Version, samples[documentedManifest]); err != nil {
@@ -201,6 +210,9 @@ func (c *Run) preflight(ctx context.Context, config *rest.Config, client kuberne
 	c.makeRunner(client, placement, survey.Version, off)
 	return nil
 }
+
+// podsOfCase is the fixture, the control and a neighbour.
+const podsOfCase = 3
 
 // note keeps what the survey found for the report.
 func (c *Run) note(survey cluster.Survey) {
