@@ -25,6 +25,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 	watchtools "k8s.io/client-go/tools/watch"
 
+	"procns/e2e/internal/preflight"
 	"procns/e2e/internal/probe"
 	"procns/e2e/internal/remote"
 	"procns/e2e/internal/suite"
@@ -33,6 +34,20 @@ import (
 // Counts are the run's costs, as the client's transport saw them.
 type Counts struct {
 	Requests, Execs, Pods atomic.Int64
+	// uses are the permissions that requests needed: preflight.Use.
+	uses sync.Map
+}
+
+// Uses are the permissions that the requests so far needed.
+func (c *Counts) Uses() []preflight.Use {
+	var all []preflight.Use
+	c.uses.Range(func(use, _ any) bool {
+		if u, ok := use.(preflight.Use); ok {
+			all = append(all, u)
+		}
+		return true
+	})
+	return all
 }
 
 type countingTransport struct {
@@ -42,6 +57,9 @@ type countingTransport struct {
 
 func (c countingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	c.counts.Requests.Add(1)
+	if use, ok := preflight.UseOf(r); ok {
+		c.counts.uses.Store(use, true)
+	}
 	return c.next.RoundTrip(r)
 }
 

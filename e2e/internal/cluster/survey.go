@@ -70,11 +70,10 @@ func Look(ctx context.Context, client kubernetes.Interface, host string, asked A
 	group.Wait()
 
 	s.Selection = found.selection
-	s.Checks = slices.Concat(s.Checks, permissions, []preflight.Check{enforced})
+	s.Checks = slices.Concat(s.Checks, permissions, []preflight.Check{enforced}, preflight.OfTargets(s.Selection))
 	if failed := preflight.Failed(s.Checks); failed != "" {
 		return s, errors.New(failed)
 	}
-	s.Checks = append(s.Checks, preflight.OfTargets(s.Selection)...)
 	if found.err != nil {
 		return s, found.err
 	}

@@ -147,7 +147,7 @@ func TestSetUpFails(t *testing.T) {
 		"expired credentials":      {server: &server{unauthorized: true}, exit: suite.ExitUsage, says: "they are wrong or have expired: log in again"},
 		"no API server":            {server: &server{version: "nonsense"}, exit: suite.ExitUsage, says: `"nonsense" is not a version of Kubernetes`},
 		"too old":                  {server: &server{version: "v1.9.11"}, exit: suite.ExitUsage, says: "shareProcessNamespace exists since v1.10"},
-		"no exec":                  {server: &server{version: "v1.37.2", denied: "pods/exec"}, exit: suite.ExitUsage, says: "not allowed to create pods/exec: without it nothing can be seen"},
+		"no exec":                  {server: &server{version: "v1.37.2", denied: "pods/exec"}, exit: suite.ExitUsage, says: "not allowed to create, get pods/exec: without it nothing can be seen"},
 		"no nodes allowed":         {server: &server{version: "v1.37.2", denied: "nodes/"}, exit: suite.ExitUsage, says: "not allowed to list nodes"},
 		"no nodes":                 {server: &server{version: "v1.37.2"}, exit: suite.ExitInconclusive, says: "no node is covered: the cluster has none"},
 		"no node covered":          {server: sound(), arguments: []string{"-nodes", "pool=blue"}, exit: suite.ExitInconclusive, says: "no node is covered: worker: not selected by -nodes pool=blue"},

@@ -163,7 +163,7 @@ func (c *Run) prepare(ctx context.Context) error {
 
 // preflight finds out whether the suite can run, and on what.
 func (c *Run) preflight(ctx context.Context, config *rest.Config, client kubernetes.Interface) (err error) {
-	needs := preflight.Needs{RuntimeClasses: len(c.RuntimeClasses) > 0, SecretFrom: c.PullSecret}
+	needs := c.needs()
 	images, err := c.AllImages(c.Cases, fixtures.Read)
 	if err != nil {
 		return err
@@ -367,6 +367,13 @@ func (c *Run) Finish(ctx context.Context) {
 		c.report.Problem = firstOf(c.report.Problem, oneLine(err))
 	}
 	c.cleanUp()
+	if lacking := preflight.Unlisted(c.counts.Uses(), c.needs()); c.kind == nil && len(lacking) > 0 {
+		c.say("procns: a defect of the suite, please report it: -print-rbac does not list %v", lacking)
+	}
+}
+
+func (c *Run) needs() preflight.Needs {
+	return preflight.Needs{RuntimeClasses: len(c.RuntimeClasses) > 0, SecretFrom: c.PullSecret}
 }
 
 func firstOf(a, b string) string {

@@ -132,16 +132,28 @@ func (q Question) Name() string {
 // else "", and what only some cases need.
 func Denied(questions []Question, denied func(Question) bool) (required, some string) {
 	var must, may []string
-	for _, q := range questions {
+	for i := 0; i < len(questions); {
+		p := questions[i].Permission
+		var verbs []string // of one permission, whose questions stand together
+		for ; i < len(questions) && questions[i].Permission.is(p); i++ {
+			if denied(questions[i]) {
+				verbs = append(verbs, questions[i].Verb)
+			}
+		}
+		what := Question{p, strings.Join(verbs, ", "), authorizationv1.SelfSubjectAccessReview{}}.Name()
 		switch {
-		case !denied(q):
-		case q.Permission.Some:
-			may = append(may, q.Name())
+		case len(verbs) == 0:
+		case p.Some:
+			may = append(may, what)
 		default:
-			must = append(must, q.Name()+": without it "+q.Permission.Why)
+			must = append(must, what+": without it "+p.Why)
 		}
 	}
-	return strings.Join(must, "; "), strings.Join(may, ", ")
+	return strings.Join(must, "; "), strings.Join(may, "; ")
+}
+
+func (p Permission) is(other Permission) bool {
+	return p.Group == other.Group && p.Resource == other.Resource && p.Why == other.Why
 }
 
 // roleName is the name of the objects that -print-rbac prints.

@@ -134,8 +134,11 @@ func TestOfPermissions(t *testing.T) {
 		"not allowed to create pods/exec: without it nothing can be seen from inside a container (get is for WebSockets, create for SPDY)"}}, checks)
 	assert.Equal(t, checks[0].Said, Failed(checks))
 
+	checks = OfPermissions(questions, denying("create pods/exec", "get pods/exec"))
+	assert.Contains(t, checks[0].Said, "not allowed to create, get pods/exec: without it")
+
 	checks = OfPermissions(questions, denying("list events", "patch deployments.apps"))
-	assert.Equal(t, []Check{{"permissions", Warn, "not allowed to list events, patch deployments.apps: cases that need it end inconclusive"}}, checks)
+	assert.Equal(t, []Check{{"permissions", Warn, "not allowed to list events; patch deployments.apps: cases that need it end inconclusive"}}, checks)
 	assert.Empty(t, Failed(checks), "the other cases run")
 }
 
