@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"procns/e2e/internal/cluster"
 	"procns/e2e/internal/suite"
 )
 
@@ -232,4 +233,68 @@ func TestAppendSummary(t *testing.T) {
 	assert.Equal(t, "before\nafter\n", string(text))
 	assert.NoError(t, appendSummary("", nil))
 	assert.Error(t, appendSummary(filepath.Join(file, "below"), nil))
+}
+
+// TestKeepOnFailure: what is kept is told, and is no left-over.
+func TestKeepOnFailure(t *testing.T) {
+	for name, row := range map[string]struct {
+		outcome     suite.Outcome
+		interrupted bool
+		kept        bool
+	}{
+		"failed":      {suite.NonConformant, false, true},
+		"unclear":     {suite.Inconclusive, false, true},
+		"passed":      {suite.Conformant, false, false},
+		"interrupted": {suite.Inconclusive, true, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var stdout, stderr bytes.Buffer
+			kubeconfig := kubeconfigOf(t, sound())
+			run, _ := Begin([]string{"-report-dir", t.TempDir(), "-kubeconfig", kubeconfig, "-run", "pid1/is-the-sandbox", "-keep-on-failure"}, "test", &stdout, &stderr)
+			require.NotNil(t, run)
+			_, client, _, err := cluster.Connect(run.place(), 100, &cluster.Counts{})
+			require.NoError(t, err)
+			run.session = &cluster.Session{Client: client, Namespace: "procns-x"}
+			target := suite.Target{Node: "a"}
+			run.report.Targets = []suite.Target{target}
+			run.report.Results = []suite.Result{{Case: run.Cases[0], Target: target, Outcome: row.outcome}}
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			if row.interrupted {
+				cancel()
+			}
+			run.Finish(ctx)
+			if row.kept {
+				assert.Equal(t, "kubectl --kubeconfig "+kubeconfig+" delete namespace procns-x", run.report.Kept)
+				assert.Empty(t, run.report.Leftovers)
+				assert.Contains(t, stderr.String(), "are kept")
+			} else {
+				assert.Empty(t, run.report.Kept)
+			}
+		})
+	}
+}
+
+// TestExemptedRun: an exemption takes effect, and one that is not needed is an error.
+func TestExemptedRun(t *testing.T) {
+	file := write(t, "exemptions:\n- {case: pid1/is-the-sandbox, target: '*', reason: known, link: 'https://example.com'}\n")
+	for outcome, exit := range map[suite.Outcome]int{suite.NonConformant: suite.ExitConformant, suite.Conformant: suite.ExitUsage} {
+		var stdout, stderr bytes.Buffer
+		run, _ := Begin([]string{"-report-dir", t.TempDir(), "-kubeconfig", "k", "-run", "pid1/is-the-sandbox,version", "-exempt", file}, "test", &stdout, &stderr)
+		require.NotNil(t, run, stderr.String())
+		target := suite.Target{Node: "a"}
+		run.report.Targets = []suite.Target{target}
+		for _, c := range run.Cases {
+			r := suite.Result{Case: c, Target: target, Outcome: suite.Conformant}
+			if c.ID == "pid1/is-the-sandbox" {
+				r.Outcome = outcome
+			}
+			run.report.Results = append(run.report.Results, r)
+		}
+		run.Finish(t.Context())
+		assert.Equal(t, exit, run.WriteReports(&stdout), stdout.String())
+		if exit == suite.ExitUsage {
+			assert.Contains(t, stdout.String(), "exemptions that are not needed")
+		}
+	}
 }

@@ -52,6 +52,15 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, `{"kind":"SelfSubjectAccessReview","apiVersion":"authorization.k8s.io/v1","status":{"allowed":%t}}`,
 			s.denied != asked.Resource+"/"+asked.Subresource)
 	case "/api/v1/namespaces":
+		if r.URL.Query().Get("sendInitialEvents") == "true" {
+			// None at all; then the bookmark that ends what was there at first.
+			fmt.Fprint(w, `{"type":"BOOKMARK","object":{"kind":"Namespace","apiVersion":"v1","metadata":{"resourceVersion":"1","annotations":{"k8s.io/initial-events-end":"true"}}}}`)
+			return
+		}
+		if r.Method == http.MethodGet {
+			fmt.Fprint(w, `{"kind":"NamespaceList","apiVersion":"v1","metadata":{"resourceVersion":"1"},"items":[]}`)
+			return
+		}
 		_ = json.NewEncoder(w).Encode(decoded(body)) // admitted as sent
 	case "/api/v1/nodes":
 		fmt.Fprintf(w, `{"kind":"NodeList","apiVersion":"v1","items":[%s]}`, strings.Join(s.nodes, ","))

@@ -1,6 +1,7 @@
 package exempt
 
 import (
+	"os"
 	"strings"
 	"testing"
 
@@ -132,6 +133,19 @@ func TestApply(t *testing.T) {
 	results := []suite.Result{{Case: one, Target: workers[0], Outcome: suite.NonConformant}}
 	require.NoError(t, overlapping.Apply(results))
 	assert.Equal(t, "all", results[0].Exemption.Reason, "the first entry counts")
+}
+
+// TestDocumentedExample: the page's example is one that is accepted.
+func TestDocumentedExample(t *testing.T) {
+	page, err := os.ReadFile("../../../docs/ANY_CLUSTER.md")
+	require.NoError(t, err)
+	_, rest, ok := strings.Cut(string(page), "```yaml\n")
+	require.True(t, ok)
+	example, _, ok := strings.Cut(rest, "```")
+	require.True(t, ok)
+	list, err := Parse([]byte(example), func(string) bool { return true })
+	require.NoError(t, err)
+	assert.Len(t, list, 1)
 }
 
 // FuzzParse: what is accepted is whole, and is read the same when written anew.
