@@ -23,6 +23,9 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+
+	"procns/e2e/internal/preflight"
+	"procns/e2e/internal/suite"
 )
 
 // shelf answers requests from a table of texts, and keeps what it is sent. It is
@@ -30,6 +33,7 @@ import (
 type shelf struct {
 	mu      sync.Mutex
 	answers map[string]string // by path
+	refuses string            // a part of the paths that may not be written to
 	sent    []string          // method, path and body
 }
 
@@ -48,6 +52,16 @@ func (s *shelf) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if r.URL.Query().Get("sendInitialEvents") == "true" {
+		// None at all; then the bookmark that ends what was there at first.
+		fmt.Fprint(w, `{"type":"BOOKMARK","object":{"kind":"Namespace","apiVersion":"v1","metadata":{"resourceVersion":"1","annotations":{"k8s.io/initial-events-end":"true"}}}}`)
+		return
+	}
+	if r.Method != http.MethodGet && s.refuses != "" && strings.Contains(r.URL.Path, s.refuses) {
+		w.WriteHeader(http.StatusForbidden)
+		fmt.Fprint(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Forbidden","message":"not you","code":403}`)
+		return
+	}
 	if r.Method != http.MethodGet {
 		s.sent = append(s.sent, r.Method+" "+r.URL.Path+" "+string(body))
 		_, _ = w.Write(body)
@@ -156,6 +170,43 @@ func TestFindDead(t *testing.T) {
 	}}
 	_, _, err := FindDead(t.Context(), clientOf(t, s), t.Logf, func(context.Context) error { return errors.New("interrupted") })
 	assert.EqualError(t, err, "interrupted")
+}
+
+func TestBury(t *testing.T) {
+	s := &shelf{answers: map[string]string{namespacesPath: list("Namespace", "v1")}, refuses: "procns-c"}
+	err := Bury(t.Context(), clientOf(t, s), []Dead{{"procns-a", "a"}, {"procns-b", "b"}, {"procns-c", "c"}})
+	assert.EqualError(t, err, "namespace procns-c is left: not you")
+	var deleted []string
+	for _, request := range s.sent {
+		method, path, _ := strings.Cut(request, " ")
+		path, _, _ = strings.Cut(path, " ")
+		assert.Equal(t, "DELETE", method)
+		deleted = append(deleted, path)
+	}
+	assert.ElementsMatch(t, []string{
+		namespacesPath + "/procns-a", namespacesPath + "/procns-a/pods", namespacesPath + "/procns-b", namespacesPath + "/procns-b/pods",
+	}, deleted)
+}
+
+func TestLookInside(t *testing.T) {
+	const inside = "/api/v1/namespaces/procns-a/"
+	s := &shelf{answers: map[string]string{
+		inside + "resourcequotas": `{"kind":"ResourceQuotaList","apiVersion":"v1","items":[{"metadata":{"name":"team"},"spec":{"hard":{"pods":"3"}}}]}`,
+		inside + "limitranges":    `{"kind":"LimitRangeList","apiVersion":"v1","items":[]}`,
+	}}
+	session := &Session{Client: clientOf(t, s), Namespace: "procns-a", RunID: "a"}
+	manifest, err := suite.DecodeManifest("a.yaml", []byte("apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: c, image: nginx}]}\n"))
+	require.NoError(t, err)
+	checks := session.LookInside(t.Context(), map[string]suite.Manifest{"a.yaml": manifest}, 4)
+	assert.Equal(t, []preflight.Check{
+		{Name: "quota", State: preflight.Warn, Said: "team allows 3 pods; the run has up to 4 at one time: lower -pods"},
+		{Name: "admission", State: preflight.OK, Said: "a.yaml: would be admitted"},
+	}, checks)
+
+	s.refuses = "pods"
+	checks = session.LookInside(t.Context(), map[string]suite.Manifest{"a.yaml": manifest}, 2)
+	require.Len(t, checks, 2)
+	assert.Equal(t, "a.yaml is refused: HTTP 403 Forbidden: not you", checks[1].Said)
 }
 
 func TestShowLife(t *testing.T) {

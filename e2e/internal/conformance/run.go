@@ -227,8 +227,11 @@ func (c *Run) note(survey cluster.Survey) {
 	}
 }
 
-// tell prints the preflight's table.
+// tell keeps and prints the preflight's table.
 func (c *Run) tell(checks []preflight.Check) {
+	for _, check := range checks {
+		c.report.Preflight = append(c.report.Preflight, report.Check{Name: check.Name, State: string(check.State), Said: check.Said})
+	}
 	var table bytes.Buffer
 	if err := preflight.WriteTable(&table, checks); err == nil && table.Len() > 0 {
 		c.say("%s", strings.TrimRight(table.String(), "\n"))

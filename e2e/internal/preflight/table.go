@@ -31,9 +31,9 @@ const (
 
 // Check is one line of the table.
 type Check struct {
-	Name  string `json:"name"`
-	State State  `json:"state"`
-	Said  string `json:"said"`
+	Name  string
+	State State
+	Said  string
 }
 
 // WriteTable prints the checks.

@@ -30,6 +30,8 @@ type Run struct {
 	Targets []suite.Target `json:"-"`
 	// LeftOut are the nodes on which nothing was run, and why.
 	LeftOut []LeftOut `json:"leftOut"`
+	// Preflight is what was found before anything ran.
+	Preflight []Check `json:"preflight,omitempty"`
 	// Mends are the changes made to the host, or to kind, so that the cluster
 	// could run at all: a reader must know that the cluster was not stock.
 	Mends []string `json:"mends"`
@@ -98,6 +100,13 @@ type Node struct {
 type LeftOut struct {
 	Node   string `json:"node"`
 	Reason string `json:"reason"`
+}
+
+// Check is one line of the preflight's table.
+type Check struct {
+	Name  string `json:"name"`
+	State string `json:"state"` // "ok", "note", "warn" or "FAIL"
+	Said  string `json:"said"`
 }
 
 // Stats is what the run took.

@@ -180,6 +180,7 @@ func examples() []example {
 	timedOut.Interrupted, timedOut.InterruptedBy, timedOut.Suite.Selected = true, "the run's time of 1h0m0s is over (-timeout)", 4
 	timedOut.Kept = "kubectl delete namespace procns-r7f3a"
 	noNode := base()
+	noNode.Preflight = []Check{{Name: "nodes", State: "note", Said: "control-plane is left out: cordoned"}}
 	noNode.Problem, noNode.CannotTell, noNode.Targets = "no node is covered: control-plane: cordoned", true, nil
 
 	leftovers := withResults(everyCase()...)
