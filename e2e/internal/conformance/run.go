@@ -301,7 +301,7 @@ func (c *Run) startingAtOnce() int {
 		return c.Starting
 	}
 	if c.kind != nil {
-		return 2 * runtime.NumCPU()
+		return 4 * runtime.NumCPU()
 	}
 	const each = 8
 	return each * len(c.report.Targets)
