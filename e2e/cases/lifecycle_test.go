@@ -112,6 +112,15 @@ func came(what, name string, result probe.CommandResult) breakage {
 
 // lifecycleBreakages are the faults that the cases of lifecycle must find.
 var lifecycleBreakages = map[string][]breakage{
+	"lifecycle/nothing-left-on-the-node": {
+		{"a process stays", func(o *suite.Observation) {
+			o.Ran["after"] = probe.CommandResult{Stdout: "process /proc/4711/cmdline\n"}
+		}},
+		{"a control group stays", func(o *suite.Observation) {
+			o.Ran["after"] = probe.CommandResult{Stdout: "group /sys/fs/cgroup/memory/kubelet/kubepods/podabc\n"}
+		}},
+		{"the sandbox stays ready", func(o *suite.Observation) { o.Ran["after"] = probe.CommandResult{Stdout: "sandbox 0123\n"} }},
+	},
 	"lifecycle/kill-restarts-the-container": {
 		notRestarted("victim"), stuckRunning("victim"), restartedTwice("victim"), exitCode("victim", 0), exitReason("victim", "OOMKilled"),
 	},

@@ -1,0 +1,84 @@
+package cases
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"procns/e2e/internal/suite"
+)
+
+// What a deleted pod leaves on its node.
+
+func nodeCases() []suite.Case {
+	return []suite.Case{{
+		ID:      "lifecycle/nothing-left-on-the-node",
+		Level:   suite.Extended,
+		Claim:   "A deleted pod leaves no process on its node, no control group, no sandbox that is ready and no container that runs.",
+		Source:  kubeletStops + "; field bugs runc#2036, runc#4040 (processes and control groups that stay, in a shared PID namespace)",
+		Fixture: markers,
+		NoControl: "the pod must be deleted for the claim, and then no other pod differs in one property; instead the same search runs before, " +
+			"and must find all four kinds of thing",
+		OwnNode: true,
+		Act:     deleteAndSearch,
+		Judge:   nothingLeft,
+	}}
+}
+
+// searchNode prints a line for each thing of a pod's that is on the node. The
+// texts to look for come through the environment: in its arguments it would find
+// itself.
+const searchNode = `
+for file in /proc/[0-9]*/cmdline; do
+	if grep -qaF "$MARKER" "$file" 2>/dev/null; then echo "process $file"; fi
+done
+find /sys/fs/cgroup -type d \( -name "*pod$POD_UID*" -o -name "*pod$(echo "$POD_UID" | tr - _)*" \) -prune 2>/dev/null | sed 's/^/group /'
+crictl pods --quiet --state ready --label "io.kubernetes.pod.uid=$POD_UID" | sed 's/^/sandbox /'
+crictl ps --quiet --state running --label "io.kubernetes.pod.uid=$POD_UID" | sed 's/^/container /'
+`
+
+var deleteAndSearch = &suite.Act{
+	Name: "delete-and-search",
+	Ends: true,
+	Do: func(ctx context.Context, pod suite.Hands) error {
+		metadata, _ := pod.Stored()["metadata"].(map[string]any)
+		search := func(name string) (string, error) {
+			result, err := pod.Node(ctx, name, "env", "MARKER="+pod.Before().Markers["two"], fmt.Sprintf("POD_UID=%v", metadata["uid"]), "sh", "-c", searchNode)
+			return result.Stdout, err
+		}
+		if _, err := search("before"); err != nil {
+			return err
+		}
+		if err := pod.Delete(ctx, 1, comeback); err != nil {
+			return err
+		}
+		// Nobody can be told by a node that a control group is gone: it is looked
+		// for again and again, as fast as the node answers.
+		for deadline := time.Now().Add(time.Minute); ; {
+			found, err := search("after")
+			if err != nil || found == "" || time.Now().After(deadline) {
+				return err
+			}
+		}
+	},
+}
+
+func nothingLeft(o suite.Observation) error {
+	before, after := o.Ran["before"], o.Ran["after"]
+	for _, kind := range []string{"process", "group", "sandbox", "container"} {
+		if !strings.Contains("\n"+before.Stdout, "\n"+kind+" ") {
+			return suite.CannotTell("a "+kind+" of the pod on its node before it is deleted", before.String())
+		}
+	}
+	if o.Deletion == nil || !o.Deletion.Gone {
+		return suite.CannotTell("the pod is deleted", fmt.Sprintf("%+v", o.Deletion))
+	}
+	if !after.Ran() || after.Code != 0 || strings.TrimSpace(after.Stderr) != "" {
+		return suite.CannotTell("a search of the node after the deletion", after.String())
+	}
+	if after.Stdout != "" {
+		return suite.Violation("nothing of the deleted pod on its node", "there is still:\n"+after.Stdout)
+	}
+	return nil
+}
