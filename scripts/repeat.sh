@@ -4,9 +4,9 @@
 #
 #     scripts/repeat.sh RUNS [FLAG ...]
 #
-# The table is kept beside the reports. Flags go to the test binary; without -kubeconfig a kind cluster is made for all
-# the runs together, and deleted at the end. Exits with 0 if all runs agree, with 1 if
-# not, and with the worst exit code of the runs if they agree on less than conformant.
+# The table is kept beside the reports. Flags go to the test binary; without -kubeconfig a kind
+# cluster is made for all the runs together, and deleted at the end. Exits with 0 if all runs agree
+# on conformant, with 1 if two runs disagree, and else with the worst exit code of the runs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -21,13 +21,29 @@ folder=_artifacts/repeated-$(date +%Y%m%d-%H%M%S)
 mkdir -p "$folder"
 own=1
 for flag in "$@"; do
-	case "$flag" in -kubeconfig* | --kubeconfig*) own='' ;; esac
+	case "$flag" in -kubeconfig* | --kubeconfig* | -context* | --context* | -in-cluster* | --in-cluster*) own='' ;; esac
 done
+
+# tabulate compares the reports there are, also after an interrupt.
+# shellcheck disable=SC2317,SC2329 # called by the trap
+tabulate() {
+	local reports=("$folder"/*/*/report.json)
+	if ((${#reports[@]} > 1)); then
+		go run ./e2e/cmd/stability "${reports[@]}" | tee "$folder/stability.md"
+	fi
+}
+
 # shellcheck disable=SC2317,SC2329 # called by the trap
 clean_up() {
+	local code=$?
 	if [[ $own ]]; then
 		make --no-print-directory down >/dev/null || echo "repeat: the cluster is left: make down" >&2
 	fi
+	if ! tabulate; then
+		code=1
+	fi
+	echo "repeat: the reports are in $folder" >&2
+	exit "$code"
 }
 trap clean_up EXIT
 trap 'exit 130' INT
@@ -49,10 +65,4 @@ for ((run = 1; run <= runs; run++)); do
 		worst=$code
 	fi
 done
-unstable=0
-go run ./e2e/cmd/stability "$folder"/*/*/report.json | tee "$folder/stability.md" || unstable=1
-echo "the reports are in $folder"
-if ((unstable)); then
-	exit 1
-fi
 exit "$worst"
