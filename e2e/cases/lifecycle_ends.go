@@ -174,7 +174,9 @@ kill -QUIT "$7"
 			return err
 		}
 		_, err := pod.Await(ctx, comeback, "over", func(p suite.PodState) bool {
-			return !slices.ContainsFunc(ending, func(name string) bool { return p.Containers[name].ExitCode == nil })
+			return !slices.ContainsFunc(ending, func(name string) bool {
+				return p.Containers[name].ExitCode == nil && !forgotten(p.Containers[name])
+			})
 		})
 		return err
 	},
@@ -253,7 +255,7 @@ func noLeftoversOfEnded(o suite.Observation) error {
 		if len(members) < 2 {
 			return suite.CannotTell("container "+name+"'s first process has children", "none", own)
 		}
-		if c := o.AfterPod.Containers[name]; c.ExitCode == nil {
+		if c := o.AfterPod.Containers[name]; c.ExitCode == nil && !forgotten(c) {
 			return suite.Violation("container "+name+" ends", describeEnd(c), own, killer)
 		}
 		old = append(old, members...)
