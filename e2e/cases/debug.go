@@ -184,7 +184,7 @@ func askShell(t *probe.Terminal) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	p, err := parseStat(answer.FindStringSubmatch(shown)[1])
+	p, err := probe.ParseStat(answer.FindStringSubmatch(shown)[1])
 	if err != nil {
 		return "", err
 	}

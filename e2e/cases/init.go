@@ -80,14 +80,16 @@ func written(o suite.Observation, by string) (*probe.Snapshot, error) {
 // “process STAT”, where STAT is a line of /proc/PID/stat.
 func parseWritten(container, text string) (*probe.Snapshot, error) {
 	s := &probe.Snapshot{Container: container, Namespaces: map[string]uint64{}}
+	unread := probe.Access{Errno: probe.Unknown, Message: "not looked at"}
 	for line := range strings.Lines(text) {
 		kind, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
 		switch kind {
 		case "self", "process":
-			p, err := parseStat(rest)
+			p, err := probe.ParseStat(rest)
 			if err != nil {
 				return nil, err
 			}
+			p.Environ, p.Root = unread, unread
 			if kind == "self" {
 				s.Self = p.PID
 			} else {
@@ -106,35 +108,6 @@ func parseWritten(container, text string) (*probe.Snapshot, error) {
 		return nil, fmt.Errorf("it does not name its namespace and itself: %q", text)
 	}
 	return s, nil
-}
-
-// parseStat reads one line of /proc/PID/stat (proc(5)). The command's name stands
-// in parentheses, and may hold anything.
-func parseStat(line string) (probe.Process, error) {
-	unread := probe.Access{Errno: probe.Unknown, Message: "not looked at"}
-	p := probe.Process{Environ: unread, Root: unread}
-	before, after, ok := strings.Cut(line, " (")
-	end := strings.LastIndex(after, ") ")
-	if !ok || end < 0 {
-		return p, fmt.Errorf("%q is no line of stat", line)
-	}
-	p.Comm = after[:end]
-	fields := strings.Fields(after[end+2:])
-	const start = 22 - 3 // proc(5) counts from 1, and the state behind the name is the third
-	if len(fields) <= start {
-		return p, fmt.Errorf("%q is cut short", line)
-	}
-	p.State = fields[0]
-	var errPID, errParent, errStart error
-	p.PID, errPID = strconv.Atoi(before)
-	p.PPID, errParent = strconv.Atoi(fields[1])
-	p.StartTime, errStart = strconv.ParseUint(fields[start], 10, 64)
-	for _, err := range []error{errPID, errParent, errStart} {
-		if err != nil {
-			return p, fmt.Errorf("%q: %w", line, err)
-		}
-	}
-	return p, nil
 }
 
 // sameNamespace demands that two containers saw one PID namespace: the same inode
@@ -214,7 +187,7 @@ func initSeesOnlySandbox(o suite.Observation) error {
 // behind both, looked as they started; and the snapshot is later.
 func leftoverGone(o suite.Observation) error {
 	file := o.Container("main").Files[leftFile]
-	left, err := parseStat(strings.TrimPrefix(strings.TrimSpace(file.Text), "process "))
+	left, err := probe.ParseStat(strings.TrimPrefix(strings.TrimSpace(file.Text), "process "))
 	if !file.OK() || err != nil {
 		return suite.CannotTell("the identity of the process that the first init container left behind", describeAccess(file))
 	}

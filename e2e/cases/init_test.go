@@ -86,14 +86,14 @@ var initBreakages = map[string][]breakage{
 }
 
 func TestParseStat(t *testing.T) {
-	p, err := parseStat("42 (a (b) c) S 7 42 42 0 -1 4194560 1 0 0 0 0 1 0 0 20 0 1 0 1322405 3362816 462")
+	p, err := probe.ParseStat("42 (a (b) c) S 7 42 42 0 -1 4194560 1 0 0 0 0 1 0 0 20 0 1 0 1322405 3362816 462")
 	require.NoError(t, err)
 	assert.Equal(t, probe.Identity{PID: 42, StartTime: 1322405}, p.Identity())
 	assert.Equal(t, 7, p.PPID)
 	assert.Equal(t, "a (b) c", p.Comm)
 	assert.Equal(t, "S", p.State)
 	for _, line := range []string{"", "42", "42 (sh) S 7", "x (sh) " + strings.Repeat("1 ", 30), "42 (sh) S x " + strings.Repeat("1 ", 30)} {
-		_, err := parseStat(line)
+		_, err := probe.ParseStat(line)
 		assert.Error(t, err, line)
 	}
 }

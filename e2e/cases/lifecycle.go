@@ -243,25 +243,6 @@ func restarted(containers ...string) func(suite.PodState) bool {
 	}
 }
 
-// statOf reads a process's identity and parent out of its /proc/PID/stat.
-func statOf(line string) (probe.Process, bool) {
-	pid, rest, ok := strings.Cut(strings.TrimSpace(line), " (")
-	end := strings.LastIndex(rest, ") ") // a name may hold both
-	if !ok || end < 0 {
-		return probe.Process{}, false
-	}
-	fields := strings.Fields(rest[end+2:])
-	if len(fields) < 20 {
-		return probe.Process{}, false
-	}
-	p := probe.Process{Comm: rest[:end], State: fields[0]}
-	var errs [3]error
-	p.PID, errs[0] = strconv.Atoi(pid)
-	p.PPID, errs[1] = strconv.Atoi(fields[1])
-	p.StartTime, errs[2] = strconv.ParseUint(fields[19], 10, 64)
-	return p, errors.Join(errs[:]...) == nil
-}
-
 // restartedOnce demands that a container ended as told, and runs again.
 func restartedOnce(o suite.Observation, name string, code int, reason string) error {
 	if o.AfterPod == nil {

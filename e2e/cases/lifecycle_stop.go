@@ -130,7 +130,7 @@ func sawSleeper(file string) func(suite.Observation) error {
 		if !ok || !a.OK() {
 			return suite.CannotTell("the herald's container has written "+file, a.Message)
 		}
-		if p, ok := statOf(a.Text); !ok || p.Identity() != sleeper.Identity() {
+		if p, err := probe.ParseStat(a.Text); err != nil || p.Identity() != sleeper.Identity() {
 			return suite.Violation("it sees the sleeper's first process, PID "+sleeper.Identity().String(), fmt.Sprintf("it saw %q", a.Text), o.Container("sleeper"), o.Container("herald"))
 		}
 		return nil
@@ -302,8 +302,8 @@ func deletionCompleted(o suite.Observation) error {
 	if err != nil {
 		return err
 	}
-	stopped, ok := statOf(o.Ran["stop"].Stdout)
-	if !ok || stopped.Identity() != child.Identity() || stopped.State != "T" {
+	stopped, err := probe.ParseStat(o.Ran["stop"].Stdout)
+	if err != nil || stopped.Identity() != child.Identity() || stopped.State != "T" {
 		return suite.Violation("a sibling sees the process PID "+child.Identity().String()+" and stops it", o.Ran["stop"].String(), own, o.Container("stopper"))
 	}
 	for _, z := range slices.DeleteFunc(family(own, first), func(p probe.Process) bool { return !isZombie(p) }) {

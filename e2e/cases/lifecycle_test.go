@@ -307,9 +307,9 @@ func TestStatOf(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			got, ok := statOf(test.line)
-			assert.Equal(t, test.ok, ok)
-			if ok {
+			got, err := probe.ParseStat(test.line)
+			assert.Equal(t, test.ok, err == nil)
+			if err == nil {
 				assert.Equal(t, test.want, got)
 			}
 		})

@@ -113,7 +113,7 @@ func sidecarSeesOthersEnd(o suite.Observation) error {
 	seen := map[probe.Identity]bool{}
 	for line := range strings.Lines(log) {
 		if stat, ok := strings.CutPrefix(strings.TrimSpace(line), "process "); ok {
-			p, err := parseStat(stat)
+			p, err := probe.ParseStat(stat)
 			if err != nil {
 				return suite.CannotTell("what the sidecar saw when it was told to end", err.Error())
 			}

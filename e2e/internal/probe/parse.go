@@ -239,30 +239,12 @@ func (p *Process) readStatus(text []byte) error {
 	if end < 0 {
 		return errors.New("status does not follow stat")
 	}
-	stat, status := text[:end], text[end:]
-	open, last := bytes.IndexByte(stat, '('), bytes.LastIndexByte(stat, ')')
-	if open < 0 || last < open {
-		return errors.New("stat holds no command name")
-	}
-	pid, err := strconv.Atoi(strings.TrimSpace(string(stat[:open])))
-	if err != nil || pid <= 0 {
-		return fmt.Errorf("stat: PID %q", stat[:open])
-	}
-	fields := strings.Fields(string(stat[last+1:]))
-	const afterComm = 3 // proc(5) counts stat's fields from 1; state is the third
-	if len(fields) <= 22-afterComm {
-		return fmt.Errorf("stat has %d fields behind the name, expected at least %d", len(fields), 23-afterComm)
-	}
-	ppid, err := strconv.Atoi(fields[4-afterComm])
+	stat, err := ParseStat(string(text[:end]))
 	if err != nil {
-		return fmt.Errorf("stat: parent: %w", err)
-	}
-	start, err := strconv.ParseUint(fields[22-afterComm], 10, 64)
-	if err != nil {
-		return fmt.Errorf("stat: start time: %w", err)
+		return err
 	}
 	p.UID = -1
-	for line := range strings.Lines(string(status)) {
+	for line := range strings.Lines(string(text[end:])) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), ":")
 		values := strings.Fields(value)
 		if len(values) == 0 {
@@ -284,9 +266,37 @@ func (p *Process) readStatus(text []byte) error {
 	if p.UID < 0 {
 		return errors.New("status names no Uid")
 	}
-	p.PID, p.PPID, p.StartTime = pid, ppid, start
-	p.Comm, p.State = string(stat[open+1:last]), fields[0]
+	p.PID, p.PPID, p.StartTime = stat.PID, stat.PPID, stat.StartTime
+	p.Comm, p.State = stat.Comm, stat.State
 	return nil
+}
+
+// ParseStat reads a process's PID, name, state, parent and start time out of its
+// /proc/PID/stat (proc(5)). The name stands in parentheses and may hold anything,
+// parentheses and line breaks too: it ends at the last one.
+func ParseStat(stat string) (Process, error) {
+	pid, rest, ok := strings.Cut(strings.TrimSpace(stat), " (")
+	end := strings.LastIndex(rest, ") ")
+	if !ok || end < 0 {
+		return Process{}, errors.New("stat holds no command name")
+	}
+	fields := strings.Fields(rest[end+1:])
+	const afterComm = 3 // proc(5) counts stat's fields from 1; state is the third
+	if len(fields) <= 22-afterComm {
+		return Process{}, fmt.Errorf("stat has %d fields behind the name, expected at least %d", len(fields), 23-afterComm)
+	}
+	p := Process{Comm: rest[:end], State: fields[0]}
+	var err error
+	if p.PID, err = strconv.Atoi(pid); err != nil || p.PID <= 0 {
+		return Process{}, fmt.Errorf("stat: PID %q", pid)
+	}
+	if p.PPID, err = strconv.Atoi(fields[4-afterComm]); err != nil {
+		return Process{}, fmt.Errorf("stat: parent: %w", err)
+	}
+	if p.StartTime, err = strconv.ParseUint(fields[22-afterComm], 10, 64); err != nil {
+		return Process{}, fmt.Errorf("stat: start time: %w", err)
+	}
+	return p, nil
 }
 
 func (f frame) access() Access {
