@@ -244,12 +244,7 @@ func (h *hands) look(ctx context.Context, name string, pod *corev1.Pod) error {
 		if missing == nil {
 			break
 		}
-		h.stage.rest(func() {
-			select {
-			case <-time.After(time.Second): // as stage.pause: the time in which a container comes back
-			case <-waiting.Done():
-			}
-		})
+		h.stage.restASecond(waiting)
 		if waiting.Err() != nil {
 			return fmt.Errorf("pod %s: %w", pod.Name, missing)
 		}

@@ -139,21 +139,20 @@ func (r *Runner) runTarget(ctx context.Context, target Target, limits limits) []
 		}
 		fixture := use(c.Fixture, c.Act, c.Submit, c.Await)
 		fixture.expect(c, true)
+		lookouts := []*stage{fixture}
 		if c.Control != "" {
 			control := use(c.Control, c.Act, c.Submit, c.Await)
 			control.expect(c, false)
 			if c.Act != nil && c.Act.NoEffect {
 				fixture.after = append(fixture.after, control)
 			}
+			lookouts = append(lookouts, control)
 		}
 		if c.Neighbour != "" {
 			neighbour := use(c.Neighbour, nil, Runs, nil)
-			fixture.neighbours = append(fixture.neighbours, neighbour)
-			neighbour.lookouts = append(neighbour.lookouts, fixture)
-			if c.Control != "" {
-				control := use(c.Control, c.Act, c.Submit, c.Await)
-				control.neighbours = append(control.neighbours, neighbour)
-				neighbour.lookouts = append(neighbour.lookouts, control)
+			for _, s := range lookouts {
+				s.neighbours = append(s.neighbours, neighbour)
+				neighbour.lookouts = append(neighbour.lookouts, s)
 			}
 		}
 	}

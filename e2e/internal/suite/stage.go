@@ -139,6 +139,12 @@ func (s *stage) retire(ctx context.Context) {
 	}
 }
 
+// takePlace waits for a place to act in, and returns how to leave it.
+func (s *stage) takePlace() (leave func()) {
+	s.acting <- struct{}{}
+	return func() { <-s.acting }
+}
+
 // rest gives the stage's place to another one while it waits for something that
 // takes its time.
 func (s *stage) rest(wait func()) {
@@ -175,16 +181,14 @@ func (s *stage) perform(ctx context.Context) error {
 		return err
 	}
 	if s.key.submit == Stored {
-		s.acting <- struct{}{}
-		defer func() { <-s.acting }()
+		defer s.takePlace()()
 		return s.act(ctx, pod)
 	}
 
 	for _, n := range s.neighbours {
 		<-n.done
 	}
-	s.acting <- struct{}{}
-	defer func() { <-s.acting }()
+	defer s.takePlace()()
 	if err := s.observeUntilGiven(ctx, pod); err != nil {
 		return err
 	}
@@ -251,8 +255,7 @@ func (s *stage) submit(ctx context.Context) error {
 	if s.key.act == nil {
 		return nil
 	}
-	s.acting <- struct{}{}
-	defer func() { <-s.acting }()
+	defer s.takePlace()()
 	return s.act(ctx, nil)
 }
 
@@ -273,28 +276,35 @@ func (s *stage) addEphemeral(ctx context.Context, pod *corev1.Pod, ephemeral []c
 	})
 }
 
-// observeUntilGiven takes the first snapshots, again and again until every case's
-// precondition holds: /proc offers no watch, and each round is one exec a
-// container long.
-func (s *stage) observeUntilGiven(ctx context.Context, pod *corev1.Pod) error {
-	deadline := time.Now().Add(s.runner.Timeout)
+// observeUntil takes snapshots again and again until they are enough, or the time
+// is over: /proc offers no watch, and each round is one exec a container long.
+func (s *stage) observeUntil(ctx context.Context, pod *corev1.Pod, when string, only []string, within time.Duration, enough func(map[string]*probe.Snapshot) bool) error {
+	deadline := time.Now().Add(within)
 	for {
-		before, err := s.observe(ctx, pod, "before", nil)
+		snapshots, err := s.observe(ctx, pod, when, only)
 		if err != nil {
 			return err
 		}
-		s.observation.Before = before
-		missing := unobserved(s.observation)
-		for _, e := range s.cases {
-			missing = errors.Join(missing, given(e.c, s.observation))
-		}
-		if missing == nil || time.Now().After(deadline) {
-			return nil // each case says itself what it misses
+		if enough(snapshots) || time.Now().After(deadline) {
+			return nil
 		}
 		if err := s.pause(ctx); err != nil {
 			return err
 		}
 	}
+}
+
+// observeUntilGiven takes the first snapshots, until every case's precondition
+// holds. Where one never does, its case says itself what it misses.
+func (s *stage) observeUntilGiven(ctx context.Context, pod *corev1.Pod) error {
+	return s.observeUntil(ctx, pod, "before", nil, s.runner.Timeout, func(before map[string]*probe.Snapshot) bool {
+		s.observation.Before = before
+		missing := unobserved(s.observation)
+		for _, e := range s.cases {
+			missing = errors.Join(missing, given(e.c, s.observation))
+		}
+		return missing == nil
+	})
 }
 
 // act carries the act out, and observes until its effect shows.
@@ -307,35 +317,27 @@ func (s *stage) act(ctx context.Context, pod *corev1.Pod) error {
 	if err := s.carryOut(ctx, &hands{stage: s, pod: pod}); err != nil {
 		return fmt.Errorf("%s: %w", act.Name, err)
 	}
-	if act.Ends || s.key.submit != Runs {
-		s.noteState()
+	settle := func() {
 		s.took = time.Since(began)
 		close(s.settled)
+	}
+	if act.Ends || s.key.submit != Runs {
+		s.noteState()
+		settle()
 		return nil
 	}
 	if err := s.waitForControls(ctx, began); err != nil {
 		return err
 	}
-	deadline := time.Now().Add(s.patience(act.Within))
-	for {
-		after, err := s.observe(ctx, pod, "after", act.Sees)
-		if err != nil {
-			return err
-		}
+	return s.observeUntil(ctx, pod, "after", act.Sees, s.patience(act.Within), func(after map[string]*probe.Snapshot) bool {
 		s.observation.After = after
 		s.noteState()
-		if s.satisfied() {
-			s.took = time.Since(began)
-			close(s.settled)
-			return nil
+		if !s.satisfied() {
+			return false
 		}
-		if time.Now().After(deadline) {
-			return nil
-		}
-		if err := s.pause(ctx); err != nil {
-			return err
-		}
-	}
+		settle()
+		return true
+	})
 }
 
 func (s *stage) carryOut(ctx context.Context, with *hands) error {
@@ -354,21 +356,12 @@ func (s *stage) carryOut(ctx context.Context, with *hands) error {
 }
 
 // reachAgain waits until every container of a disrupted pod can be looked into.
+// Of what is still unobserved then, the judges are not asked.
 func (s *stage) reachAgain(ctx context.Context, pod *corev1.Pod) error {
-	deadline := time.Now().Add(s.patience(s.key.act.Within))
-	for {
-		after, err := s.observe(ctx, pod, "between", nil)
-		if err != nil {
-			return err
-		}
-		s.observation.After = after
-		if unobserved(s.observation) == nil || time.Now().After(deadline) {
-			return nil // what is still unobserved then, the judges are not asked about
-		}
-		if err := s.pause(ctx); err != nil {
-			return err
-		}
-	}
+	return s.observeUntil(ctx, pod, "between", nil, s.patience(s.key.act.Within), func(between map[string]*probe.Snapshot) bool {
+		s.observation.After = between
+		return unobserved(s.observation) == nil
+	})
 }
 
 // noteState records the pod's state after the act.
@@ -379,20 +372,24 @@ func (s *stage) noteState() {
 	}
 }
 
-// pause waits before a container is observed again that could not be: the time
-// in which a node or a container may come back, a second. A container that
+// pause waits before a container is observed again that could not be. A container that
 // answers is asked again at once; its answer paces the rounds.
 func (s *stage) pause(ctx context.Context) error {
 	if unobserved(s.observation) == nil {
 		return ctx.Err()
 	}
+	s.restASecond(ctx)
+	return context.Cause(ctx)
+}
+
+// restASecond is the time in which a node or a container may come back.
+func (s *stage) restASecond(ctx context.Context) {
 	s.rest(func() {
 		select {
 		case <-time.After(time.Second):
 		case <-ctx.Done():
 		}
 	})
-	return context.Cause(ctx)
 }
 
 // satisfied tells whether every case's judge answers as the stage's part in it
