@@ -364,7 +364,7 @@ func jobCompleted(o suite.Observation) error {
 		}
 		c := o.AfterPod.Containers[name]
 		if c.ExitCode == nil || *c.ExitCode != 0 {
-			return suite.Violation("container "+name+" ends with exit code 0", describeExit(c))
+			return suite.Violation("container "+name+" ends with exit code 0", describeEnd(c))
 		}
 	}
 	if o.AfterPod.Phase != "Succeeded" {

@@ -226,12 +226,12 @@ func newShellSeen(o suite.Observation) error {
 		return suite.CannotTell("the pod's status after exit", "none")
 	}
 	was, is := o.Pod.Containers["shell"], o.AfterPod.Containers["shell"]
-	if forgotten(is) {
-		return suite.CannotTell("how the shell ended, from kubelet", "it was started again, and kubelet no longer knows")
+	if err := endKnown(is, "shell"); err != nil {
+		return err
 	}
 	if is.Restarts != was.Restarts+1 || !is.Running || is.ExitCode == nil || *is.ExitCode != 0 {
 		return suite.Violation("the shell container ended with code 0 and was started again once",
-			fmt.Sprintf("%s; restarts: %d before, %d after; running: %v", describeExit(is), was.Restarts, is.Restarts, is.Running))
+			fmt.Sprintf("%s; restarts: %d before, %d after; running: %v", describeEnd(is), was.Restarts, is.Restarts, is.Running))
 	}
 	shell, nginx := o.AfterIn("shell"), o.AfterIn("nginx")
 	now, ok := shellIn(shell)

@@ -374,7 +374,7 @@ func debugsTheExited(o suite.Observation) error {
 	switch {
 	case late.Running:
 	case late.ExitCode != nil:
-		return suite.Violation(starts, describeExit(late), o.AfterIn("app"))
+		return suite.Violation(starts, describeEnd(late), o.AfterIn("app"))
 	case refusedByRuntime(late) && !overloaded.MatchString(late.Message):
 		return suite.Violation(starts, "it waits: "+late.Waiting+": "+late.Message, o.AfterIn("app"))
 	default:

@@ -264,9 +264,17 @@ func restartedOnce(o suite.Observation, name string, code int, reason string) er
 // was created and has not started yet, which on a busy node lasts seconds.
 func forgotten(c suite.ContainerState) bool { return c.Restarts > 0 && c.ExitCode == nil }
 
-func endedWith(c suite.ContainerState, name string, code int, reason string) error {
+// endKnown demands that kubelet has not forgotten how a container ended.
+func endKnown(c suite.ContainerState, name string) error {
 	if forgotten(c) {
 		return suite.CannotTell("how container "+name+" ended, from kubelet", "it was started again, and kubelet no longer knows")
+	}
+	return nil
+}
+
+func endedWith(c suite.ContainerState, name string, code int, reason string) error {
+	if err := endKnown(c, name); err != nil {
+		return err
 	}
 	if c.ExitCode == nil || *c.ExitCode != code || c.ExitReason != reason {
 		return suite.Violation(fmt.Sprintf("container %s ends with exit code %d (%s)", name, code, reason), describeEnd(c))

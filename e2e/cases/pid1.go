@@ -196,7 +196,7 @@ var seeItEnd = &suite.Act{
 func demandingRefused(o suite.Observation) error {
 	c := o.Pod.Containers["demanding"]
 	if c.ExitCode == nil || *c.ExitCode != 42 {
-		return suite.Violation("the container refuses to start and exits with 42", describeExit(c), o.Container("demanding"))
+		return suite.Violation("the container refuses to start and exits with 42", describeEnd(c), o.Container("demanding"))
 	}
 	return nil
 }
@@ -395,11 +395,4 @@ func pid1Protected(o suite.Observation) error {
 		return err
 	}
 	return nothingRestarted(o)
-}
-
-func describeExit(c suite.ContainerState) string {
-	if c.ExitCode == nil {
-		return fmt.Sprintf("it has not ended (ready: %v)", c.Ready)
-	}
-	return fmt.Sprintf("it exited with %d", *c.ExitCode)
 }

@@ -245,7 +245,7 @@ func burstsReaped(o suite.Observation) error {
 
 // zombiesIn are the processes that ended and were not reaped.
 func zombiesIn(s *probe.Snapshot) []probe.Identity {
-	return identities(s.All(func(p probe.Process) bool { return p.State == "Z" }))
+	return identities(s.All(isZombie))
 }
 
 // probeRounds is the file in which each run of the probe writes a line.

@@ -289,11 +289,12 @@ func bareRestartedAlone(o suite.Observation) error {
 		}
 	}
 	// pause, told to terminate, ends with 0 (pause.c).
-	if forgotten(o.AfterPod.Containers["bare"]) {
-		return suite.CannotTell("how container bare ended, from kubelet", "it was started again, and kubelet no longer knows")
+	c := o.AfterPod.Containers["bare"]
+	if err := endKnown(c, "bare"); err != nil {
+		return err
 	}
-	if c := o.AfterPod.Containers["bare"]; c.ExitCode == nil || *c.ExitCode != 0 {
-		return suite.Violation("the process ended by itself, with 0", describeExit(c), after)
+	if c.ExitCode == nil || *c.ExitCode != 0 {
+		return suite.Violation("the process ended by itself, with 0", describeEnd(c), after)
 	}
 	now, ok := after.Find(carrying(o, "bare"))
 	if !ok || now.Identity() == was.Identity() {

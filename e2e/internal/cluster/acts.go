@@ -77,7 +77,7 @@ func (s *Session) postWorkload(ctx context.Context, workload runtime.Object, nam
 	return err
 }
 
-// resources are the paths of what a manifest may hold, by its type.
+// resourceOf is the path of what a manifest may hold, by its type.
 func resourceOf(object runtime.Object) (api, resource string) {
 	switch object.(type) {
 	case *appsv1.Deployment:
