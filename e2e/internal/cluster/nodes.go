@@ -42,11 +42,30 @@ func cgroupMode(ctx context.Context, client kubernetes.Interface, node string) s
 	return "unknown"
 }
 
+// watchNodes notes the nodes that are selected, and each change of them, until
+// it is enough.
+func watchNodes(ctx context.Context, client kubernetes.Interface, which fields.Selector, note func(*corev1.Node), enough func() bool) error {
+	lw := cache.NewListWatchFromClient(client.CoreV1().RESTClient(), "nodes", "", which)
+	_, err := watchtools.UntilWithSync(ctx, lw, &corev1.Node{}, func(store cache.Store) (bool, error) {
+		for _, item := range store.List() {
+			if node, ok := item.(*corev1.Node); ok {
+				note(node)
+			}
+		}
+		return enough(), nil
+	}, func(e watch.Event) (bool, error) {
+		if node, ok := e.Object.(*corev1.Node); ok {
+			note(node)
+		}
+		return enough(), nil
+	})
+	return err
+}
+
 // AwaitNodes watches until at least count nodes exist, and every one is Ready
 // and free of the taints that a new node has.
 // Its error names those that are not, with kubelet's reason.
 func AwaitNodes(ctx context.Context, client kubernetes.Interface, count int) error {
-	lw := cache.NewListWatchFromClient(client.CoreV1().RESTClient(), "nodes", "", fields.Everything())
 	states := map[string]string{}
 	note := func(node *corev1.Node) {
 		states[node.Name] = ""
@@ -75,19 +94,7 @@ func AwaitNodes(ctx context.Context, client kubernetes.Interface, count int) err
 		}
 		return true
 	}
-	_, err := watchtools.UntilWithSync(ctx, lw, &corev1.Node{}, func(store cache.Store) (bool, error) {
-		for _, item := range store.List() {
-			if node, ok := item.(*corev1.Node); ok {
-				note(node)
-			}
-		}
-		return enough(), nil
-	}, func(e watch.Event) (bool, error) {
-		if node, ok := e.Object.(*corev1.Node); ok {
-			note(node)
-		}
-		return enough(), nil
-	})
+	err := watchNodes(ctx, client, fields.Everything(), note, enough)
 	if err == nil {
 		return nil
 	}

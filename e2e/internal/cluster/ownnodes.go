@@ -11,10 +11,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/fields"
-	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/tools/cache"
-	watchtools "k8s.io/client-go/tools/watch"
 	kindexec "sigs.k8s.io/kind/pkg/exec"
 
 	"procns/e2e/internal/probe"
@@ -72,28 +69,17 @@ func (o OwnNodes) AwaitReady(ctx context.Context, name string, since time.Time) 
 	const bound = 3 * time.Minute // a node needs well under one
 	ctx, cancel := context.WithTimeoutCause(ctx, bound, fmt.Errorf("not within %s", bound))
 	defer cancel()
-	state := "it was never seen"
-	back := func(node *corev1.Node) bool {
+	state, back := "it was never seen", false
+	note := func(node *corev1.Node) {
+		back = false
 		for _, c := range node.Status.Conditions {
 			if c.Type == corev1.NodeReady {
 				state = fmt.Sprintf("%s, reported at %s", c.Reason, c.LastHeartbeatTime)
-				return c.Status == corev1.ConditionTrue && !c.LastHeartbeatTime.Time.Before(since.Truncate(time.Second))
+				back = c.Status == corev1.ConditionTrue && !c.LastHeartbeatTime.Time.Before(since.Truncate(time.Second))
 			}
 		}
-		return false
 	}
-	lw := cache.NewListWatchFromClient(o.Client.CoreV1().RESTClient(), "nodes", "", fields.OneTermEqualSelector("metadata.name", name))
-	_, err := watchtools.UntilWithSync(ctx, lw, &corev1.Node{}, func(store cache.Store) (bool, error) {
-		for _, item := range store.List() {
-			if node, ok := item.(*corev1.Node); ok && back(node) {
-				return true, nil
-			}
-		}
-		return false, nil
-	}, func(e watch.Event) (bool, error) {
-		node, ok := e.Object.(*corev1.Node)
-		return ok && back(node), nil
-	})
+	err := watchNodes(ctx, o.Client, fields.OneTermEqualSelector("metadata.name", name), note, func() bool { return back })
 	if err != nil {
 		return fmt.Errorf("node %s is not Ready again: %w; its last state: %s", name, errors.Join(err, context.Cause(ctx)), state)
 	}
