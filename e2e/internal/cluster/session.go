@@ -105,6 +105,9 @@ func Open(ctx context.Context, client kubernetes.Interface, config *rest.Config,
 		return s, err
 	}
 	informer := informers.NewSharedInformerFactoryWithOptions(client, 0, informers.WithNamespace(s.Namespace)).Core().V1().Pods().Informer()
+	if err := informer.SetTransform((&ends{}).remember); err != nil {
+		return s, err
+	}
 	_, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc: func(any) { s.announce() }, UpdateFunc: func(any, any) { s.announce() }, DeleteFunc: s.noteDeleted,
 	})
