@@ -229,7 +229,7 @@ var inspectSandbox = &suite.Act{
 		if ready, err := pod.Await(ctx, soon, "Ready", func(p suite.PodState) bool { return p.Ready }); err != nil || !ready {
 			return err
 		}
-		const inspect = `crictl inspectp -o go-template --template '{{.status.linux.namespaces.options.pid}}' "$(crictl pods -q --name "^$1\$")"`
+		const inspect = `crictl --timeout 60s inspectp -o go-template --template '{{.status.linux.namespaces.options.pid}}' "$(crictl --timeout 60s pods -q --name "^$1\$")"`
 		_, err := pod.Node(ctx, "inspect", "sh", "-c", inspect, "inspect", pod.Before().Pod.Name)
 		return err
 	},

@@ -28,14 +28,15 @@ func nodeCases() []suite.Case {
 
 // searchNode prints a line for each thing of a pod's that is on the node. The
 // texts to look for come through the environment: in its arguments it would find
-// itself.
+// itself. crictl gives up after two seconds, unless told otherwise, which is not
+// enough on a busy node.
 const searchNode = `
 for file in /proc/[0-9]*/cmdline; do
 	if grep -qaF "$MARKER" "$file" 2>/dev/null; then echo "process $file"; fi
 done
 find /sys/fs/cgroup -type d \( -name "*pod$POD_UID*" -o -name "*pod$(echo "$POD_UID" | tr - _)*" \) -prune 2>/dev/null | sed 's/^/group /'
-crictl pods --quiet --state ready --label "io.kubernetes.pod.uid=$POD_UID" | sed 's/^/sandbox /'
-crictl ps --quiet --state running --label "io.kubernetes.pod.uid=$POD_UID" | sed 's/^/container /'
+crictl --timeout 60s pods --quiet --state ready --label "io.kubernetes.pod.uid=$POD_UID" | sed 's/^/sandbox /'
+crictl --timeout 60s ps --quiet --state running --label "io.kubernetes.pod.uid=$POD_UID" | sed 's/^/container /'
 `
 
 var deleteAndSearch = &suite.Act{
