@@ -188,7 +188,10 @@ var killFromSibling = &suite.Act{
 		if _, err := pod.Exec(ctx, "kill", "killer", "kill", "-KILL", strconv.Itoa(victim.PID)); err != nil {
 			return err
 		}
-		ended := open.end(comeback)
+		ended, err := open.end(comeback)
+		if err != nil {
+			return err
+		}
 		pod.Note("second session ended", strconv.FormatBool(ended))
 		back, err := pod.Await(ctx, comeback, "running again", restarted("victim"))
 		if err != nil || !back {

@@ -2,6 +2,7 @@ package cases
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -17,6 +18,7 @@ type session struct {
 	process  probe.Process
 	done     chan struct{}
 	cancel   context.CancelFunc
+	err      error // that the connection was cut; to be read when done
 }
 
 // startSession does not wait. The session is one process only: a child would keep
@@ -26,8 +28,10 @@ func startSession(ctx context.Context, pod suite.Hands, name, container string) 
 	s := &session{argument: "/tmp/session-" + probe.RandomHex(10), done: make(chan struct{}), cancel: cancel}
 	go func() {
 		defer close(s.done)
-		// What the exec came to is recorded; that it was given up is no failure.
-		_, _ = pod.Exec(ctx, name, container, "sh", "-c", `: >"$1"; exec tail -f "$1"`, "session", s.argument)
+		result, err := pod.Exec(ctx, name, container, "sh", "-c", `: >"$1"; exec tail -f "$1"`, "session", s.argument)
+		if result.Cut { // that it was given up is no failure
+			s.err = err
+		}
 	}()
 	return s
 }
@@ -48,29 +52,33 @@ func openSession(ctx context.Context, pod suite.Hands, name, container string) (
 		err = fmt.Errorf("the exec session in container %s did not start within %s", container, comeback)
 	}
 	if err != nil {
-		s.end(0)
-		return nil, err
+		_, cut := s.end(0)
+		return nil, errors.Join(err, cut)
 	}
 	return s, nil
 }
 
-// end waits for the session to end of itself, and gives it up otherwise.
-func (s *session) end(within time.Duration) bool {
+// end waits for the session to end of itself, and gives it up otherwise. Its
+// error is that the connection was cut, which says nothing of the session.
+func (s *session) end(within time.Duration) (bool, error) {
 	defer s.cancel()
 	select {
 	case <-s.done:
-		return true
+		return true, s.err
 	default:
 	}
 	select {
 	case <-s.done:
-		return true
+		return true, s.err
 	case <-time.After(within):
 		s.cancel()
 		<-s.done
-		return false
+		return false, s.err
 	}
 }
+
+// giveUp ends the session when nobody asks any more how it ended.
+func (s *session) giveUp() { _, _ = s.end(0) }
 
 // killSession opens a session in the victim and kills it from the killer, where
 // the killer sees it. What both see of it is recorded.
@@ -79,7 +87,7 @@ func killSession(ctx context.Context, pod suite.Hands) error {
 	if err != nil {
 		return err
 	}
-	defer s.end(0)
+	defer s.giveUp()
 	pod.Note("session seen from victim", encoded(s.process))
 	from, err := pod.Observe(ctx, "killer")
 	if err != nil {
@@ -93,8 +101,9 @@ func killSession(ctx context.Context, pod suite.Hands) error {
 	if _, err := pod.Exec(ctx, "kill session", "killer", "kill", "-KILL", strconv.Itoa(seen.PID)); err != nil {
 		return err
 	}
-	pod.Note("session ended", strconv.FormatBool(s.end(comeback)))
-	return nil
+	ended, err := s.end(comeback)
+	pod.Note("session ended", strconv.FormatBool(ended))
+	return err
 }
 
 // sessionSeen demands that the killer sees the session's process, as the victim

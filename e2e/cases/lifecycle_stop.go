@@ -233,7 +233,7 @@ var deleteStubborn = &suite.Act{
 		if err != nil {
 			return err
 		}
-		defer open.end(0)
+		defer open.giveUp()
 		o := pod.Before()
 		if child, seen := o.Container("stopper").Find(func(p probe.Process) bool { return hasArgument(p, o.Markers["child"]) }); seen {
 			// A signal takes effect when the process is scheduled: at most 100 looks.
@@ -268,7 +268,11 @@ cat "/proc/$1/stat"
 		if err := pod.Delete(ctx, stubbornGrace, stubbornGrace*time.Second+comeback); err != nil {
 			return err
 		}
-		pod.Note("session ended", strconv.FormatBool(open.end(reply)))
+		ended, err := open.end(reply)
+		if err != nil {
+			return err
+		}
+		pod.Note("session ended", strconv.FormatBool(ended))
 		select {
 		case err = <-detached:
 		case <-time.After(2 * comeback):

@@ -86,7 +86,7 @@ var storm = &suite.Act{
 		}
 		sessions, err := openSessions(ctx, pod)
 		for _, s := range sessions {
-			defer s.end(0)
+			defer s.giveUp()
 		}
 		if err != nil {
 			return err
@@ -97,7 +97,11 @@ var storm = &suite.Act{
 		ended := 0
 		deadline := time.Now().Add(comeback)
 		for _, s := range sessions {
-			if s.end(time.Until(deadline)) {
+			over, err := s.end(time.Until(deadline))
+			if err != nil {
+				return err
+			}
+			if over {
 				ended++
 			}
 		}

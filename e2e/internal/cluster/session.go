@@ -7,11 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/http"
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -25,43 +23,10 @@ import (
 	"k8s.io/client-go/tools/cache"
 	watchtools "k8s.io/client-go/tools/watch"
 
-	"procns/e2e/internal/preflight"
 	"procns/e2e/internal/probe"
 	"procns/e2e/internal/remote"
 	"procns/e2e/internal/suite"
 )
-
-// Counts are the run's costs, as the client's transport saw them.
-type Counts struct {
-	Requests, Execs, Pods atomic.Int64
-	// uses are the permissions that requests needed: preflight.Use.
-	uses sync.Map
-}
-
-// Uses are the permissions that the requests so far needed.
-func (c *Counts) Uses() []preflight.Use {
-	var all []preflight.Use
-	c.uses.Range(func(use, _ any) bool {
-		if u, ok := use.(preflight.Use); ok {
-			all = append(all, u)
-		}
-		return true
-	})
-	return all
-}
-
-type countingTransport struct {
-	next   http.RoundTripper
-	counts *Counts
-}
-
-func (c countingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
-	c.counts.Requests.Add(1)
-	if use, ok := preflight.UseOf(r); ok {
-		c.counts.uses.Store(use, true)
-	}
-	return c.next.RoundTrip(r)
-}
 
 // Session is one run's presence on a cluster: a namespace of its own, a watch
 // on its pods, and the clean-up. It implements suite.Cluster.
@@ -71,6 +36,8 @@ type Session struct {
 	Namespace string
 	RunID     string
 	Counts    *Counts
+	// Nodes is what the targets' nodes were when the run began.
+	Nodes map[string]NodeState
 
 	store cache.Store
 	stop  context.CancelFunc // of the watch, and of the signs of life
@@ -269,8 +236,8 @@ func (s *Session) Await(ctx context.Context, name, what string, done func(*corev
 			return pod, nil
 		case ok:
 			seen = true
-			if hopeless := Hopeless(pod); hopeless != "" {
-				return pod, fmt.Errorf("pod %s is not %s, and waiting will not mend it: %s", name, what, hopeless)
+			if hopeless := Hopeless(pod); hopeless != nil {
+				return pod, fmt.Errorf("pod %s is not %s, and waiting will not mend it: %w", name, what, hopeless)
 			}
 		case seen:
 			return nil, fmt.Errorf("pod %s is not %s: it was deleted meanwhile", name, what)
@@ -287,21 +254,21 @@ func (s *Session) Await(ctx context.Context, name, what string, done func(*corev
 	}
 }
 
-// Hopeless says why a pod will not get further by waiting, or "".
-func Hopeless(pod *corev1.Pod) string {
+// Hopeless says why a pod will not get further by waiting, or nil.
+func Hopeless(pod *corev1.Pod) error {
 	for _, c := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses, pod.Status.EphemeralContainerStatuses) {
 		if w := c.State.Waiting; w != nil {
 			switch w.Reason {
 			// ErrImagePull is followed by one of these when the next attempt is due.
 			case "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName":
-				return Describe(pod)
+				return &suite.ImageError{Image: c.Image, Said: Describe(pod)}
 			}
 		}
 	}
 	if pod.Status.Phase == corev1.PodFailed && len(pod.Status.ContainerStatuses) == 0 {
-		return Describe(pod) // refused by kubelet's admission
+		return errors.New(Describe(pod)) // refused by kubelet's admission
 	}
-	return ""
+	return nil
 }
 
 // Describe says where a pod and each container of it that is not ready stand.
@@ -352,7 +319,11 @@ func (s *Session) remote(pod string) remote.Pod {
 // Exec implements suite.Cluster.
 func (s *Session) Exec(ctx context.Context, pod, container string, command ...string) (probe.CommandResult, error) {
 	s.Counts.Execs.Add(1)
-	return s.remote(pod).Exec(ctx, container, command...)
+	result, err := s.remote(pod).Exec(ctx, container, command...)
+	if result.Cut {
+		s.Counts.noteTrouble(result.Failure)
+	}
+	return result, err
 }
 
 // Observe implements suite.Cluster.
@@ -427,7 +398,47 @@ func deleteNamespace(ctx context.Context, client kubernetes.Interface, name stri
 	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("deleting its pods: %w", err)
 	}
-	return awaitNamespaceGone(ctx, client, name)
+	const nodesAnswer = 30 * time.Second // kubelet confirms a pod's end within seconds
+	first, cancel := context.WithTimeout(ctx, nodesAnswer)
+	defer cancel()
+	err = awaitNamespaceGone(first, client, name)
+	if err == nil || first.Err() == nil {
+		return err
+	}
+	abandoned := abandonPods(ctx, client, name)
+	if err := awaitNamespaceGone(ctx, client, name); err != nil {
+		return errors.Join(err, abandoned)
+	}
+	return nil
+}
+
+// abandonPods deletes the pods on nodes that do not answer without waiting for
+// their kubelets, which nobody knows ever to come back. One that does ends the
+// containers of pods that are no longer there.
+func abandonPods(ctx context.Context, client kubernetes.Interface, namespace string) error {
+	nodes, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return fmt.Errorf("listing nodes: %w", err)
+	}
+	answers := map[string]bool{}
+	for _, n := range nodes.Items {
+		answers[n.Name] = nodeState(n).NotReady == ""
+	}
+	pods, err := client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return fmt.Errorf("listing its pods: %w", err)
+	}
+	var now int64
+	for _, p := range pods.Items {
+		if answers[p.Spec.NodeName] {
+			continue
+		}
+		err := client.CoreV1().Pods(namespace).Delete(ctx, p.Name, metav1.DeleteOptions{GracePeriodSeconds: &now})
+		if err != nil && !apierrors.IsNotFound(err) {
+			return fmt.Errorf("deleting pod %s: %w", p.Name, err)
+		}
+	}
+	return nil
 }
 
 func awaitNamespaceGone(ctx context.Context, client kubernetes.Interface, name string) error {
@@ -436,7 +447,7 @@ func awaitNamespaceGone(ctx context.Context, client kubernetes.Interface, name s
 	_, err := watchtools.UntilWithSync(ctx, lw, &corev1.Namespace{}, absent, func(e watch.Event) (bool, error) {
 		return e.Type == watch.Deleted, nil
 	})
-	if errors.Is(err, context.DeadlineExceeded) {
+	if ctx.Err() != nil && err != nil {
 		return errors.New("its deletion did not finish in time")
 	}
 	return err

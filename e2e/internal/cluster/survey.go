@@ -33,6 +33,7 @@ type Survey struct {
 	Version   suite.Version
 	Gate      suite.Gate
 	Selection targets.Selection
+	Nodes     map[string]NodeState // the targets'
 	Checks    []preflight.Check
 }
 
@@ -69,7 +70,7 @@ func Look(ctx context.Context, client kubernetes.Interface, host string, asked A
 	group.Go(func() { found = findNodes(ctx, client, asked.Choice) })
 	group.Wait()
 
-	s.Selection = found.selection
+	s.Selection, s.Nodes = found.selection, found.states
 	s.Checks = slices.Concat(s.Checks, permissions, []preflight.Check{enforced}, preflight.OfTargets(s.Selection))
 	if failed := preflight.Failed(s.Checks); failed != "" {
 		return s, errors.New(failed)
@@ -142,6 +143,7 @@ func wouldEnforce(ctx context.Context, client kubernetes.Interface, runID string
 type fleet struct {
 	selection targets.Selection
 	images    map[string][]string // that the targets' nodes report, by node
+	states    map[string]NodeState
 	err       error
 }
 
@@ -163,12 +165,12 @@ func findNodes(ctx context.Context, client kubernetes.Interface, choice targets.
 	if err != nil {
 		return fleet{err: fmt.Errorf("listing nodes: %w", err)}
 	}
-	found := fleet{images: map[string][]string{}}
+	found := fleet{images: map[string][]string{}, states: map[string]NodeState{}}
 	found.selection, found.err = targets.Select(nodes.Items, classes, choice)
 	for _, t := range found.selection.Targets {
 		for _, node := range nodes.Items {
 			if node.Name == t.Node && found.images[t.Node] == nil {
-				found.images[t.Node] = imagesOn(node)
+				found.images[t.Node], found.states[t.Node] = imagesOn(node), nodeState(node)
 			}
 		}
 	}

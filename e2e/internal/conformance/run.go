@@ -191,6 +191,8 @@ func (c *Run) preflight(ctx context.Context, config *rest.Config, client kuberne
 	if c.session, err = cluster.Open(ctx, client, config, c.report.ID, &c.counts); err != nil {
 		return err
 	}
+	c.session.Nodes = survey.Nodes
+	c.counts.Patient.Store(true)
 	if from, name, ok := strings.Cut(c.PullSecret, "/"); ok {
 		if err := c.session.CopyPullSecret(ctx, from, name, options.PullSecretName); err != nil {
 			return err

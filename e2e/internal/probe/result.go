@@ -15,6 +15,9 @@ type CommandResult struct {
 	// Failure says why the command did not run to its end (the container has no
 	// such executable, the stream was cut, the request was refused).
 	Failure string `json:"failure,omitempty"`
+	// Cut says that the failure is the connection's: nothing is known of the
+	// command, which may or may not have been run.
+	Cut bool `json:"cut,omitempty"`
 }
 
 // Ran tells whether the command ran to its end, with whatever exit code.

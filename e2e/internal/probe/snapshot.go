@@ -128,6 +128,8 @@ type Snapshot struct {
 	Failure string `json:"failure,omitempty"`
 	// NoShell says that the failure is the image's: it holds no shell to run.
 	NoShell bool `json:"noShell,omitempty"`
+	// Cut says that the failure is the connection's, and not the container's.
+	Cut bool `json:"cut,omitempty"`
 }
 
 // Process returns the process that had this PID.

@@ -36,8 +36,25 @@ var refusedForGood = regexp.MustCompile(`(?i)\bforbidden\b|pods? "?[^ ]*"? not f
 
 // Exec runs a command in a container without a terminal. A command that exits
 // non-zero, or does not start, is a result and no error: an error means that
-// there is no use in trying again, or that ctx ended.
+// there is no use in trying again, or that ctx ended. A request that did not reach
+// the node is repeated; a command whose connection was cut is not, for it may have
+// been run: its result says so.
 func (r Pod) Exec(ctx context.Context, container string, command ...string) (probe.CommandResult, error) {
+	return r.exec(ctx, repeatsNothing, container, command...)
+}
+
+func (r Pod) exec(ctx context.Context, mends func(trouble) bool, container string, command ...string) (result probe.CommandResult, err error) {
+	err = persist(ctx, func() (trouble, error) {
+		var found trouble
+		var err error
+		result, found, err = r.execOnce(ctx, container, command...)
+		result.Cut = found != none
+		return found, err
+	}, mends)
+	return result, err
+}
+
+func (r Pod) execOnce(ctx context.Context, container string, command ...string) (probe.CommandResult, trouble, error) {
 	request := r.subresource("exec").VersionedParams(&corev1.PodExecOptions{
 		Container: container, Command: command, Stdout: true, Stderr: true,
 	}, scheme.ParameterCodec)
@@ -49,14 +66,15 @@ func (r Pod) Exec(ctx context.Context, container string, command ...string) (pro
 	case err == nil:
 	case errors.As(err, &exit):
 		result.Code = exit.Code
-	case refusedForGood.MatchString(err.Error()):
-		return result, fmt.Errorf("exec in container %s: %w", container, err)
 	case ctx.Err() != nil:
-		return result, fmt.Errorf("exec in container %s: %w", container, context.Cause(ctx))
+		return result, none, fmt.Errorf("exec in container %s: %w", container, context.Cause(ctx))
+	case refusedForGood.MatchString(err.Error()):
+		return result, none, fmt.Errorf("exec in container %s: %w", container, err)
 	default:
 		result.Failure = err.Error()
+		return result, troubleOf(err), nil
 	}
-	return result, nil
+	return result, none, nil
 }
 
 // Observe takes a snapshot from inside a container. A container in which no
@@ -64,13 +82,13 @@ func (r Pod) Exec(ctx context.Context, container string, command ...string) (pro
 // result is the raw text, for the evidence.
 func (r Pod) Observe(ctx context.Context, container string, paths []string) (*probe.Snapshot, string, error) {
 	boundary := "procns-" + probe.RandomHex(8)
-	result, err := r.Exec(ctx, container, probe.ObserveCommand(boundary, paths)...)
+	result, err := r.exec(ctx, readsOnly, container, probe.ObserveCommand(boundary, paths)...)
 	if err != nil {
 		return nil, "", err
 	}
 	raw := result.Stdout + "\n--- standard error ---\n" + result.Stderr
 	if !result.Ran() || result.Code != 0 {
-		return &probe.Snapshot{Container: container, Failure: result.String(), NoShell: result.NoSuchExecutable()}, raw, nil
+		return &probe.Snapshot{Container: container, Failure: result.String(), NoShell: !result.Cut && result.NoSuchExecutable(), Cut: result.Cut}, raw, nil
 	}
 	snapshot, err := probe.ParseSnapshot(container, boundary, []byte(result.Stdout), []byte(result.Stderr))
 	if err != nil {

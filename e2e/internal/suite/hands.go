@@ -16,7 +16,8 @@ import (
 type Hands interface {
 	// Before is the observation made before the act.
 	Before() Observation
-	// Exec runs a command in a container and records its result under name.
+	// Exec runs a command in a container and records its result under name. That
+	// the connection was cut is an error: then nobody knows what was done.
 	Exec(ctx context.Context, name, container string, command ...string) (probe.CommandResult, error)
 	// Observe takes one more snapshot; it is not recorded.
 	Observe(ctx context.Context, container string) (*probe.Snapshot, error)
@@ -96,11 +97,17 @@ func (h *hands) Before() Observation { return h.stage.observation }
 func (h *hands) Exec(ctx context.Context, name, container string, command ...string) (probe.CommandResult, error) {
 	result, err := h.cluster().Exec(ctx, h.stage.pod, container, command...)
 	h.record(func(o *Observation) { put(&o.Ran, name, result) })
+	if err == nil && result.Cut {
+		err = fmt.Errorf("exec in container %s: the connection was cut: %s", container, result.Failure)
+	}
 	return result, err
 }
 
 func (h *hands) Observe(ctx context.Context, container string) (*probe.Snapshot, error) {
 	snapshot, _, err := h.cluster().Observe(ctx, h.stage.pod, container, nil)
+	if err == nil && snapshot.Cut {
+		err = fmt.Errorf("container %s could not be observed: %s", container, snapshot.Failure)
+	}
 	return snapshot, err
 }
 

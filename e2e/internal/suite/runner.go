@@ -47,6 +47,9 @@ type Cluster interface {
 	// FollowLogs yields what a container prints from now on, until it ends.
 	FollowLogs(ctx context.Context, pod, container string) (<-chan string, error)
 	Events(ctx context.Context, pod string) ([]Event, error)
+	// Disturbance tells what happened to a node since the run began, or to the way
+	// there since the given moment.
+	Disturbance(ctx context.Context, node string, since time.Time) Disturbance
 	// Discard deletes what was created for a manifest, in the background: the
 	// namespace's deletion is what makes sure of it.
 	Discard(ctx context.Context, m Manifest)
@@ -119,11 +122,12 @@ type limits struct{ acting, starting chan struct{} }
 func (r *Runner) runTarget(ctx context.Context, target Target, limits limits) []Result {
 	started := time.Now()
 	stages := map[stageKey]*stage{}
+	known := &health{}
 	var order []*stage
 	use := func(file string, act *Act, submit Submission, await *Await) *stage {
 		key := stageKey{file, act, submit}
 		if stages[key] == nil {
-			stages[key] = &stage{runner: r, key: key, target: target, limits: limits, done: make(chan struct{}), settled: make(chan struct{})}
+			stages[key] = &stage{runner: r, key: key, target: target, health: known, limits: limits, done: make(chan struct{}), settled: make(chan struct{})}
 			order = append(order, stages[key])
 		}
 		if await != nil {
@@ -174,7 +178,7 @@ func (r *Runner) runTarget(ctx context.Context, target Target, limits limits) []
 			continue
 		}
 		wg.Go(func() {
-			results[i] = r.conclude(c, target, stages)
+			results[i] = r.conclude(ctx, c, target, stages)
 			results[i].Duration = time.Since(started)
 			for _, s := range stagesOf(c, stages) {
 				s.concluded(results[i])
@@ -279,7 +283,7 @@ func (r *Runner) skip(c Case, target Target) string {
 }
 
 // conclude waits for the stages of a case and judges what they saw.
-func (r *Runner) conclude(c Case, target Target, stages map[stageKey]*stage) (result Result) {
+func (r *Runner) conclude(ctx context.Context, c Case, target Target, stages map[stageKey]*stage) (result Result) {
 	result = Result{Case: c, Target: target}
 	fixture := stages[stageKey{c.Fixture, c.Act, c.Submit}]
 	result.Folder = fixture.folder()
@@ -332,10 +336,24 @@ func (r *Runner) conclude(c Case, target Target, stages map[stageKey]*stage) (re
 		return inconclusive("the control " + c.Control + ": " + uncontrolled.Error())
 	}
 	answers.decide(&result)
+	r.doubt(ctx, &result, fixture.began)
 	if c.Record != nil && result.Outcome == Conformant {
 		result.Recorded = c.Record(o)
 	}
 	return result
+}
+
+// doubt takes back that a cluster does not conform, where its node or the way there
+// was disturbed by something else. A case that disturbs the node itself is judged
+// as it is.
+func (r *Runner) doubt(ctx context.Context, result *Result, since time.Time) {
+	if result.Outcome != NonConformant || result.Case.Act != nil && result.Case.Act.Disrupts {
+		return
+	}
+	if found := r.Cluster.Disturbance(ctx, result.Target.Node, since); found.Said != "" {
+		result.Outcome = Inconclusive
+		result.Reason = fmt.Sprintf("cannot tell: the run was disturbed: %s; and then: %s", found.Said, result.Reason)
+	}
 }
 
 // given says what a case misses before it can be judged.

@@ -31,6 +31,7 @@ type bench struct {
 	rounds  map[string]int
 
 	discarded []string // manifest files
+	disturbed Disturbance
 }
 
 func newBench() *bench {
@@ -96,6 +97,8 @@ func (b *bench) Observe(_ context.Context, pod, container string, _ []string) (*
 	}
 	return &probe.Snapshot{Container: container}, "", nil
 }
+
+func (b *bench) Disturbance(context.Context, string, time.Time) Disturbance { return b.disturbed }
 
 func (b *bench) Discard(_ context.Context, m Manifest) {
 	b.mu.Lock()

@@ -44,6 +44,7 @@ type stage struct {
 	runner *Runner
 	key    stageKey
 	target Target
+	health *health // of the target, which all its stages learn from
 	limits
 	await *Await
 	cases []expectation
@@ -60,6 +61,7 @@ type stage struct {
 	done        chan struct{} // closed when observation and err are final
 	observation Observation
 	err         error
+	began       time.Time
 	ready       time.Duration // what the pod took from its creation until it was ready
 	// settled is closed when the act's effect showed, after took.
 	settled chan struct{}
@@ -93,6 +95,7 @@ func (s *stage) ephemeral() []corev1.EphemeralContainer {
 }
 
 func (s *stage) run(ctx context.Context) {
+	s.began = time.Now()
 	defer close(s.done)
 	if s.disruption != nil {
 		defer s.disruption.arrive(s) // also where it never came to the act
@@ -107,6 +110,11 @@ func (s *stage) run(ctx context.Context) {
 		}
 	}()
 	s.err = s.perform(ctx)
+	if s.err != nil {
+		s.health.learn(ctx, s.err, func(ctx context.Context) Disturbance {
+			return s.runner.Cluster.Disturbance(ctx, s.target.Node, s.began)
+		})
+	}
 }
 
 // concluded notes that a case has come to its result.
@@ -202,6 +210,9 @@ func (s *stage) perform(ctx context.Context) error {
 func (s *stage) start(ctx context.Context) (*corev1.Pod, error) {
 	s.starting <- struct{}{}
 	defer func() { <-s.starting }()
+	if err := s.health.refuses(s.placed.Pod); err != nil {
+		return nil, err
+	}
 	applied := time.Now()
 	stored, err := s.runner.Cluster.Create(ctx, s.placed)
 	if err != nil {

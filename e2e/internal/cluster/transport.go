@@ -1,0 +1,108 @@
+package cluster
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"procns/e2e/internal/preflight"
+)
+
+// Counts are the run's costs, as the client's transport saw them, and what went
+// wrong with it.
+type Counts struct {
+	Requests, Execs, Pods atomic.Int64
+	// Patient says that the API server is known to be there: while it cannot be
+	// reached, it is waited for. Before, that is an answer to the user.
+	Patient atomic.Bool
+	// uses are the permissions that requests needed: preflight.Use.
+	uses sync.Map
+
+	mu        sync.Mutex
+	troubled  time.Time
+	troubleIs string
+}
+
+// Uses are the permissions that the requests so far needed.
+func (c *Counts) Uses() []preflight.Use {
+	var all []preflight.Use
+	c.uses.Range(func(use, _ any) bool {
+		if u, ok := use.(preflight.Use); ok {
+			all = append(all, u)
+		}
+		return true
+	})
+	return all
+}
+
+// noteTrouble keeps the last trouble with the connection.
+func (c *Counts) noteTrouble(what string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.troubled, c.troubleIs = time.Now(), what
+}
+
+// troubleSince says what was wrong with the connection since then, or "".
+func (c *Counts) troubleSince(then time.Time) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.troubleIs == "" || c.troubled.Before(then) {
+		return ""
+	}
+	return fmt.Sprintf("the connection broke at %s: %s", c.troubled.UTC().Format(time.TimeOnly), c.troubleIs)
+}
+
+// The bound of the wait for an API server that is gone for a while: one that
+// restarts is back within a minute.
+const serverReturns = time.Minute
+
+// countingTransport counts requests, and waits for a server that is being
+// restarted: a request that could not be sent is sent later.
+type countingTransport struct {
+	next   http.RoundTripper
+	counts *Counts
+}
+
+func (c countingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	c.counts.Requests.Add(1)
+	if use, ok := preflight.UseOf(r); ok {
+		c.counts.uses.Store(use, true)
+	}
+	for deadline := time.Now().Add(serverReturns); ; {
+		response, err := c.next.RoundTrip(r)
+		if err == nil || r.Context().Err() != nil || !c.counts.Patient.Load() {
+			return response, err
+		}
+		c.counts.noteTrouble(err.Error())
+		if !neverSent(err) || time.Now().After(deadline) {
+			return response, err
+		}
+		if r.Body != nil {
+			if r.GetBody == nil {
+				return response, err
+			}
+			again, bodyErr := r.GetBody()
+			if bodyErr != nil {
+				return response, err
+			}
+			r = r.Clone(r.Context())
+			r.Body = again
+		}
+		select { // The time in which a server that restarts comes nearer to answering.
+		case <-time.After(time.Second):
+		case <-r.Context().Done():
+			return response, err
+		}
+	}
+}
+
+// neverSent tells that nobody can have acted upon the request: there was no
+// connection to send it on.
+func neverSent(err error) bool {
+	var failed *net.OpError
+	return errors.As(err, &failed) && failed.Op == "dial"
+}

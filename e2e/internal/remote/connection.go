@@ -1,0 +1,86 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"regexp"
+	"time"
+
+	"github.com/gorilla/websocket"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/streaming/pkg/httpstream"
+)
+
+// trouble is what became of a stream that has no answer of the container's.
+type trouble int
+
+const (
+	none trouble = iota
+	// unreached: the request did not get as far as the node's kubelet, so that
+	// nothing was run, and asking again repeats nothing.
+	unreached
+	// cut: the connection broke when the command may have been running.
+	cut
+)
+
+// The API server and kubelet hand their own troubles on as text.
+var (
+	unreachedText = regexp.MustCompile(`(?i)error dialing backend|no preferred addresses found|` +
+		`apiserver is shutting down|server is currently unable to handle the request|service unavailable|too many requests`)
+	cutText       = regexp.MustCompile(`(?i)error reading from error stream|connection reset by peer|broken pipe|unexpected EOF|` +
+		`use of closed network connection|client connection lost|error reading from server|connection refused|no route to host|i/o timeout|` +
+		`transport is closing|transport: error while dialing|the client connection is closing|websocket: close`)
+)
+
+// troubleOf tells a broken connection from an answer: that a program is missing,
+// or that a container does not run, is an answer.
+func troubleOf(err error) trouble {
+	var dial *net.OpError
+	var refused *httpstream.UpgradeFailureError
+	if errors.As(err, &refused) {
+		err = refused.Cause // which it does not unwrap
+	}
+	var closed *websocket.CloseError
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	switch {
+	case err == nil:
+		return none
+	case errors.As(err, &dial) && dial.Op == "dial", unreachedText.MatchString(text):
+		return unreached
+	case apierrors.IsServiceUnavailable(err), apierrors.IsTooManyRequests(err):
+		return unreached
+	case errors.As(err, &closed), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return cut
+	case errors.As(err, new(net.Error)), cutText.MatchString(text):
+		return cut
+	}
+	return none
+}
+
+// reconnecting bounds how long a request is repeated that did not arrive: an API
+// server that is restarted is back within a minute.
+const reconnecting = time.Minute
+
+// persist repeats what failed for a trouble that repeating may mend.
+func persist(ctx context.Context, once func() (trouble, error), mends func(trouble) bool) error {
+	for deadline := time.Now().Add(reconnecting); ; {
+		found, err := once()
+		if found == none || !mends(found) || time.Now().After(deadline) {
+			return err
+		}
+		select { // The time in which a server that restarts comes nearer to answering.
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
+func repeatsNothing(t trouble) bool { return t == unreached }
+
+func readsOnly(trouble) bool { return true }

@@ -1,0 +1,73 @@
+package remote
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"github.com/gorilla/websocket"
+	"gotest.tools/v3/assert"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/streaming/pkg/httpstream"
+)
+
+func TestTroubleOf(t *testing.T) {
+	refused := &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+	reset := &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}
+	for name, row := range map[string]struct {
+		err  error
+		want trouble
+	}{
+		"nothing":                         {nil, none},
+		"no API server":                   {fmt.Errorf("post: %w", refused), unreached},
+		"no kubelet":                      {errors.New(`error dialing backend: dial tcp 10.89.0.4:10250: connect: connection refused`), unreached},
+		"API server not ready":            {&httpstream.UpgradeFailureError{Cause: apierrors.NewServiceUnavailable("starting")}, unreached},
+		"too many requests":               {&httpstream.UpgradeFailureError{Cause: apierrors.NewTooManyRequestsError("slow down")}, unreached},
+		"reset while reading":             {fmt.Errorf("error reading from error stream: next reader: %w", reset), cut},
+		"closed without a status":         {fmt.Errorf("next reader: %w", &websocket.CloseError{Code: websocket.CloseAbnormalClosure, Text: io.ErrUnexpectedEOF.Error()}), cut},
+		"end of file":                     {fmt.Errorf("read: %w", io.ErrUnexpectedEOF), cut},
+		"cut between the servers":         {errors.New("Internal error occurred: error executing command in container: error reading from error stream: connection reset by peer"), cut},
+		"containerd restarts":             {errors.New(`rpc error: code = Unavailable desc = error reading from server: EOF`), cut},
+		"no such program":                 {errors.New(`Internal error occurred: error executing command in container: failed to exec in container: failed to start exec "1a2b": OCI runtime exec failed: exec failed: unable to start container process: exec: "sh": executable file not found in $PATH: unknown`), none},
+		"container is not there":          {errors.New(`unable to upgrade connection: container not found ("shell")`), none},
+		"container not yet, as a status":  {&httpstream.UpgradeFailureError{Cause: apierrors.NewBadRequest("container shell is not running")}, none},
+		"exec refused":                    {&httpstream.UpgradeFailureError{Cause: apierrors.NewForbidden(schema.GroupResource{Resource: "pods"}, "p", errors.New("no"))}, none},
+		"no upgrade, and nothing is said": {&httpstream.UpgradeFailureError{Cause: errors.New("400 Bad Request")}, none},
+	} {
+		t.Run(name, func(t *testing.T) { assert.Equal(t, row.want, troubleOf(row.err)) })
+	}
+}
+
+// TestExecAsksAgain: a request that did not reach the node is repeated until it
+// does; an answer is not asked for twice.
+func TestExecAsksAgain(t *testing.T) {
+	var asked atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodPost { // WebSocket's turn comes before each of SPDY's
+			http.Error(w, "no such upgrade", http.StatusBadRequest)
+			return
+		}
+		if asked.Add(1) == 1 {
+			http.Error(w, "error dialing backend: dial tcp: connection refused", http.StatusInternalServerError)
+			return
+		}
+		http.Error(w, `container not found ("shell")`, http.StatusInternalServerError)
+	}))
+	defer server.Close()
+	config := &rest.Config{Host: server.URL}
+	client, err := kubernetes.NewForConfig(config)
+	assert.NilError(t, err)
+	result, err := Pod{Client: client, Config: config, Namespace: "ns", Name: "pod"}.Exec(t.Context(), "shell", "true")
+	assert.NilError(t, err)
+	assert.Equal(t, int32(2), asked.Load())
+	assert.Assert(t, !result.Ran() && !result.Cut, "%+v", result)
+}

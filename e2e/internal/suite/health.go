@@ -1,0 +1,74 @@
+package suite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// ImageError says that a node cannot have an image.
+type ImageError struct {
+	Image string
+	Said  string // kubelet's words
+}
+
+func (e *ImageError) Error() string {
+	return fmt.Sprintf("image %s: %s", e.Image, e.Said)
+}
+
+// Disturbance is what happened to a target's node, or to the way there, that a
+// case did not do: what is seen then says nothing about the behaviour.
+type Disturbance struct {
+	// Lost says that it lasts: the node, or the API server, does not answer.
+	Lost bool
+	Said string // empty: there was none
+}
+
+// health is what pods on a target have shown that the others need not find out
+// again: each would wait as long for nothing.
+type health struct {
+	mu     sync.Mutex
+	lost   string
+	images map[string]string // why an image cannot be had, by image
+}
+
+// refuses says why a pod need not be tried, or nil.
+func (h *health) refuses(pod *corev1.Pod) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.lost != "" {
+		return errors.New(h.lost)
+	}
+	for _, c := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
+		if said, ok := h.images[c.Image]; ok {
+			return &ImageError{Image: c.Image, Said: said}
+		}
+	}
+	return nil
+}
+
+// learn draws from a pod's failure what holds for the others.
+func (h *health) learn(ctx context.Context, err error, ask func(context.Context) Disturbance) {
+	if ctx.Err() != nil {
+		return // it was interrupted
+	}
+	var image *ImageError
+	if errors.As(err, &image) {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if h.images == nil {
+			h.images = map[string]string{}
+		}
+		h.images[image.Image] = image.Said
+		return
+	}
+	if found := ask(ctx); found.Lost {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.lost = found.Said
+	}
+}

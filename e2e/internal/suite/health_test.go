@@ -1,0 +1,84 @@
+package suite
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// TestMissingImageIsFoundOutOnce: of the pods that need an image which the node
+// cannot have, one waits for it; the others say so at once.
+func TestMissingImageIsFoundOutOnce(t *testing.T) {
+	b := newBench()
+	b.await = func(string) error {
+		return fmt.Errorf("pod x is not Ready: %w", &ImageError{Image: "busybox", Said: "ImagePullBackOff"})
+	}
+	cases := []Case{
+		{ID: "a/one", Fixture: "one.yaml", Judge: fixtureOnly, NoControl: "test"},
+		{ID: "a/two", Fixture: "two.yaml", Judge: fixtureOnly, NoControl: "test"},
+		{ID: "a/three", Fixture: "three.yaml", Judge: fixtureOnly, NoControl: "test"},
+	}
+	results := run(t, b, []Target{{Node: "n"}}, cases...)
+	for _, r := range results {
+		assert.Equal(t, Inconclusive, r.Outcome)
+		assert.Contains(t, r.Reason, "image busybox: ImagePullBackOff")
+	}
+	assert.Len(t, b.created, 1, "pods created")
+
+	// Another node may have it.
+	b = newBench()
+	missing := map[string]bool{}
+	b.await = func(file string) error {
+		if missing[file] {
+			return nil
+		}
+		missing[file] = true
+		return &ImageError{Image: "busybox", Said: "ImagePullBackOff"}
+	}
+	results = run(t, b, []Target{{Node: "n"}, {Node: "m"}}, cases[0])
+	assert.NotEqual(t, results[0].Outcome, results[1].Outcome)
+}
+
+// TestLostNodeIsFoundOutOnce: a node that is not Ready gets no further pods.
+func TestLostNodeIsFoundOutOnce(t *testing.T) {
+	b := newBench()
+	b.await = func(string) error { return errors.New("not within 2m") }
+	b.disturbed = Disturbance{Lost: true, Said: "node n is not Ready (NodeStatusUnknown)"}
+	results := run(t, b, []Target{{Node: "n"}},
+		Case{ID: "a/one", Fixture: "one.yaml", Judge: fixtureOnly, NoControl: "test"},
+		Case{ID: "a/two", Fixture: "two.yaml", Judge: fixtureOnly, NoControl: "test"})
+	assert.Len(t, b.created, 1, "pods created")
+	said := results[0].Reason + "\n" + results[1].Reason
+	assert.Equal(t, 1, strings.Count(said, "not within 2m"), said)
+	assert.Equal(t, 1, strings.Count(said, "node n is not Ready"), said)
+}
+
+// TestDoubt: that a cluster does not conform is not said of one whose node was
+// disturbed by something else; that it conforms is.
+func TestDoubt(t *testing.T) {
+	violated := Case{ID: "a/violated", Fixture: "other.yaml", Control: "control.yaml", Judge: fixtureOnly}
+	holds := Case{ID: "a/holds", Fixture: "fixture.yaml", Control: "control.yaml", Judge: fixtureOnly}
+	for _, row := range []struct {
+		name      string
+		c         Case
+		disturbed Disturbance
+		want      Outcome
+	}{
+		{"quiet", violated, Disturbance{}, NonConformant},
+		{"disturbed", violated, Disturbance{Said: "node n was booted during the run"}, Inconclusive},
+		{"disturbed, and it holds", holds, Disturbance{Said: "node n was booted during the run"}, Conformant},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			b := newBench()
+			b.disturbed = row.disturbed
+			result := run(t, b, []Target{{Node: "n"}}, row.c)[0]
+			assert.Equal(t, row.want, result.Outcome, result.Reason)
+			if row.want == Inconclusive {
+				assert.Contains(t, result.Reason, "node n was booted during the run")
+			}
+		})
+	}
+}
