@@ -29,7 +29,7 @@ const (
 var (
 	unreachedText = regexp.MustCompile(`(?i)error dialing backend|no preferred addresses found|` +
 		`apiserver is shutting down|server is currently unable to handle the request|service unavailable|too many requests`)
-	cutText       = regexp.MustCompile(`(?i)error reading from error stream|connection reset by peer|broken pipe|unexpected EOF|` +
+	cutText = regexp.MustCompile(`(?i)error reading from error stream|connection reset by peer|broken pipe|unexpected EOF|` +
 		`use of closed network connection|client connection lost|error reading from server|connection refused|no route to host|i/o timeout|` +
 		`transport is closing|transport: error while dialing|the client connection is closing|websocket: close`)
 )

@@ -101,6 +101,7 @@ type EvidenceSink interface {
 // Run runs all cases on all targets and returns one result for each pair, in
 // the order of the targets and the cases.
 func (r *Runner) Run(ctx context.Context) []Result {
+	began := time.Now()
 	results := make([][]Result, len(r.Targets))
 	limits := limits{acting: make(chan struct{}, max(1, r.Parallel)), starting: make(chan struct{}, max(1, r.Starting))}
 	var wg sync.WaitGroup
@@ -112,6 +113,7 @@ func (r *Runner) Run(ctx context.Context) []Result {
 	for _, some := range results {
 		all = append(all, some...)
 	}
+	r.keepNodeLogs(ctx, began.Unix(), all)
 	return all
 }
 

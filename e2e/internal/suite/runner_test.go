@@ -98,6 +98,14 @@ func (b *bench) Observe(_ context.Context, pod, container string, _ []string) (*
 	return &probe.Snapshot{Container: container}, "", nil
 }
 
+func (b *bench) Events(context.Context, string) ([]Event, error) {
+	return []Event{{Reason: "Started"}}, nil
+}
+
+func (b *bench) Logs(_ context.Context, _, container string, _ bool) (string, error) {
+	return "", errors.New("no log of " + container)
+}
+
 func (b *bench) Disturbance(context.Context, string, time.Time) Disturbance { return b.disturbed }
 
 func (b *bench) Discard(_ context.Context, m Manifest) {

@@ -134,9 +134,10 @@ func (s *stage) retire(ctx context.Context) {
 	if s.placed.Pod == nil || s.key.submit.Dry() || ctx.Err() != nil {
 		return
 	}
-	if s.runner.KeepFailed {
-		s.undecided.Wait()
-		if s.failed.Load() {
+	s.undecided.Wait()
+	if s.failed.Load() {
+		s.keepEvidence(ctx)
+		if s.runner.KeepFailed {
 			s.runner.Log("%s: pod %s is kept", s.target.Name(), s.pod)
 			return
 		}
