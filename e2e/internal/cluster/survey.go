@@ -25,6 +25,8 @@ type Asked struct {
 	Choice targets.Choice
 	Needs  preflight.Needs
 	Images []string
+	// Loaded says that this run loaded the images into every node.
+	Loaded bool
 }
 
 // Survey is what was found out before anything was created.
@@ -77,6 +79,9 @@ func Look(ctx context.Context, client kubernetes.Interface, host string, asked A
 	}
 	if found.err != nil {
 		return s, found.err
+	}
+	if asked.Loaded { // kubelet tells of a new image minutes later
+		found.images = nil
 	}
 	s.Checks = append(s.Checks, preflight.OfImages(asked.Images, found.images)...)
 	return s, nil

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -170,8 +171,11 @@ func (c *Run) preflight(ctx context.Context, config *rest.Config, client kuberne
 	}
 	asked := cluster.Asked{RunID: c.report.ID, Choice: c.Choice(), Needs: needs}
 	for _, image := range images {
-		asked.Images = append(asked.Images, image.Image)
+		if !slices.Contains(asked.Images, image.Image) { // two documented ones may be one here
+			asked.Images = append(asked.Images, image.Image)
+		}
 	}
+	asked.Loaded = c.kind != nil && len(c.Archives) > 0
 	survey, err := cluster.Look(ctx, client, config.Host, asked)
 	checks := survey.Checks
 	defer func() { c.tell(checks) }()
