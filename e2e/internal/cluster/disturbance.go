@@ -51,7 +51,7 @@ func disturbed(name string, was, is NodeState) suite.Disturbance {
 
 // Disturbance implements suite.Cluster.
 func (s *Session) Disturbance(ctx context.Context, name string, since time.Time) suite.Disturbance {
-	const bound = 15 * time.Second // for one answer
+	const bound = serverReturns + 15*time.Second // which is for the answer itself
 	asking, cancel := context.WithTimeoutCause(ctx, bound, fmt.Errorf("no answer within %s", bound))
 	defer cancel()
 	list, err := s.Client.CoreV1().Nodes().List(asking, metav1.ListOptions{FieldSelector: fields.OneTermEqualSelector("metadata.name", name).String()})

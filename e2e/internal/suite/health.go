@@ -31,8 +31,9 @@ type Disturbance struct {
 // health is what pods on a target have shown that the others need not find out
 // again: each would wait as long for nothing.
 type health struct {
+	// giveUp ends what is still waited for on the target.
+	giveUp context.CancelCauseFunc
 	mu     sync.Mutex
-	lost   string
 	images map[string]string // why an image cannot be had, by image
 }
 
@@ -40,9 +41,6 @@ type health struct {
 func (h *health) refuses(pod *corev1.Pod) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.lost != "" {
-		return errors.New(h.lost)
-	}
 	for _, c := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
 		if said, ok := h.images[c.Image]; ok {
 			return &ImageError{Image: c.Image, Said: said}
@@ -54,7 +52,7 @@ func (h *health) refuses(pod *corev1.Pod) error {
 // learn draws from a pod's failure what holds for the others.
 func (h *health) learn(ctx context.Context, err error, ask func(context.Context) Disturbance) {
 	if ctx.Err() != nil {
-		return // it was interrupted
+		return // it was interrupted, or the target is given up already
 	}
 	var image *ImageError
 	if errors.As(err, &image) {
@@ -67,8 +65,6 @@ func (h *health) learn(ctx context.Context, err error, ask func(context.Context)
 		return
 	}
 	if found := ask(ctx); found.Lost {
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		h.lost = found.Said
+		h.giveUp(errors.New(found.Said))
 	}
 }

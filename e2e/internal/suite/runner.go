@@ -124,7 +124,9 @@ type limits struct{ acting, starting chan struct{} }
 func (r *Runner) runTarget(ctx context.Context, target Target, limits limits) []Result {
 	started := time.Now()
 	stages := map[stageKey]*stage{}
-	known := &health{}
+	onTarget, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
+	known := &health{giveUp: giveUp}
 	var order []*stage
 	use := func(file string, act *Act, submit Submission, await *Await) *stage {
 		key := stageKey{file, act, submit}
@@ -169,7 +171,7 @@ func (r *Runner) runTarget(ctx context.Context, target Target, limits limits) []
 			}
 		}
 	}
-	r.start(ctx, order)
+	r.start(ctx, onTarget, order)
 
 	results := make([]Result, len(r.Cases))
 	var wg sync.WaitGroup
@@ -210,7 +212,9 @@ func stagesOf(c Case, stages map[stageKey]*stage) []*stage {
 // start runs the stages: in the catalogue's order, as many at once as the node is
 // to take, but for those that disrupt the node. These wait for the others; then
 // one disruption comes after the other, each with all its pods.
-func (r *Runner) start(ctx context.Context, stages []*stage) {
+//
+// onTarget ends when the target is lost, and ctx with the run.
+func (r *Runner) start(ctx, onTarget context.Context, stages []*stage) {
 	var quiet []*stage
 	disruptive := map[string][]*stage{} // by the act's name
 	for _, s := range queued(stages) {
@@ -225,7 +229,7 @@ func (r *Runner) start(ctx context.Context, stages []*stage) {
 		for _, s := range quiet {
 			places <- struct{}{}
 			go func() {
-				s.run(ctx)
+				s.run(onTarget)
 				<-places
 				s.retire(ctx)
 			}()
@@ -238,7 +242,7 @@ func (r *Runner) start(ctx context.Context, stages []*stage) {
 		for _, act := range slices.Sorted(maps.Keys(disruptive)) {
 			together := newDisruption(disruptive[act])
 			for _, s := range together.stages {
-				go s.run(ctx)
+				go s.run(onTarget)
 			}
 			for _, s := range together.stages {
 				<-s.done

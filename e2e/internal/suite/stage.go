@@ -110,7 +110,7 @@ func (s *stage) run(ctx context.Context) {
 		}
 	}()
 	s.err = s.perform(ctx)
-	if s.err != nil {
+	if s.err != nil && s.disruption == nil { // a disruption is why its node does not answer
 		s.health.learn(ctx, s.err, func(ctx context.Context) Disturbance {
 			return s.runner.Cluster.Disturbance(ctx, s.target.Node, s.began)
 		})
@@ -211,6 +211,9 @@ func (s *stage) perform(ctx context.Context) error {
 func (s *stage) start(ctx context.Context) (*corev1.Pod, error) {
 	s.starting <- struct{}{}
 	defer func() { <-s.starting }()
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
 	if err := s.health.refuses(s.placed.Pod); err != nil {
 		return nil, err
 	}
