@@ -6,4 +6,5 @@ cd "$(dirname "$0")/.."
 . scripts/lib.sh
 
 use_engine
-exec bin/procns.test -down -engine "$ENGINE"
+# shellcheck disable=SC2086 # ARGS is a list of flags
+exec bin/procns.test -down -engine "$ENGINE" ${ARGS:-}

@@ -36,7 +36,7 @@ func (c *Run) provisionCluster(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	kept, err := cluster.NewKind(keptCluster, c.Engine, c.NodeImage, folder, c.stderr)
+	kept, err := cluster.NewKind(c.KindName, c.Engine, c.NodeImage, folder, c.stderr)
 	if err != nil {
 		return err
 	}
@@ -46,9 +46,9 @@ func (c *Run) provisionCluster(ctx context.Context) error {
 	}
 	switch {
 	case exists && c.NodeImage != "" && kept.Image() != c.NodeImage:
-		return fmt.Errorf("the kept cluster %q runs %s, not %s: delete it first: %s", keptCluster, kept.Image(), c.NodeImage, kept.ByHand())
+		return fmt.Errorf("the kept cluster %q runs %s, not %s: delete it first: %s", c.KindName, kept.Image(), c.NodeImage, kept.ByHand())
 	case exists:
-		c.say("==> using the kept kind cluster %q", keptCluster)
+		c.say("==> using the kept kind cluster %q", c.KindName)
 		c.kind = kept
 		if _, err := kept.GenerateKubeconfig(); err != nil {
 			return err
@@ -56,7 +56,7 @@ func (c *Run) provisionCluster(ctx context.Context) error {
 	default:
 		name := "procns-" + c.report.ID
 		if c.Keep {
-			name = keptCluster
+			name = c.KindName
 		}
 		if c.kind, err = cluster.NewKind(name, c.Engine, c.NodeImage, folder, c.stderr); err != nil {
 			return err
@@ -99,14 +99,14 @@ func deleteKept(o options.Options, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	kept, err := cluster.NewKind(keptCluster, o.Engine, "", folder, stderr)
+	kept, err := cluster.NewKind(o.KindName, o.Engine, "", folder, stderr)
 	if err != nil {
 		return err
 	}
 	if err := kept.Destroy(context.Background()); err != nil {
 		return err
 	}
-	fmt.Fprintf(stderr, "procns: the kind cluster %q is gone\n", keptCluster)
+	fmt.Fprintf(stderr, "procns: the kind cluster %q is gone\n", o.KindName)
 	return nil
 }
 

@@ -30,9 +30,6 @@ import (
 	"procns/fixtures"
 )
 
-// keptCluster is the name of a cluster that -keep keeps.
-const keptCluster = "procns"
-
 // Run is one run, from the cluster to the report.
 type Run struct {
 	options.Options

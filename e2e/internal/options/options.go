@@ -12,6 +12,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"procns/e2e/internal/suite"
 	"procns/e2e/internal/targets"
@@ -49,6 +50,7 @@ type Options struct {
 	Engine     string
 	NodeImage  string
 	KindConfig string
+	KindName   string
 	Mends      string
 	Keep       bool
 	Archives   []string
@@ -182,6 +184,7 @@ func (o *Options) define() (*flag.FlagSet, []Group) {
 	flags.StringVar(&o.Engine, named("engine"), "podman", "container `engine`: docker, podman or nerdctl")
 	flags.StringVar(&o.NodeImage, named("node-image"), "", "node `image` (default: kind's own)")
 	flags.StringVar(&o.KindConfig, named("kind-config"), "kind-config.yaml", "kind's configuration `file`")
+	flags.StringVar(&o.KindName, named("kind-name"), "procns", "`name` of the cluster that -keep keeps, and that a run uses if it is there")
 	flags.Var(value{text: func() string { return "" }, set: func(text string) error {
 		o.Archives = append(o.Archives, text)
 		return nil
@@ -270,6 +273,9 @@ func (o *Options) check(given map[string]bool) error {
 		if given[name] && text == "" {
 			return fmt.Errorf("-%s is empty: a variable that is not set?", name)
 		}
+	}
+	if problems := validation.IsDNS1123Label(o.KindName); len(problems) > 0 {
+		return fmt.Errorf("-kind-name %q: %s", o.KindName, strings.Join(problems, "; "))
 	}
 	if engines := []string{"docker", "podman", "nerdctl"}; !slices.Contains(engines, o.Engine) {
 		return fmt.Errorf("-engine %s: expected one of %s", o.Engine, strings.Join(engines, ", "))
