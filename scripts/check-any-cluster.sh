@@ -1,0 +1,243 @@
+#!/usr/bin/env bash
+# Runs the suite on real clusters such as users have, and checks what it makes of each:
+#
+#     scripts/check-any-cluster.sh [DEMONSTRATION ...]     default: all of them
+#
+# input        wrong flags, contexts, credentials: one line each, exit code 3, in seconds
+# preflight    the whole table within two seconds
+# rbac         the whole catalogue with the permissions that -print-rbac prints, and no others
+# taints       a tainted worker is left out, and with -tolerate it is a target
+# image        an image that one worker cannot have
+# twice        two runs at one time
+# interrupts   INTERRUPTS (50) runs, each interrupted at a random moment: nothing is left
+# cleanup      a run that was killed outright, and -cleanup
+# restricted   every namespace enforces Pod Security restricted, unless it says otherwise
+# single       a cluster of one node, which is its control plane as well
+#
+# A kind cluster is made for it, as make e2e makes it, and deleted. CASES are the cases of the shorter
+# demonstrations, SEED the seed of the random moments.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=scripts/lib.sh
+. scripts/lib.sh
+# shellcheck source=scripts/check-lib.sh
+. scripts/check-lib.sh
+
+CASES=${CASES:-visibility,signals,filesystem,pid1,version}
+INTERRUPTS=${INTERRUPTS:-50}
+RANDOM=${SEED:-$(date +%N | sed 's/^0*//')}
+
+# refused SUBJECT TEXT FLAGS... expects one line of procns' own that holds TEXT, and exit code 3.
+refused() {
+	local subject=$1 text=$2 code=0 said
+	shift 2
+	timeout 60 bin/procns.test -report-dir "$CHECKS/refused" "$@" >"$CHECKS/said" 2>&1 || code=$?
+	said=$(grep '^procns: ' "$CHECKS/said" || true)
+	say "$subject: exit code $code: $said"
+	expect "$subject" "it is one line, and says \"$text\"" one_line_says "$said" "$text"
+	expect "$subject" "the exit code is 3" [ "$code" = 3 ]
+}
+
+one_line_says() { [[ $1 != *$'\n'* && $1 == *"$2"* ]]; }
+
+demonstrate_input() {
+	local other=$CHECKS/other.kubeconfig
+	refused "wrong context" 'there is no context "nowhere"' -kubeconfig "$KUBECONFIG" -context nowhere
+	refused "unknown flag" "near: -kubeconfig" -kubeconf x
+	refused "unknown flag value" "none of core, extended and informational" -level must
+	sed -E 's#server: .*#server: https://127.0.0.1:1#' "$KUBECONFIG" >"$other"
+	refused "unreachable server" "cannot be reached" -kubeconfig "$other"
+	kubeconfig_with_token "$(kubectl -n default create token default --duration=10m | sed 's/.$/x/')" >"$other"
+	refused "wrong credentials" "they are wrong or have expired: log in again" -kubeconfig "$other"
+	kubeconfig_with_token "$(kubectl -n default create token default --duration=10m)" >"$other"
+	refused "no permissions" "not allowed to" -kubeconfig "$other"
+	print_rbac | sed '/resources: \[pods\/exec\]/,+1d; s/^\(  *name\): procns$/\1: no-exec/; s/namespace: procns/namespace: no-exec/' |
+		awk '/^- apiGroups/ { held = $0; next } held { if ($0 ~ /resources:/) print held; held = "" } { print }' | apply
+	kubeconfig_with_token "$(kubectl -n no-exec create token no-exec)" >"$other"
+	refused "no permission for pods/exec" "pods/exec" -kubeconfig "$other"
+	refused "report folder cannot be written" "the report folder cannot be written" -kubeconfig "$KUBECONFIG" -report-dir /proc/procns
+	echo 'exemptions: [{case: pid1/is-the-sandbox' >"$CHECKS/exempt.yaml"
+	refused "broken exempt file" "exempt" -kubeconfig "$KUBECONFIG" -exempt "$CHECKS/exempt.yaml"
+	refused "unknown case" "near: pid1/is-the-sandbox" -kubeconfig "$KUBECONFIG" -run pid1/is-sandbox
+	expect input "nothing is left on the cluster" nothing_left
+}
+
+demonstrate_preflight() {
+	local seconds
+	run -nodes all -dry-run || true
+	seconds=$(sed -n 's/^==> preflight: \([0-9.]*\)s$/\1/p' "$REPORTS/out")
+	sed -n '/^    server/,/^==> preflight/p' "$REPORTS/out" >&2
+	expect preflight "the table took ${seconds}s, under two" awk "BEGIN { exit !($seconds < 2) }"
+}
+
+print_rbac() { bin/procns.test -print-rbac; }
+
+apply() { "$ENGINE" exec --interactive "$CLUSTER-control-plane" kubectl --kubeconfig /etc/kubernetes/admin.conf apply -f - >/dev/null; }
+
+# kubeconfig_with_token prints the cluster's kubeconfig with a token instead of the administrator.
+kubeconfig_with_token() {
+	sed -E '/client-(certificate|key)-data:/d' "$KUBECONFIG" | sed -E "s#^( *)user: *(\{\})?\$#\1user: {token: $1}#; t; s#^users:#users:#"
+}
+
+demonstrate_rbac() {
+	local administrator=$KUBECONFIG code=0
+	print_rbac | apply
+	kubeconfig_with_token "$(kubectl -n procns create token procns --duration=2h)" >"$CHECKS/rbac.kubeconfig"
+	KUBECONFIG=$CHECKS/rbac.kubeconfig
+	run -nodes all || code=$?
+	KUBECONFIG=$administrator
+	tail -n 1 "$REPORTS/out" >&2
+	grep permissions "$REPORTS/out" >&2
+	expect rbac "the whole catalogue is conformant with the printed permissions alone" [ "$code" = 0 ]
+	expect rbac "no permission was used that is not printed" lacks "$REPORTS/out" "does not list"
+	expect rbac "nothing is left on the cluster" nothing_left
+}
+
+lacks() { ! grep -qF -- "$2" "$1"; }
+
+demonstrate_taints() {
+	local code=0
+	kubectl taint node "$CLUSTER-worker2" dedicated=database:NoSchedule >/dev/null
+	run -nodes all -run "$CASES" || code=$?
+	grep -E '^    (nodes|  )' "$REPORTS/out" | grep 'left out' >&2 || true
+	expect taints "without -tolerate the other worker alone is a target" [ "$code:$(results conformant worker2)" = 0:0 ]
+	code=0
+	run -nodes all -run "$CASES" -tolerate dedicated=database:NoSchedule || code=$?
+	kubectl taint node "$CLUSTER-worker2" dedicated- >/dev/null
+	expect taints "with it both are, and conformant: $(results conformant worker) and $(results conformant worker2) results" \
+		[ "$code:$(results conformant worker)" = "0:$(results conformant worker2)" ]
+	expect taints "nothing is left on the cluster" nothing_left
+}
+
+demonstrate_image() {
+	local code=0 flag busybox=
+	for flag in "${IMAGE_FLAGS[@]}"; do
+		case $flag in busybox=*) busybox=${flag#busybox=} ;; esac
+	done
+	on_node worker2 ctr -n k8s.io images export /procns-busybox.tar "$busybox" >/dev/null
+	on_node worker2 crictl rmi "$busybox" >/dev/null
+	local began=$SECONDS
+	run -nodes all -run "$CASES" || code=$?
+	on_node worker2 ctr -n k8s.io images import /procns-busybox.tar >/dev/null
+	on_node worker2 rm /procns-busybox.tar
+	say "image: $((SECONDS - began))s; worker: $(results conformant worker) conformant; worker2: $(results conformant worker2) conformant, $(results inconclusive worker2) inconclusive"
+	show_reasons inconclusive
+	expect image "exit code 2" [ "$code" = 2 ]
+	expect image "the worker with the image is conformant" [ "$(results inconclusive worker):$(results non-conformant)" = 0:0 ]
+	expect image "the worker without it is inconclusive" [ "$(results inconclusive worker2)" -gt 0 ]
+	expect image "nothing is left on the cluster" nothing_left
+}
+
+demonstrate_twice() {
+	local first first_reports code=0
+	start_run -nodes all -run "$CASES"
+	first=$RUNNING first_reports=$REPORTS
+	start_run -nodes all -run "$CASES"
+	await_run 1800 || code=$?
+	expect twice "one run is conformant" [ "$code" = 0 ]
+	code=0
+	wait "$first" || code=$?
+	tail -qn 1 "$first_reports/out" "$REPORTS/out" >&2
+	expect twice "the other is, too" [ "$code" = 0 ]
+	expect twice "nothing is left on the cluster" nothing_left
+}
+
+demonstrate_interrupts() {
+	local number moment left=0 slowest=0 began code
+	local -A codes=()
+	for ((number = 1; number <= INTERRUPTS; number++)); do
+		start_run -nodes all
+		moment=$(awk "BEGIN { printf \"%.1f\", $RANDOM / 32768 * 30 }")
+		sleep "$moment" # the moment at which the user presses Ctrl-C
+		began=$SECONDS
+		kill -INT -- "-$RUNNING" 2>/dev/null || true
+		code=0
+		await_run 300 || code=$?
+		codes[$code]=$((${codes[$code]:-0} + 1))
+		((SECONDS - began <= slowest)) || slowest=$((SECONDS - began))
+		if ! nothing_left; then
+			left=$((left + 1))
+			say "interrupts: run $number, interrupted after ${moment}s, left something"
+		fi
+	done
+	local summary=
+	for code in "${!codes[@]}"; do summary+=" ${codes[$code]} with exit code $code;"; done
+	say "interrupts: $INTERRUPTS runs:$summary the slowest ended ${slowest}s after the interrupt"
+	expect interrupts "of $INTERRUPTS interrupted runs, $left left something" [ "$left" = 0 ]
+}
+
+demonstrate_cleanup() {
+	start_run -nodes all -run "$CASES"
+	await_results 3
+	kill -KILL "$RUNNING"
+	await_run 60 || true
+	expect cleanup "a run that was killed leaves its namespace" fails nothing_left
+	bin/procns.test -kubeconfig "$KUBECONFIG" -cleanup -report-dir "$CHECKS/cleanup" >&2
+	expect cleanup "-cleanup removes it" nothing_left
+}
+
+fails() { ! "$@"; }
+
+# The API server's own default, for namespaces without a label of their own.
+demonstrate_restricted() {
+	local code=0 attempt
+	"$ENGINE" exec --interactive "$CLUSTER-control-plane" sh -c 'cat >/etc/kubernetes/pki/admission.yaml' <<-'END'
+		apiVersion: apiserver.config.k8s.io/v1
+		kind: AdmissionConfiguration
+		plugins:
+		- name: PodSecurity
+		  configuration:
+		    apiVersion: pod-security.admission.config.k8s.io/v1
+		    kind: PodSecurityConfiguration
+		    defaults: {enforce: restricted, enforce-version: latest}
+		    exemptions: {namespaces: [kube-system]}
+	END
+	on_node control-plane sed -i 's#^    - kube-apiserver$#&\n    - --admission-control-config-file=/etc/kubernetes/pki/admission.yaml#' /etc/kubernetes/manifests/kube-apiserver.yaml
+	for attempt in $(seq 90); do # a server that restarts cannot be watched
+		if kubectl run probe --image=busybox --dry-run=server 2>&1 | grep -q 'violates PodSecurity "restricted'; then
+			break
+		fi
+		sleep 2 # between two attempts to reach it
+		: "$attempt"
+	done
+	expect restricted "a plain pod is refused in namespace default" refuses_plain_pods
+	until_ready
+	run -nodes all -run "$CASES" || code=$?
+	grep 'pod security' "$REPORTS/out" >&2
+	tail -n 1 "$REPORTS/out" >&2
+	expect restricted "the run is conformant, in a namespace that says privileged of itself" [ "$code" = 0 ]
+	expect restricted "nothing is left on the cluster" nothing_left
+}
+
+refuses_plain_pods() { kubectl run probe --image=busybox --dry-run=server 2>&1 | grep -q 'violates PodSecurity "restricted'; }
+
+demonstrate_single() {
+	local code=0
+	cat >"$CHECKS/single.yaml" <<-'END'
+		kind: Cluster
+		apiVersion: kind.x-k8s.io/v1alpha4
+		networking: {podSubnet: 10.244.0.0/16}
+		nodes:
+		  - role: control-plane
+	END
+	make_cluster "$CHECKS/single.yaml"
+	run || code=$?
+	sed -n '/^    nodes/p' "$REPORTS/out" >&2
+	tail -n 1 "$REPORTS/out" >&2
+	expect single "the whole catalogue is conformant on the control plane" [ "$code" = 0 ]
+	expect single "nothing is left on the cluster" nothing_left
+}
+
+demonstrations=("$@")
+[ "$#" -gt 0 ] || demonstrations=(input preflight rbac taints image twice interrupts cleanup restricted single)
+if [[ ${demonstrations[*]} != single ]]; then
+	make_cluster kind-config.yaml
+fi
+for demonstration in "${demonstrations[@]}"; do
+	if ! declare -F "demonstrate_$demonstration" >/dev/null; then
+		die "there is no demonstration $demonstration: the head of this script lists them"
+	fi
+	say "$demonstration"
+	"demonstrate_$demonstration"
+done
+conclude

@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# Disturbs runs of the suite on a real cluster, and demands of each that it ends in time, that it
+# calls nothing non-conformant, and that it leaves nothing behind:
+#
+#     scripts/check-robustness.sh [DISTURBANCE ...]     api-server node exec; default: all
+#
+# api-server   the API server is stopped; kubelet starts it again
+# node         a worker's container is stopped; what was to run there is inconclusive
+# exec         every connection to a worker's kubelet is cut, ten times
+#
+# A kind cluster is made for it (as make e2e makes it, and kept under its name meanwhile) and deleted.
+# CASES are the cases to run (default below), LIMIT the seconds within which a run has to end.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=scripts/lib.sh
+. scripts/lib.sh
+# shellcheck source=scripts/check-lib.sh
+. scripts/check-lib.sh
+
+CASES=${CASES:-visibility,signals,filesystem,lifecycle,walkthrough,reaping}
+LIMIT=${LIMIT:-900}
+
+disturb_api-server() {
+	# shellcheck disable=SC2016 # for the shell in the node
+	on_node control-plane sh -c 'crictl stop "$(crictl ps --quiet --name kube-apiserver)"' >/dev/null
+}
+
+disturb_node() { engine_quietly stop --time 0 "$CLUSTER-worker2"; }
+
+disturb_exec() {
+	local round
+	for round in 1 2 3 4 5 6 7 8 9 10; do
+		on_node worker ss --kill --tcp 'sport = :10250' >/dev/null 2>&1
+		sleep 2 # between two cuts, so that new connections are made
+		: "$round"
+	done
+}
+
+mend_api-server() { until_ready; }
+mend_node() {
+	engine_quietly start "$CLUSTER-worker2"
+	until_ready
+}
+mend_exec() { :; }
+
+check() {
+	local disturbance=$1 code=0 began=$SECONDS
+	start_run -nodes all -run "$CASES"
+	await_results 20
+	"disturb_$disturbance"
+	await_run "$LIMIT" || code=$?
+	"mend_$disturbance"
+	local non_conformant inconclusive conformant
+	conformant=$(results conformant)
+	non_conformant=$(results non-conformant)
+	inconclusive=$(results inconclusive)
+	say "$disturbance: ended after $((SECONDS - began))s with exit code $code: $conformant conformant, $non_conformant non-conformant, $inconclusive inconclusive"
+	expect "$disturbance" "no result is non-conformant" [ "$non_conformant" = 0 ]
+	expect "$disturbance" "the exit code is 0 or 2" [ "$code" = 0 -o "$code" = 2 ]
+	expect "$disturbance" "something is conformant" [ "$conformant" -gt 0 ]
+	expect "$disturbance" "nothing is left on the cluster" nothing_left
+	show_reasons inconclusive
+}
+
+make_cluster kind-config.yaml
+disturbances=("$@")
+[ "$#" -gt 0 ] || disturbances=(api-server node exec)
+for disturbance in "${disturbances[@]}"; do
+	check "$disturbance"
+done
+conclude
