@@ -294,6 +294,10 @@ var pageBreakages = map[string][]breakage{
 		environ("page", probe.Access{Errno: probe.EACCES}), environ("same", probe.Access{Errno: probe.EACCES}),
 		environ("page", probe.Access{Text: "PASSWORD=another\x00"}), environ("same", probe.Access{}),
 	},
+	"secrets/environment-from-objects-readable": {
+		environ("page", probe.Access{Errno: probe.EACCES}), environ("same", probe.Access{Errno: probe.EACCES}),
+		variableLost("page", "FROM_SECRET"), variableLost("same", "FROM_CONFIGMAP"), variableLost("same", "FROM_THE_POD"),
+	},
 	"secrets/environment-guarded": {
 		environ("other", probe.Access{Text: "PASSWORD=\x00"}), environ("other", probe.Access{Errno: probe.EPERM}),
 		environ("other", probe.Access{Errno: probe.ENOENT}), hidden("other", "argument"),
@@ -365,6 +369,15 @@ var sharesAnyway = []breakage{
 func environ(container string, access probe.Access) breakage {
 	return breakage{container + ": environ " + access.String(), func(o *suite.Observation) {
 		edit(o, container, withMarker(o, "argument"), func(p *probe.Process) { p.Environ = access })
+	}}
+}
+
+// variableLost gives a variable of the environment that a container reads another name.
+func variableLost(container, name string) breakage {
+	return breakage{container + " reads no " + name, func(o *suite.Observation) {
+		edit(o, container, withMarker(o, "argument"), func(p *probe.Process) {
+			p.Environ.Text = strings.Replace(p.Environ.Text, name+"=", "ELSE=", 1)
+		})
 	}}
 }
 

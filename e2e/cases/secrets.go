@@ -43,9 +43,32 @@ func secretsCases() []suite.Case {
 					if err != nil {
 						return err
 					}
-					if !app.Environ.OK() || !slices.Contains(strings.Split(app.Environ.Text, "\x00"), "PASSWORD="+o.Markers["environment"]) {
+					if !hasVariable(app, "PASSWORD", o.Markers["environment"]) {
 						return suite.Violation(fmt.Sprintf("container %s reads PASSWORD in /proc/%d/environ", from, app.PID),
 							describeAccess(app.Environ), o.Container(from))
+					}
+				}
+				return nil
+			},
+		},
+		{
+			ID:     "secrets/environment-from-objects-readable",
+			Level:  suite.Extended,
+			Claim:  "What a container's environment takes from a Secret, a ConfigMap or the pod itself is readable through /proc/PID/environ like any other variable.",
+			Source: onUnderstanding2 + " (secrets in environment variables); " + ptraceRule,
+			Judge: func(o suite.Observation) error {
+				for _, from := range []string{"page", "same"} {
+					app, err := markedProcess(o, "argument", "app", from)
+					if err != nil {
+						return err
+					}
+					for _, variable := range [][2]string{
+						{"FROM_SECRET", o.Markers["secret"]}, {"FROM_CONFIGMAP", o.Markers["setting"]}, {"FROM_THE_POD", o.Pod.Name},
+					} {
+						if !hasVariable(app, variable[0], variable[1]) {
+							return suite.Violation(fmt.Sprintf("container %s reads %s=%s in /proc/%d/environ", from, variable[0], variable[1], app.PID),
+								describeAccess(app.Environ), o.Container(from))
+						}
 					}
 				}
 				return nil
@@ -140,4 +163,9 @@ func reads(o suite.Observation, container, file, marker string) error {
 			describeAccess(got), o.Container(container))
 	}
 	return nil
+}
+
+// hasVariable tells whether a process's environment could be read, and holds a variable.
+func hasVariable(p probe.Process, name, value string) bool {
+	return p.Environ.OK() && slices.Contains(strings.Split(p.Environ.Text, "\x00"), name+"="+value)
 }

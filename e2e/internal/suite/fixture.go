@@ -160,15 +160,7 @@ func (m Manifest) Place(p Placement) Manifest {
 		c.Name, c.Labels = c.Name+suffix, merged(c.Labels, labels)
 		placed.ConfigMaps = append(placed.ConfigMaps, c)
 	}
-	for i := range pod.Spec.Volumes {
-		v := &pod.Spec.Volumes[i]
-		if v.Secret != nil {
-			v.Secret.SecretName += suffix
-		}
-		if v.ConfigMap != nil {
-			v.ConfigMap.Name += suffix
-		}
-	}
+	follow(pod, suffix)
 	use := func(image *string, policy *corev1.PullPolicy) {
 		if reference := p.Image(*image); reference != *image {
 			*image, *policy = reference, corev1.PullIfNotPresent
@@ -196,6 +188,67 @@ func (m Manifest) Place(p Placement) Manifest {
 		placed.Workload = placedWorkload(m.Workload, pod)
 	}
 	return placed
+}
+
+// follow has a pod name the Secrets and ConfigMaps that were renamed with it.
+func follow(pod *corev1.Pod, suffix string) {
+	secret := func(source *corev1.SecretProjection) {
+		if source != nil {
+			source.Name += suffix
+		}
+	}
+	configMap := func(source *corev1.ConfigMapProjection) {
+		if source != nil {
+			source.Name += suffix
+		}
+	}
+	for i := range pod.Spec.Volumes {
+		v := &pod.Spec.Volumes[i]
+		if v.Secret != nil {
+			v.Secret.SecretName += suffix
+		}
+		if v.ConfigMap != nil {
+			v.ConfigMap.Name += suffix
+		}
+		if v.Projected != nil {
+			for _, source := range v.Projected.Sources {
+				secret(source.Secret)
+				configMap(source.ConfigMap)
+			}
+		}
+	}
+	for _, containers := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
+		for i := range containers {
+			followEnvironment(containers[i].EnvFrom, containers[i].Env, suffix)
+		}
+	}
+	for i := range pod.Spec.EphemeralContainers {
+		c := &pod.Spec.EphemeralContainers[i]
+		followEnvironment(c.EnvFrom, c.Env, suffix)
+	}
+}
+
+func followEnvironment(whole []corev1.EnvFromSource, single []corev1.EnvVar, suffix string) {
+	for i := range whole {
+		if from := whole[i].SecretRef; from != nil {
+			from.Name += suffix
+		}
+		if from := whole[i].ConfigMapRef; from != nil {
+			from.Name += suffix
+		}
+	}
+	for i := range single {
+		from := single[i].ValueFrom
+		if from == nil {
+			continue
+		}
+		if from.SecretKeyRef != nil {
+			from.SecretKeyRef.Name += suffix
+		}
+		if from.ConfigMapKeyRef != nil {
+			from.ConfigMapKeyRef.Name += suffix
+		}
+	}
 }
 
 // New is the pod as it can be created.

@@ -96,6 +96,52 @@ func TestPlace(t *testing.T) {
 	assert.Equal(t, "files", m.Pod.Spec.Volumes[0].Secret.SecretName)
 }
 
+// TestPlaceFollows: whatever names a Secret or ConfigMap of the manifest names it
+// after it was renamed.
+func TestPlaceFollows(t *testing.T) {
+	const manifest = `apiVersion: v1
+kind: Secret
+metadata: {name: passwords}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: settings}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: app}
+spec:
+  initContainers:
+  - name: init
+    image: busybox
+    envFrom: [{configMapRef: {name: settings}}, {secretRef: {name: passwords}}]
+  containers:
+  - name: app
+    image: busybox
+    env:
+    - {name: A, valueFrom: {secretKeyRef: {name: passwords, key: a}}}
+    - {name: B, valueFrom: {configMapKeyRef: {name: settings, key: b}}}
+    - {name: C, valueFrom: {fieldRef: {fieldPath: metadata.name}}}
+    - {name: D, value: d}
+  volumes:
+  - name: both
+    projected: {sources: [{secret: {name: passwords}}, {configMap: {name: settings}}]}
+`
+	m, err := DecodeManifest("app.yaml", []byte(manifest))
+	require.NoError(t, err)
+	placed := m.Place(Placement{})
+	secret, configMap := placed.Secrets[0].Name, placed.ConfigMaps[0].Name
+	require.NotEqual(t, "passwords", secret)
+	spec := placed.Pod.Spec
+	assert.Equal(t, configMap, spec.InitContainers[0].EnvFrom[0].ConfigMapRef.Name)
+	assert.Equal(t, secret, spec.InitContainers[0].EnvFrom[1].SecretRef.Name)
+	assert.Equal(t, secret, spec.Containers[0].Env[0].ValueFrom.SecretKeyRef.Name)
+	assert.Equal(t, configMap, spec.Containers[0].Env[1].ValueFrom.ConfigMapKeyRef.Name)
+	assert.Equal(t, secret, spec.Volumes[0].Projected.Sources[0].Secret.Name)
+	assert.Equal(t, configMap, spec.Volumes[0].Projected.Sources[1].ConfigMap.Name)
+	assert.Equal(t, "passwords", m.Pod.Spec.Containers[0].Env[0].ValueFrom.SecretKeyRef.Name, "the decoded manifest stays as it is")
+}
+
 func TestImageName(t *testing.T) {
 	for image, want := range map[string]string{
 		"nginx":                                "nginx",
