@@ -52,6 +52,17 @@ func debugCases() []suite.Case {
 			Record:  func(o suite.Observation) string { return "the shell is PID " + o.Notes["first"] },
 		},
 		{
+			ID:        "debug/new-size-reaches-the-shell",
+			Level:     suite.Extended,
+			Claim:     "The shell that is attached to has a terminal of the size that the client tells, and of the new one when the client's changes.",
+			Source:    attached + "API reference, Container.tty; CRI, Attach (the resize stream)",
+			Fixture:   documented,
+			NoControl: "a terminal's size does not depend on the process namespace; instead two sizes are told, neither of which is the first, and the shell must name both",
+			Given:     nginxServing,
+			Act:       attachAgain,
+			Judge:     sizesArrived,
+		},
+		{
 			ID:      "debug/exit-gives-a-new-shell",
 			Level:   suite.Extended,
 			Claim:   "Typing exit ends the shell container with code 0; kubelet starts it again in the same namespace, where nginx's container sees the new shell.",
@@ -145,7 +156,10 @@ var attachAgain = &suite.Act{
 			err := pod.Attach(ctx, "shell", func(t *probe.Terminal) error {
 				identity, err := askShell(t)
 				pod.Note(name, identity)
-				return err
+				if err != nil || name == "first" {
+					return err
+				}
+				return tellSizes(t, pod)
 			})
 			if err != nil {
 				return err
@@ -189,6 +203,49 @@ func askShell(t *probe.Terminal) (string, error) {
 		return "", err
 	}
 	return p.Identity().String(), nil
+}
+
+// toldSizes are the terminal's sizes that the shell is told one after the other.
+var toldSizes = []probe.Size{{Columns: 101, Rows: 41}, {Columns: 77, Rows: 23}}
+
+// tellSizes notes what the shell says of its terminal's size after each was told.
+func tellSizes(t *probe.Terminal, pod suite.Hands) error {
+	answer := regexp.MustCompile(`size=([0-9]+ [0-9]+)\.\n`)
+	for _, size := range toldSizes {
+		if err := t.Resize(size); err != nil {
+			return err
+		}
+		// Nobody is told that a size has arrived: the shell is asked until it has.
+		for deadline := time.Now().Add(reply); ; {
+			since := len(t.Screen())
+			if err := t.Type("echo \"size=$(stty size).\"\n"); err != nil {
+				return err
+			}
+			shown, err := t.Await(since, reply, "answer of the shell", answer.MatchString)
+			if err != nil {
+				return err
+			}
+			says := answer.FindStringSubmatch(shown)[1]
+			pod.Note("told "+size.String(), says)
+			if says == size.String() || time.Now().After(deadline) {
+				break
+			}
+		}
+	}
+	return nil
+}
+
+func sizesArrived(o suite.Observation) error {
+	for _, size := range toldSizes {
+		says, ok := o.Notes["told "+size.String()]
+		if !ok {
+			return suite.CannotTell("the shell's answer to stty size", "none")
+		}
+		if says != size.String() {
+			return suite.Violation("stty size prints the rows and columns that were told, "+size.String(), says)
+		}
+	}
+	return nil
 }
 
 // shellIn is the first process of the container shell, which has its parent

@@ -56,6 +56,10 @@ var debugBreakages = map[string][]breakage{
 		}},
 		{"nginx does not see the shell", func(o *suite.Observation) { hide(o, "nginx", isShell) }},
 	},
+	"debug/new-size-reaches-the-shell": {
+		{"the size stays the first", func(o *suite.Observation) { o.Notes["told "+toldSizes[0].String()] = "50 200" }},
+		{"the second size does not arrive", func(o *suite.Observation) { o.Notes["told "+toldSizes[1].String()] = toldSizes[0].String() }},
+	},
 	"debug/exit-gives-a-new-shell": {
 		{"exit is told as a failure", func(o *suite.Observation) {
 			shellNow(o, func(c *suite.ContainerState) { code := 137; c.ExitCode = &code })

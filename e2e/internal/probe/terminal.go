@@ -19,6 +19,7 @@ import (
 type Terminal struct {
 	ctx      context.Context
 	keyboard io.Writer
+	sizes    chan Size
 
 	mu      sync.Mutex
 	screen  strings.Builder
@@ -27,10 +28,36 @@ type Terminal struct {
 	err     error
 }
 
+// Size is a terminal's, in characters.
+type Size struct{ Columns, Rows uint16 }
+
+// String is the size as stty(1) prints it.
+func (s Size) String() string { return fmt.Sprintf("%d %d", s.Rows, s.Columns) }
+
 // NewTerminal returns a terminal whose keys go to keyboard, and whose screen shows
 // what is written to it. Waiting ends with ctx.
 func NewTerminal(ctx context.Context, keyboard io.Writer) *Terminal {
-	return &Terminal{ctx: ctx, keyboard: keyboard, changed: make(chan struct{})}
+	return &Terminal{ctx: ctx, keyboard: keyboard, sizes: make(chan Size, 1), changed: make(chan struct{})}
+}
+
+// Resize tells the other side a new size.
+func (t *Terminal) Resize(to Size) error {
+	select {
+	case t.sizes <- to:
+		return nil
+	case <-t.ctx.Done():
+		return fmt.Errorf("resizing to %s: the terminal is closed: %w", to, context.Cause(t.ctx))
+	}
+}
+
+// NextSize waits for the next size to tell; there is none when the terminal closed.
+func (t *Terminal) NextSize() (Size, bool) {
+	select {
+	case size := <-t.sizes:
+		return size, true
+	case <-t.ctx.Done():
+		return Size{}, false
+	}
 }
 
 // Write implements io.Writer for the stream of the remote side.

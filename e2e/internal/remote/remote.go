@@ -112,7 +112,7 @@ func (r Pod) Attach(ctx context.Context, container string, tty bool, converse fu
 	go func() {
 		options := remotecommand.StreamOptions{Stdin: stdin, Stdout: terminal, Tty: tty}
 		if tty {
-			options.TerminalSizeQueue = newSizeQueue(ctx)
+			options.TerminalSizeQueue = &sizeQueue{terminal: terminal}
 		} else {
 			options.Stderr = terminal
 		}
@@ -152,21 +152,22 @@ func (r Pod) stream(ctx context.Context, request *rest.Request, options remoteco
 	return executor.StreamWithContext(ctx, options)
 }
 
-// sizeQueue tells the remote terminal its size once: wide, so that a shell's
-// line editing and ps wrap nothing.
+// sizeQueue tells the remote terminal its size: first a wide one, so that a
+// shell's line editing and ps wrap nothing, and then what the conversation wants.
 type sizeQueue struct {
-	ctx  context.Context
-	sent bool
+	terminal *probe.Terminal
+	sent     bool
 }
-
-func newSizeQueue(ctx context.Context) *sizeQueue { return &sizeQueue{ctx: ctx} }
 
 // Next implements remotecommand.TerminalSizeQueue.
 func (q *sizeQueue) Next() *remotecommand.TerminalSize {
-	if !q.sent {
-		q.sent = true
-		return &remotecommand.TerminalSize{Width: 200, Height: 50}
+	size := probe.Size{Columns: 200, Rows: 50}
+	if q.sent {
+		var ok bool
+		if size, ok = q.terminal.NextSize(); !ok {
+			return nil
+		}
 	}
-	<-q.ctx.Done()
-	return nil
+	q.sent = true
+	return &remotecommand.TerminalSize{Width: size.Columns, Height: size.Rows}
 }
