@@ -56,7 +56,11 @@ func (o OwnNodes) Restart(ctx context.Context, name string) error {
 	if _, err := o.Kind.node(name); err != nil {
 		return err
 	}
-	out, err := exec.CommandContext(ctx, o.Kind.engine, "restart", name).CombinedOutput()
+	// A node that an interrupt caught between stop and start would stay stopped.
+	const bound = 2 * time.Minute // the engine kills what has not stopped after ten seconds
+	whole, cancel := context.WithTimeout(context.WithoutCancel(ctx), bound)
+	defer cancel()
+	out, err := exec.CommandContext(whole, o.Kind.engine, "restart", name).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("restarting node %s: %w: %s", name, err, strings.TrimSpace(string(out)))
 	}
