@@ -6,6 +6,7 @@
 # input        wrong flags, contexts, credentials: one line each, exit code 3, in seconds
 # preflight    the whole table within two seconds
 # rbac         the whole catalogue with the permissions that -print-rbac prints, and no others
+# incluster    the suite as a pod, with -in-cluster and the same permissions
 # taints       a tainted worker is left out, and with -tolerate it is a target
 # image        an image that one worker cannot have
 # twice        two runs at one time
@@ -91,6 +92,42 @@ demonstrate_rbac() {
 	expect rbac "the whole catalogue is conformant with the printed permissions alone" [ "$code" = 0 ]
 	expect rbac "no permission was used that is not printed" lacks "$REPORTS/out" "does not list"
 	expect rbac "nothing is left on the cluster" nothing_left
+}
+
+demonstrate_incluster() {
+	local image=localhost/procns/check:1 folder=$CHECKS/image node code
+	mkdir -p "$folder"
+	CGO_ENABLED=0 go test -c -o "$folder/procns.test" ./e2e
+	printf 'FROM scratch\nCOPY procns.test /procns.test\nENTRYPOINT ["/procns.test"]\n' >"$folder/Dockerfile"
+	"$ENGINE" build --quiet --tag "$image" "$folder" >/dev/null
+	for node in worker worker2; do
+		"$ENGINE" save "$image" | "$ENGINE" exec --interactive "$CLUSTER-$node" ctr -n k8s.io images import - >/dev/null
+	done
+	"$ENGINE" rmi "$image" >/dev/null
+	print_rbac | apply
+	apply <<-END
+		apiVersion: v1
+		kind: Pod
+		metadata: {name: suite, namespace: procns}
+		spec:
+		  serviceAccountName: procns
+		  restartPolicy: Never
+		  containers:
+		  - name: suite
+		    image: $image
+		    imagePullPolicy: Never
+		    args: [$(printf '"%s", ' -in-cluster -report-dir /reports -nodes all -run "$CASES" "${IMAGE_FLAGS[@]}")]
+		    volumeMounts: [{name: reports, mountPath: /reports}]
+		  volumes: [{name: reports, emptyDir: {}}]
+	END
+	kubectl -n procns wait --for=condition=Ready pod/suite --timeout=120s >/dev/null
+	kubectl -n procns logs --follow suite >"$CHECKS/in-cluster.out" # until it ends
+	kubectl -n procns wait --for='jsonpath={.status.containerStatuses[0].state.terminated}' pod/suite --timeout=60s >/dev/null
+	code=$(kubectl -n procns get pod suite -o 'jsonpath={.status.containerStatuses[0].state.terminated.exitCode}')
+	kubectl -n procns delete pod suite --wait=true >/dev/null
+	tail -n 1 "$CHECKS/in-cluster.out" >&2
+	expect incluster "from a pod of its own, the run is conformant" [ "$code" = 0 ]
+	expect incluster "nothing is left on the cluster" nothing_left
 }
 
 lacks() { ! grep -qF -- "$2" "$1"; }
@@ -229,7 +266,7 @@ demonstrate_single() {
 }
 
 demonstrations=("$@")
-[ "$#" -gt 0 ] || demonstrations=(input preflight rbac taints image twice interrupts cleanup restricted single)
+[ "$#" -gt 0 ] || demonstrations=(input preflight rbac incluster taints image twice interrupts cleanup restricted single)
 if [[ ${demonstrations[*]} != single ]]; then
 	make_cluster kind-config.yaml
 fi
