@@ -1,7 +1,6 @@
 package suite
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -210,15 +209,14 @@ func stagesOf(c Case, stages map[stageKey]*stage) []*stage {
 	return all
 }
 
-// start runs the stages: those that may take longest first, so that the others fill
-// their waits; as many at once as the node is to take, but for those that disrupt the node. These wait for the others; then
+// start runs the stages: in the catalogue's order, as many at once as the node is
+// to take, but for those that disrupt the node. These wait for the others; then
 // one disruption comes after the other, each with all its pods.
 //
 // onTarget ends when the target is lost, and ctx with the run.
 func (r *Runner) start(ctx, onTarget context.Context, stages []*stage) {
 	var quiet []*stage
 	disruptive := map[string][]*stage{} // by the act's name
-	slices.SortStableFunc(stages, func(a, b *stage) int { return cmp.Compare(b.mayTake(), a.mayTake()) })
 	for _, s := range queued(stages) {
 		if s.key.act != nil && s.key.act.Disrupts {
 			disruptive[s.key.act.Name] = append(disruptive[s.key.act.Name], s)
@@ -252,14 +250,6 @@ func (r *Runner) start(ctx, onTarget context.Context, stages []*stage) {
 			}
 		}
 	}()
-}
-
-// mayTake is how long the stage's act may take to show its effect.
-func (s *stage) mayTake() time.Duration {
-	if s.key.act == nil {
-		return 0
-	}
-	return s.key.act.Within
 }
 
 // queued orders the stages so that each comes behind those that it waits for:

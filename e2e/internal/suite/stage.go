@@ -134,12 +134,14 @@ func (s *stage) retire(ctx context.Context) {
 	if s.placed.Pod == nil || s.key.submit.Dry() || ctx.Err() != nil {
 		return
 	}
-	s.undecided.Wait()
-	if s.failed.Load() {
-		s.keepEvidence(ctx)
-		if s.runner.KeepFailed {
-			s.runner.Log("%s: pod %s is kept", s.target.Name(), s.pod)
-			return
+	if s.runner.KeepFailed || !s.asExpected() { // a pod that nobody will ask about need not wait for its cases
+		s.undecided.Wait()
+		if s.failed.Load() {
+			s.keepEvidence(ctx)
+			if s.runner.KeepFailed {
+				s.runner.Log("%s: pod %s is kept", s.target.Name(), s.pod)
+				return
+			}
 		}
 	}
 	s.runner.Cluster.Discard(ctx, s.placed)
@@ -406,6 +408,9 @@ func (s *stage) restASecond(ctx context.Context) {
 		}
 	})
 }
+
+// asExpected tells whether the stage's own part in all its cases is what it has to be.
+func (s *stage) asExpected() bool { return s.err == nil && len(s.neighbours) == 0 && s.satisfied() }
 
 // satisfied tells whether every case's judge answers as the stage's part in it
 // demands: yes on a fixture, no on a control.
