@@ -155,11 +155,17 @@ func sleeperEnded(o suite.Observation) error {
 	if o.Deletion == nil || !o.Deletion.Gone {
 		return suite.CannotTell("the pod is deleted", fmt.Sprintf("%+v", o.Deletion))
 	}
-	c := o.Deletion.Last.Containers["sleeper"]
+	return lastEndedWith(o, "sleeper", 143, "Error")
+}
+
+// lastEndedWith judges a container's end by the deleted pod's last status, where
+// kubelet told of it.
+func lastEndedWith(o suite.Observation, name string, code int, reason string) error {
+	c := o.Deletion.Last.Containers[name]
 	if c.ExitCode == nil {
-		return suite.CannotTell("the last status of container sleeper", describeEnd(c))
+		return suite.CannotTell("the end of container "+name+" in the pod's last status", describeEnd(c))
 	}
-	return endedWith(c, "sleeper", 143, "Error")
+	return endedWith(c, name, code, reason)
 }
 
 func drained(o suite.Observation) error {
@@ -169,7 +175,7 @@ func drained(o suite.Observation) error {
 	if strings.Contains(o.Logs["drainer"], o.Markers["child-terminated"]) {
 		return suite.Violation("the first process's child gets no SIGTERM", fmt.Sprintf("it says that it did: %q", o.Logs["drainer"]))
 	}
-	if err := endedWith(o.Deletion.Last.Containers["drainer"], "drainer", 0, "Completed"); err != nil {
+	if err := lastEndedWith(o, "drainer", 0, "Completed"); err != nil {
 		return err
 	}
 	if !o.Deletion.Gone {

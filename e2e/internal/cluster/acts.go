@@ -259,24 +259,30 @@ func (s *Session) Delete(ctx context.Context, name string, graceSeconds int64, w
 	for {
 		changed := s.change()
 		pod, ok := s.Current(name)
-		if !ok {
-			// The informer forgets a pod before it says so.
-			s.mu.Lock()
-			if s.deleted[name] != nil {
-				last = s.deleted[name]
-			}
-			s.mu.Unlock()
-			return true, last, nil
+		// The informer forgets a pod before it tells of its last state, which is the
+		// one that says how its containers ended.
+		end := s.lastState(name)
+		switch {
+		case ok:
+			last = pod
+		case end != nil:
+			return true, end, nil
 		}
-		last = pod
 		select {
 		case <-changed:
 		case <-deadline:
-			return false, last, nil
+			return !ok, last, nil
 		case <-ctx.Done():
 			return false, last, context.Cause(ctx)
 		}
 	}
+}
+
+// lastState is a pod as its deletion told of it, or nil.
+func (s *Session) lastState(name string) *corev1.Pod {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.deleted[name]
 }
 
 // Discard implements suite.Cluster.

@@ -7,11 +7,16 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/kubernetes/fake"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/cache"
 
 	"procns/e2e/internal/suite"
 )
@@ -70,4 +75,38 @@ func TestRequest(t *testing.T) {
 func lastWord(body string) string {
 	parts := strings.Split(body, `"`)
 	return parts[len(parts)-2]
+}
+
+// TestDeleteWaitsForTheLastState: the watch's store forgets a pod before its
+// deletion is told, and only the deletion says how the containers ended.
+func TestDeleteWaitsForTheLastState(t *testing.T) {
+	running := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "p", Namespace: "ns"}}
+	ended := running.DeepCopy()
+	ended.Status.Phase = corev1.PodSucceeded
+	store := cache.NewStore(cache.MetaNamespaceKeyFunc)
+	require.NoError(t, store.Add(running))
+	s := &Session{Client: fake.NewClientset(running), Namespace: "ns", store: store, changed: make(chan struct{})}
+
+	type answer struct {
+		gone bool
+		last *corev1.Pod
+		err  error
+	}
+	answered := make(chan answer, 1)
+	go func() {
+		gone, last, err := s.Delete(t.Context(), "p", 1, time.Minute)
+		answered <- answer{gone, last, err}
+	}()
+	require.NoError(t, store.Delete(running))
+	s.announce() // another pod's change comes first
+	select {
+	case a := <-answered:
+		t.Fatalf("it did not wait: %+v", a)
+	case <-time.After(50 * time.Millisecond): // the time in which it would have answered
+	}
+	s.noteDeleted(ended)
+	a := <-answered
+	require.NoError(t, a.err)
+	assert.True(t, a.gone)
+	assert.Equal(t, corev1.PodSucceeded, a.last.Status.Phase)
 }
