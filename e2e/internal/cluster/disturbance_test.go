@@ -75,13 +75,17 @@ func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f
 func TestPatience(t *testing.T) {
 	refused := &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
 	for name, row := range map[string]struct {
-		patient bool
-		fails   error
-		sent    int
+		patient  bool
+		fails    error
+		refusals int
+		sent     int
+		ends     int // HTTP status, or 0 for an error
 	}{
-		"server restarts":         {true, refused, 2},
-		"cut after it was sent":   {true, errors.New("unexpected EOF"), 1},
-		"server not known as yet": {false, refused, 1},
+		"server restarts":                  {true, refused, 0, 2, http.StatusOK},
+		"server restarts without its RBAC": {true, refused, 2, 3, http.StatusOK},
+		"not allowed":                      {true, nil, 1, 1, http.StatusForbidden},
+		"cut after it was sent":            {true, errors.New("unexpected EOF"), 0, 1, 0},
+		"server not known as yet":          {false, refused, 0, 1, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			counts := &Counts{}
@@ -92,16 +96,26 @@ func TestPatience(t *testing.T) {
 				_, err := r.Body.Read(content)
 				require.NoError(t, err)
 				bodies = append(bodies, string(content))
-				if len(bodies) == 1 {
+				assert.Equal(t, "https", r.URL.Scheme)
+				r.URL.Scheme = "wss" // as the WebSocket's transport does
+				if len(bodies) == 1 && row.fails != nil {
 					return nil, row.fails
+				}
+				if len(bodies) <= row.refusals {
+					return &http.Response{StatusCode: http.StatusForbidden, Body: http.NoBody}, nil
 				}
 				return &http.Response{StatusCode: http.StatusOK}, nil
 			})}
 			request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://localhost/api", strings.NewReader("body"))
 			require.NoError(t, err)
-			_, err = transport.RoundTrip(request)
+			response, err := transport.RoundTrip(request)
 			assert.Len(t, bodies, row.sent)
-			assert.Equal(t, row.sent == 1, err != nil)
+			if row.ends == 0 {
+				assert.Error(t, err)
+			} else {
+				require.NoError(t, err)
+				assert.Equal(t, row.ends, response.StatusCode)
+			}
 			for _, body := range bodies {
 				assert.Equal(t, "body", body)
 			}

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -73,31 +74,54 @@ func (c countingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 		c.counts.uses.Store(use, true)
 	}
 	for deadline := time.Now().Add(serverReturns); ; {
-		response, err := c.next.RoundTrip(r)
-		if err == nil || r.Context().Err() != nil || !c.counts.Patient.Load() {
+		attempt, err := renewed(r)
+		if err != nil {
+			return nil, err
+		}
+		response, err := c.next.RoundTrip(attempt)
+		if err != nil && r.Context().Err() == nil && c.counts.Patient.Load() {
+			c.counts.noteTrouble(err.Error())
+		}
+		if !c.mayRepeat(r, response, err) || time.Now().After(deadline) {
 			return response, err
 		}
-		c.counts.noteTrouble(err.Error())
-		if !neverSent(err) || time.Now().After(deadline) {
-			return response, err
-		}
-		if r.Body != nil {
-			if r.GetBody == nil {
-				return response, err
-			}
-			again, bodyErr := r.GetBody()
-			if bodyErr != nil {
-				return response, err
-			}
-			r = r.Clone(r.Context())
-			r.Body = again
+		if response != nil {
+			_ = response.Body.Close()
 		}
 		select { // The time in which a server that restarts comes nearer to answering.
 		case <-time.After(time.Second):
 		case <-r.Context().Done():
-			return response, err
+			return nil, context.Cause(r.Context())
 		}
 	}
+}
+
+// renewed is the request once more: transports change what they are given, and
+// read its body.
+func renewed(r *http.Request) (*http.Request, error) {
+	again := r.Clone(r.Context())
+	if r.GetBody == nil {
+		return again, nil
+	}
+	body, err := r.GetBody()
+	again.Body = body
+	return again, err
+}
+
+// freshServer is the time in which an API server that has just started may refuse
+// what it allows: it has not read all of its RBAC yet.
+const freshServer = 30 * time.Second
+
+// mayRepeat tells that nobody can have acted upon a request, and that the reason
+// passes.
+func (c countingTransport) mayRepeat(r *http.Request, response *http.Response, err error) bool {
+	if !c.counts.Patient.Load() || r.Context().Err() != nil || r.Body != nil && r.GetBody == nil {
+		return false
+	}
+	if err != nil {
+		return neverSent(err)
+	}
+	return response.StatusCode == http.StatusForbidden && c.counts.troubleSince(time.Now().Add(-freshServer)) != ""
 }
 
 // neverSent tells that nobody can have acted upon the request: there was no
