@@ -465,6 +465,9 @@ func (s *stage) observe(ctx context.Context, pod *corev1.Pod, when string, only 
 	snapshots := map[string]*probe.Snapshot{}
 	for _, name := range observable(pod, only) {
 		snapshot, raw, err := s.runner.Cluster.Observe(ctx, s.pod, name, s.paths())
+		if err == nil && snapshot.Cut && s.disruption == nil { // which was tried again and again
+			err = fmt.Errorf("container %s could not be observed: %s", name, snapshot.Failure)
+		}
 		if err != nil {
 			return nil, err
 		}
