@@ -17,6 +17,8 @@ type Document struct {
 	Targets []Target  `json:"targets"`
 	Stats   StatsJSON `json:"stats"`
 	Results []Result  `json:"results"`
+	// Changes is what changed since an earlier report, as package compare writes it.
+	Changes json.RawMessage `json:"comparison,omitempty"`
 }
 
 // Target is a target with its name, by which results refer to it.
@@ -53,8 +55,8 @@ type Result struct {
 	DurationSeconds float64          `json:"durationSeconds"`
 }
 
-// document collects the run as report.json holds it. Lists are never null.
-func (r Run) document() Document {
+// Document collects the run as report.json holds it. Lists are never null.
+func (r Run) Document() Document {
 	d := Document{
 		Schema: Schema, Verdict: r.Verdict(), Run: r,
 		Targets: []Target{}, Results: []Result{},
@@ -103,7 +105,15 @@ func WriteJSON(w io.Writer, run Run) error {
 	encoder := json.NewEncoder(w)
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", "  ")
-	return encoder.Encode(run.document())
+	d := run.Document()
+	if run.Comparison != nil {
+		changes, err := json.Marshal(run.Comparison)
+		if err != nil {
+			return err
+		}
+		d.Changes = changes
+	}
+	return encoder.Encode(d)
 }
 
 // ReadJSON reads an earlier report.json, to compare with.

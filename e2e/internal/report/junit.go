@@ -107,6 +107,9 @@ func (r Run) junitTrouble(id int, red bool) *junit.Testsuite {
 // troubles lists what went wrong with the run as a whole.
 func (r Run) troubles(v Verdict) []string {
 	var lines []string
+	if c := r.Comparison; c != nil && c.ExitCode() != suite.ExitConformant {
+		lines = append(lines, "compared with an earlier run: "+c.Line())
+	}
 	if r.Problem != "" {
 		lines = append(lines, "problem: "+r.Problem)
 	}

@@ -34,6 +34,12 @@ func WriteMarkdown(w io.Writer, run Run) error {
 	for _, trouble := range run.troubles(v) {
 		fmt.Fprintf(out, "- **%s**\n", inline(trouble))
 	}
+	if run.Comparison != nil {
+		fmt.Fprintln(out)
+		if err := run.Comparison.WriteMarkdown(out); err != nil {
+			return err
+		}
+	}
 	if len(run.Results) > 0 {
 		markdownTable(out, run, targets)
 	}
@@ -98,6 +104,9 @@ func markdownTable(out io.Writer, run Run, targets []suite.Target) {
 		fmt.Fprintln(out, row)
 	}
 }
+
+// MarkdownText makes foreign text safe within a line of Markdown.
+func MarkdownText(text string) string { return inline(text) }
 
 // inline makes text safe within a line of Markdown.
 func inline(text string) string {

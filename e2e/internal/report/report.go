@@ -10,6 +10,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"io"
 	"time"
 
 	"procns/e2e/internal/suite"
@@ -59,6 +60,9 @@ type Run struct {
 	// nothing to judge. Its exit code is that of an inconclusive run.
 	CannotTell bool `json:"-"`
 
+	// Comparison is what changed since an earlier report; nil where none was named.
+	Comparison Comparison `json:"-"`
+
 	// Folder is where report and evidence lie, as the reader can find it.
 	Folder string `json:"-"`
 	// Rerun and ByHand return the command that runs this one case again, and the
@@ -66,6 +70,17 @@ type Run struct {
 	// from the cluster's context is printed.
 	Rerun  func(suite.Result) string `json:"-"`
 	ByHand func(suite.Result) string `json:"-"`
+}
+
+// Comparison is what changed since an earlier report. Package compare makes it
+// from two documents, so that it is only shown here.
+type Comparison interface {
+	// ExitCode is that of a run in which nothing else was wrong.
+	ExitCode() int
+	// Line says it all in one line.
+	Line() string
+	WriteText(io.Writer) error
+	WriteMarkdown(io.Writer) error
 }
 
 // Suite identifies the judge.

@@ -42,6 +42,12 @@ func WriteTerminal(w io.Writer, run Run, style Style) error {
 	p.table()
 	p.explanations()
 	p.records()
+	if run.Comparison != nil {
+		fmt.Fprintln(p, "\n"+p.paint(bold, "Compared with an earlier run"))
+		if err := run.Comparison.WriteText(p); err != nil {
+			return err
+		}
+	}
 	p.totals()
 	v := run.Verdict()
 	fmt.Fprintln(p, "\n"+p.paint(colourOf(v), v.Line))

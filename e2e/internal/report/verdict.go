@@ -44,8 +44,24 @@ func (r Run) Verdict() Verdict {
 	if v.ExitCode == suite.ExitConformant && len(r.Leftovers) > 0 {
 		v.ExitCode = suite.ExitUsage
 	}
+	v.compare(r.Comparison)
 	v.Line = clean("procns: "+string(v.Outcome)+": "+strings.Join(r.because(v), "; "), oneLine)
 	return v
+}
+
+// compare takes in what changed since an earlier run: what conformed there and
+// does not here is wrong even where it is only recorded, and what could not be
+// told is no pass.
+func (v *Verdict) compare(c Comparison) {
+	if c == nil {
+		return
+	}
+	switch code := c.ExitCode(); {
+	case code == suite.ExitNonConformant:
+		v.Outcome, v.ExitCode = suite.NonConformant, code
+	case code == suite.ExitInconclusive && v.ExitCode == suite.ExitConformant:
+		v.Outcome, v.ExitCode = suite.Inconclusive, code
+	}
 }
 
 // notRun counts the pairs of case and target that have no result.
@@ -77,6 +93,9 @@ func (r Run) because(v Verdict) []string {
 		say("nothing was judged: none of the %s was conformant", plural(len(r.Results), "result", "results"))
 	case v.Outcome == suite.Conformant:
 		say("%s on %s", plural(cases, "case", "cases"), plural(targets, "target", "targets"))
+	}
+	if r.Comparison != nil {
+		say("%s", r.Comparison.Line())
 	}
 	if r.Problem != "" {
 		say("%s", r.Problem)

@@ -1,0 +1,144 @@
+package compare
+
+import (
+	"cmp"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"procns/e2e/internal/report"
+	"procns/e2e/internal/suite"
+)
+
+// How says by what a target of the later report was taken for one of the earlier.
+type How string
+
+const (
+	// ByName: the node has the same name, without that of the kind cluster that it
+	// belongs to, and the runtime class is the same.
+	ByName How = "name"
+	// ByKind: no node has the name any more, but there is a new one of the same
+	// kind, as where an upgrade replaces nodes.
+	ByKind How = "kind"
+)
+
+// Pair is a target with what it was before. One of the two is missing where a
+// target vanished, or is new.
+type Pair struct {
+	Before *suite.Target `json:"before,omitempty"`
+	Now    *suite.Target `json:"now,omitempty"`
+	How    How           `json:"how,omitempty"`
+	// Covered names, for a target that vanished, one of the same kind that there
+	// still is: what is asked of the kind is answered there.
+	Covered string `json:"covered,omitempty"`
+}
+
+// Name is how the pair is told of: the name that the target has now.
+func (p Pair) Name() string {
+	if p.Now != nil {
+		return p.Now.Name()
+	}
+	return p.Before.Name()
+}
+
+// match pairs the targets of two reports. Versions do not count: they are what an
+// upgrade changes.
+func match(before, now report.Document) []Pair {
+	var pairs []Pair
+	left := targetsOf(now)
+	take := func(which func(suite.Target) bool) *suite.Target {
+		i := slices.IndexFunc(left, which)
+		if i < 0 {
+			return nil
+		}
+		found := left[i]
+		left = slices.Delete(left, i, i+1)
+		return &found
+	}
+	var lost []suite.Target
+	for _, was := range targetsOf(before) {
+		same := func(is suite.Target) bool {
+			return shortName(is, now) == shortName(was, before) && is.RuntimeClass == was.RuntimeClass
+		}
+		if is := take(same); is != nil {
+			pairs = append(pairs, Pair{Before: &was, Now: is, How: ByName})
+		} else {
+			lost = append(lost, was)
+		}
+	}
+	for _, was := range lost {
+		alike := func(is suite.Target) bool { return kindOf(is) == kindOf(was) }
+		pair := Pair{Before: &was, Now: take(alike)}
+		if pair.Now != nil {
+			pair.How = ByKind
+		} else if all := targetsOf(now); slices.ContainsFunc(all, alike) {
+			pair.Covered = all[slices.IndexFunc(all, alike)].Name()
+		}
+		pairs = append(pairs, pair)
+	}
+	for _, is := range left {
+		pairs = append(pairs, Pair{Now: &is})
+	}
+	return pairs
+}
+
+// targetsOf are a report's targets, by name.
+func targetsOf(d report.Document) []suite.Target {
+	var all []suite.Target
+	for _, t := range d.Targets {
+		all = append(all, t.Target)
+	}
+	slices.SortFunc(all, func(a, b suite.Target) int { return strings.Compare(a.Name(), b.Name()) })
+	return all
+}
+
+// shortName is a node's name without that of its kind cluster, which kind puts
+// before it, and which is another in each run that makes a cluster of its own.
+func shortName(t suite.Target, of report.Document) string {
+	if cluster, ok := strings.CutPrefix(of.Cluster.Context, "kind-"); ok {
+		return strings.TrimPrefix(t.Node, cluster+"-")
+	}
+	return t.Node
+}
+
+// kind is what a target keeps through an upgrade, even where its node is replaced.
+type kind struct{ runtimeClass, system, runtime, architecture string }
+
+var (
+	versions    = regexp.MustCompile(`[0-9(].*$`)
+	runtimeName = regexp.MustCompile(`://.*$`)
+)
+
+func kindOf(t suite.Target) kind {
+	return kind{
+		t.RuntimeClass, strings.TrimSpace(versions.ReplaceAllString(t.OSImage, "")),
+		runtimeName.ReplaceAllString(t.Runtime, ""), t.Architecture,
+	}
+}
+
+// changed tells what of a pair's target is another than before, as "kubelet v1.36.3 → v1.37.2".
+func (p Pair) changed() string {
+	if p.Before == nil || p.Now == nil {
+		return ""
+	}
+	was, is := p.Before, p.Now
+	var all []string
+	for _, property := range []struct{ name, was, is string }{
+		{"kubelet", was.Kubelet, is.Kubelet},
+		{"runtime", was.Runtime, is.Runtime},
+		{"kernel", was.Kernel, is.Kernel},
+		{"OS image", was.OSImage, is.OSImage},
+		{"architecture", was.Architecture, is.Architecture},
+		{"cgroup", was.CgroupMode, is.CgroupMode},
+		{"user namespaces", was.UserNamespaces, is.UserNamespaces},
+	} {
+		if property.was != property.is {
+			all = append(all, fmt.Sprintf("%s %s → %s", property.name, cmp.Or(property.was, "unknown"), cmp.Or(property.is, "unknown")))
+		}
+	}
+	if len(all) == 0 {
+		return strings.Join([]string{"kubelet " + is.Kubelet, is.Runtime, "as before"}, ", ")
+	}
+	return strings.Join(all, ", ")
+}
