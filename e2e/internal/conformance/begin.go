@@ -30,6 +30,9 @@ func Begin(arguments []string, version string, stdout, stderr io.Writer) (*Run, 
 	if err != nil {
 		return nil, refuse(stderr, err)
 	}
+	if len(o.Compare) > 0 {
+		return nil, compareReports(o, stdout, stderr)
+	}
 	catalogue := cases.All()
 	selected, err := o.Select(catalogue)
 	if err != nil {
@@ -39,13 +42,17 @@ func Begin(arguments []string, version string, stdout, stderr io.Writer) (*Run, 
 	if err != nil {
 		return nil, refuse(stderr, err)
 	}
+	baseline, err := readBaseline(o.Baseline)
+	if err != nil {
+		return nil, refuse(stderr, err)
+	}
 	switch {
 	case o.List:
-		err = options.WriteCases(stdout, selected, o.JSON)
+		err = options.WriteCases(stdout, selected, o.Form == options.JSON)
 	case o.ListImages:
 		var images []options.Image
 		if images, err = o.AllImages(selected, fixtures.Read); err == nil {
-			err = options.WriteImages(stdout, images, o.JSON)
+			err = options.WriteImages(stdout, images, o.Form == options.JSON)
 		}
 	case o.PrintRBAC:
 		err = preflight.WriteRBAC(stdout, preflight.Needs{RuntimeClasses: len(o.RuntimeClasses) > 0, SecretFrom: o.PullSecret})
@@ -58,6 +65,7 @@ func Begin(arguments []string, version string, stdout, stderr io.Writer) (*Run, 
 		if err != nil {
 			return nil, refuse(stderr, err)
 		}
+		run.baseline = baseline
 		return run, suite.ExitConformant
 	}
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"procns/e2e/internal/cluster"
+	"procns/e2e/internal/report"
 	"procns/e2e/internal/suite"
 )
 
@@ -40,19 +41,23 @@ func TestRefused(t *testing.T) {
 		arguments []string
 		says      string
 	}{
-		"unknown flag":              {[]string{"-kubeconf", "a"}, "near: -kubeconfig"},
-		"unknown value":             {[]string{"-level", "must"}, "none of core, extended and informational"},
-		"unknown case":              {[]string{"-run", "pid1/is-sandbox"}, "near: pid1/is-the-sandbox"},
-		"unknown case, listed":      {[]string{"-list", "-run", "pid2"}, "matches no case"},
-		"exempt file missing":       {[]string{"-exempt", "/nonexistent/exempt.yaml"}, "no such file"},
-		"exempt file broken":        {[]string{"-exempt", write(t, entry)}, "yaml"},
-		"exempt with unknown field": {[]string{"-exempt", write(t, entry+", until: tomorrow}")}, "until"},
-		"exempt of unknown case":    {[]string{"-exempt", write(t, strings.Replace(entry, "pid1/is-", "pid1/was-", 1)+"}")}, `there is no case "pid1/was-the-sandbox"`},
-		"report folder is a file":   {[]string{"-report-dir", filepath.Join(write(t, ""), "below")}, "the report folder cannot be written"},
-		"not in a cluster":          {[]string{"-cleanup", "-in-cluster"}, "-in-cluster"},
-		"clean-up, wrong context":   {[]string{"-cleanup", "-kubeconfig", writeKubeconfig(t, "http://127.0.0.1:1"), "-context", "nowhere"}, `no context "nowhere"`},
-		"clean-up, unreachable":     {[]string{"-cleanup", "-kubeconfig", writeKubeconfig(t, "http://127.0.0.1:1")}, "cannot be reached"},
-		"clean-up, not allowed":     {[]string{"-cleanup", "-kubeconfig", kubeconfigOf(t, &server{version: "v1.37.2", denied: "leases/"})}, "not allowed to list leases.coordination.k8s.io"},
+		"unknown flag":               {[]string{"-kubeconf", "a"}, "near: -kubeconfig"},
+		"unknown value":              {[]string{"-level", "must"}, "none of core, extended and informational"},
+		"unknown case":               {[]string{"-run", "pid1/is-sandbox"}, "near: pid1/is-the-sandbox"},
+		"unknown case, listed":       {[]string{"-list", "-run", "pid2"}, "matches no case"},
+		"exempt file missing":        {[]string{"-exempt", "/nonexistent/exempt.yaml"}, "no such file"},
+		"exempt file broken":         {[]string{"-exempt", write(t, entry)}, "yaml"},
+		"exempt with unknown field":  {[]string{"-exempt", write(t, entry+", until: tomorrow}")}, "until"},
+		"exempt of unknown case":     {[]string{"-exempt", write(t, strings.Replace(entry, "pid1/is-", "pid1/was-", 1)+"}")}, `there is no case "pid1/was-the-sandbox"`},
+		"report folder is a file":    {[]string{"-report-dir", filepath.Join(write(t, ""), "below")}, "the report folder cannot be written"},
+		"baseline missing":           {[]string{"-baseline", "/nonexistent/report.json"}, "-baseline: open /nonexistent/report.json: no such file"},
+		"baseline of another kind":   {[]string{"-baseline", write(t, `{"schema":"procns.report/v0"}`)}, `the report's schema is "procns.report/v0", this suite reads "procns.report/v1"`},
+		"compared, one is missing":   {[]string{"-compare", reportOf(t, suite.Conformant), "/nonexistent/report.json"}, "-compare: open /nonexistent/report.json"},
+		"compared, one is no report": {[]string{"-compare", write(t, "[]"), reportOf(t, suite.Conformant)}, "not a report"},
+		"not in a cluster":           {[]string{"-cleanup", "-in-cluster"}, "-in-cluster"},
+		"clean-up, wrong context":    {[]string{"-cleanup", "-kubeconfig", writeKubeconfig(t, "http://127.0.0.1:1"), "-context", "nowhere"}, `no context "nowhere"`},
+		"clean-up, unreachable":      {[]string{"-cleanup", "-kubeconfig", writeKubeconfig(t, "http://127.0.0.1:1")}, "cannot be reached"},
+		"clean-up, not allowed":      {[]string{"-cleanup", "-kubeconfig", kubeconfigOf(t, &server{version: "v1.37.2", denied: "leases/"})}, "not allowed to list leases.coordination.k8s.io"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv("KUBERNETES_SERVICE_HOST", "")
@@ -272,6 +277,62 @@ func TestKeepOnFailure(t *testing.T) {
 				assert.Empty(t, run.report.Kept)
 			}
 		})
+	}
+}
+
+// reportOf writes the report of a run with one result.
+func reportOf(t *testing.T, outcome suite.Outcome) string {
+	t.Helper()
+	target := suite.Target{Node: "a"}
+	var text bytes.Buffer
+	require.NoError(t, report.WriteJSON(&text, report.Run{
+		ID: "earlier", Targets: []suite.Target{target},
+		Results: []suite.Result{{
+			Case:   suite.Case{ID: "pid1/is-the-sandbox", Level: suite.Core, Claim: "c", Source: "s"},
+			Target: target, Outcome: outcome, Reason: "expected a; observed b",
+		}},
+	}))
+	return write(t, text.String())
+}
+
+// TestCompare: two reports, in each form, and the exit code.
+func TestCompare(t *testing.T) {
+	yes, no, maybe := reportOf(t, suite.Conformant), reportOf(t, suite.NonConformant), reportOf(t, suite.Inconclusive)
+	for _, row := range []struct {
+		before, now, form string
+		exit              int
+		says              string
+	}{
+		{yes, yes, "text", suite.ExitConformant, "procns: since run earlier: nothing regressed"},
+		{yes, no, "text", suite.ExitNonConformant, "REGRESSED  pid1/is-the-sandbox on a"},
+		{yes, maybe, "markdown", suite.ExitInconclusive, "| unclear | pid1/is-the-sandbox |"},
+		{no, yes, "json", suite.ExitConformant, `"word": "mended"`},
+	} {
+		var stdout, stderr bytes.Buffer
+		run, code := Begin([]string{"-compare", row.before, row.now, "-o", row.form}, "test", &stdout, &stderr)
+		assert.Nil(t, run)
+		assert.Equal(t, row.exit, code)
+		assert.Contains(t, stdout.String(), row.says)
+		assert.Empty(t, stderr.String())
+	}
+}
+
+// TestBaseline: what changed is in the run's own report, and in its exit code.
+func TestBaseline(t *testing.T) {
+	var stdout, stderr bytes.Buffer
+	folder := t.TempDir()
+	run, _ := Begin([]string{"-report-dir", folder, "-kubeconfig", "k", "-run", "pid1/is-the-sandbox", "-baseline", reportOf(t, suite.Conformant)}, "test", &stdout, &stderr)
+	require.NotNil(t, run, stderr.String())
+	target := suite.Target{Node: "a"}
+	run.report.Results = []suite.Result{{Case: run.Cases[0], Target: target, Outcome: suite.Inconclusive}}
+	run.Finish(t.Context())
+	assert.Equal(t, suite.ExitInconclusive, run.WriteReports(&stdout))
+	assert.Contains(t, stdout.String(), "UNCLEAR    pid1/is-the-sandbox on a [Core]: conformant → inconclusive")
+	assert.Contains(t, stdout.String(), "since run earlier: 1 unclear (pid1/is-the-sandbox on a)\n")
+	for _, name := range []string{"report.json", "summary.md"} {
+		text, err := os.ReadFile(filepath.Join(run.folder.Path, name))
+		require.NoError(t, err)
+		assert.Contains(t, string(text), "since run earlier: 1 unclear")
 	}
 }
 

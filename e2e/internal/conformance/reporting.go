@@ -29,6 +29,7 @@ func (c *Run) WriteReports(output io.Writer) int {
 	r.Stats.Execs = int(c.counts.Execs.Load())
 	r.Rerun = func(result suite.Result) string { return c.again("-run '" + result.Case.ID + "'") }
 	r.ByHand = c.lookByHand
+	c.compareWithBaseline()
 	code := r.Verdict().ExitCode
 	for name, write := range map[string]func(io.Writer, report.Run) error{
 		"report.json": report.WriteJSON, "junit_01.xml": report.WriteJUnit, "summary.md": report.WriteMarkdown,

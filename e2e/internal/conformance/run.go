@@ -35,6 +35,7 @@ type Run struct {
 	options.Options
 	Cases      []suite.Case
 	exemptions exempt.List
+	baseline   *report.Document // what -baseline named, if anything
 	folder     *folder
 	stderr     io.Writer
 

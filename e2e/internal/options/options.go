@@ -35,8 +35,17 @@ type Options struct {
 
 	// What is done instead of a run; at most one of them.
 	List, ListImages, PrintRBAC, DryRun, Cleanup, Down bool
-	// JSON is the form of what List and ListImages print.
-	JSON bool
+	// Compare names two reports, the earlier one first: nothing else is done then.
+	Compare []string
+	// Form is that of what List, ListImages and Compare print.
+	Form Form
+	// Witnesses: Cleanup takes those of an upgrade as well.
+	Witnesses bool
+
+	// Baseline is an earlier report.json, which the run is compared with.
+	Baseline string
+	// Phase is where in an upgrade of the cluster the run is; empty: in none.
+	Phase Phase
 
 	ReportDir            string
 	KeepOnFailure        bool
@@ -55,6 +64,26 @@ type Options struct {
 	Keep       bool
 	Archives   []string
 }
+
+// Form is how something is printed.
+type Form string
+
+// The forms of lists and comparisons; only these can be Markdown.
+const (
+	Text     Form = "text"
+	JSON     Form = "json"
+	Markdown Form = "markdown"
+)
+
+// Phase is where in an upgrade of the cluster a run is.
+type Phase string
+
+const (
+	// Before the upgrade: the run leaves witnesses.
+	Before Phase = "before"
+	// After the upgrade: the run judges them.
+	After Phase = "after"
+)
 
 // UsageError is a mistake on the command line: one line, exit code 3.
 type UsageError struct{ error }
@@ -161,13 +190,19 @@ func (o *Options) define() (*flag.FlagSet, []Group) {
 	flags.Var(value{text: func() string { return o.Registry }, set: o.setRegistry}, named("registry"), "take the images from this registry, with an optional path, as `prefix`: mirror.example/lib makes busybox mirror.example/lib/busybox; tags and digests stay")
 	flags.Var(value{text: func() string { return o.PullSecret }, set: o.setPullSecret}, named("pull-secret"), "pull with this existing Secret, `NAMESPACE/NAME`: it is copied into the run's namespace")
 
+	group("Upgrades", "Does it still behave? [UPGRADES.md](UPGRADES.md) tells how to ask.")
+	flags.StringVar(&o.Baseline, named("baseline"), "", "compare the run with this earlier `report.json`: what conformed there and does not any more is exit code 1, what cannot be told is 2")
+	flags.Var(value{text: func() string { return "" }, set: o.setPhase}, named("phase"), "`phase` of an upgrade that the run is in: before (it leaves witnesses, pods that live through the upgrade) or after (it judges them, and deletes them)")
+
 	group("Instead of a run", "At most one of these.")
 	flags.BoolVar(&o.List, named("list"), false, "list the cases that -run and -level select, without a cluster")
 	flags.BoolVar(&o.ListImages, named("list-images"), false, "list every image that these cases use, after -image and -registry, without a cluster")
-	flags.Var(value{text: func() string { return "text" }, set: o.setForm}, named("o"), "the `form` of a list: text or json")
+	flags.Var(value{text: func() string { return "" }, set: o.setCompare}, named("compare"), "compare two reports, `earlier.json later.json`, without a cluster; the exit code is that of -baseline")
+	flags.Var(value{text: func() string { return string(Text) }, set: o.setForm}, named("o"), "the `form` of a list or a comparison: text, json, or (a comparison) markdown")
 	flags.BoolVar(&o.PrintRBAC, named("print-rbac"), false, "print the permissions that a run needs, as a manifest, without a cluster")
 	flags.BoolVar(&o.DryRun, named("dry-run"), false, "check the cluster and report every case as planned; nothing is created, and the exit code is 2 at best")
 	flags.BoolVar(&o.Cleanup, named("cleanup"), false, "delete the namespaces that dead runs left on the cluster: those that show no sign of life for a minute")
+	flags.BoolVar(&o.Witnesses, named("witnesses"), false, "with -cleanup: delete the witnesses of -phase before as well, which otherwise wait for -phase after")
 	flags.BoolVar(&o.Down, named("down"), false, "delete the kind cluster that -keep kept")
 
 	group("The run", "")
@@ -207,10 +242,28 @@ func (o *Options) setTolerate(text string) error {
 }
 
 func (o *Options) setForm(text string) error {
-	if text != "text" && text != "json" {
-		return errors.New("expected text or json")
+	forms := []Form{Text, JSON, Markdown}
+	if !slices.Contains(forms, Form(text)) {
+		return errors.New("expected text, json or markdown")
 	}
-	o.JSON = text == "json"
+	o.Form = Form(text)
+	return nil
+}
+
+func (o *Options) setPhase(text string) error {
+	phases := []Phase{Before, After}
+	if !slices.Contains(phases, Phase(text)) {
+		return errors.New("expected before or after")
+	}
+	o.Phase = Phase(text)
+	return nil
+}
+
+func (o *Options) setCompare(text string) error {
+	if text == "" {
+		return errors.New("an empty name")
+	}
+	o.Compare = append(o.Compare, text)
 	return nil
 }
 
@@ -225,6 +278,13 @@ func Parse(arguments []string, output io.Writer) (Options, error) {
 			return o, errors.Join(writeHelp(output, groups), err)
 		}
 		return o, Usagef("%w%s", err, unknownFlag(err, flags))
+	}
+	// The second report of -compare is the one argument that there may be; flags may follow.
+	if len(o.Compare) == 1 && flags.NArg() > 0 && flags.Arg(0) != "" {
+		o.Compare = append(o.Compare, flags.Arg(0))
+		if err := flags.Parse(flags.Args()[1:]); err != nil {
+			return o, Usagef("%w%s", err, unknownFlag(err, flags))
+		}
 	}
 	if flags.NArg() > 0 {
 		return o, Usagef("unexpected argument %q: everything is said by flags, see -help", flags.Arg(0))
@@ -247,7 +307,7 @@ func Parse(arguments []string, output io.Writer) (Options, error) {
 // check says what is wrong with flags that are each well-formed.
 func (o *Options) check(given map[string]bool) error {
 	var modes []string
-	for _, mode := range []string{"list", "list-images", "print-rbac", "dry-run", "cleanup", "down"} {
+	for _, mode := range []string{"list", "list-images", "print-rbac", "compare", "dry-run", "cleanup", "down"} {
 		if given[mode] {
 			modes = append(modes, "-"+mode)
 		}
@@ -256,8 +316,18 @@ func (o *Options) check(given map[string]bool) error {
 	switch {
 	case len(modes) > 1:
 		return fmt.Errorf("%s: choose one of them", strings.Join(modes, " and "))
-	case given["o"] && !o.List && !o.ListImages:
-		return errors.New("-o is the form of -list and -list-images")
+	case given["o"] && !o.List && !o.ListImages && len(o.Compare) == 0:
+		return errors.New("-o is the form of -list, -list-images and -compare")
+	case o.Form == Markdown && len(o.Compare) == 0:
+		return errors.New("-o markdown is a form of -compare only: expected text or json")
+	case len(o.Compare) != 0 && len(o.Compare) != 2:
+		return errors.New("-compare names two reports: -compare earlier.json later.json")
+	case (o.Baseline != "" || o.Phase != "") && len(modes) > 0:
+		return fmt.Errorf("-baseline and -phase go with a run, not with %s", modes[0])
+	case o.Witnesses && !o.Cleanup:
+		return errors.New("-witnesses says what -cleanup deletes: give both")
+	case o.Phase != "" && needsCluster && !o.Keep:
+		return errors.New("-phase needs a cluster that outlives the run: add -keep, or name a cluster of yours")
 	case o.InCluster && (o.Kubeconfig != "" || o.Context != ""):
 		return errors.New("-in-cluster names the cluster: leave out -kubeconfig and -context")
 	case (o.DryRun || o.Cleanup) && needsCluster:
@@ -269,7 +339,7 @@ func (o *Options) check(given map[string]bool) error {
 	case o.Parallel < 1, o.Pods < 1, o.QPS <= 0, o.Timeout <= 0, o.CaseTimeout <= 0:
 		return errors.New("-parallel, -pods, -qps, -timeout and -case-timeout must be above zero")
 	}
-	for name, text := range map[string]string{"kubeconfig": o.Kubeconfig, "context": o.Context, "exempt": o.Exempt, "report-dir": o.ReportDir} {
+	for name, text := range map[string]string{"kubeconfig": o.Kubeconfig, "context": o.Context, "exempt": o.Exempt, "baseline": o.Baseline, "report-dir": o.ReportDir} {
 		if given[name] && text == "" {
 			return fmt.Errorf("-%s is empty: a variable that is not set?", name)
 		}

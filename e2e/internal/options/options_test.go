@@ -58,7 +58,18 @@ func TestParse(t *testing.T) {
 
 	assert.False(t, parse(t, "-in-cluster").Provision)
 	assert.Equal(t, "pool=blue", parse(t, "-nodes", "pool=blue").Nodes)
-	assert.True(t, parse(t, "-list", "-o", "json").JSON)
+	assert.Equal(t, JSON, parse(t, "-list", "-o", "json").Form)
+	for _, arguments := range []string{"-compare a.json b.json -o markdown", "-o markdown -compare a.json b.json", "-o=markdown -compare a.json -compare b.json"} {
+		o = parse(t, strings.Fields(arguments)...)
+		assert.Equal(t, []string{"a.json", "b.json"}, o.Compare, arguments)
+		assert.Equal(t, Markdown, o.Form, arguments)
+	}
+	o = parse(t, "-phase", "after", "-keep", "-kind-name", "procns-upgrade", "-baseline", "report.json")
+	assert.Equal(t, After, o.Phase)
+	assert.Equal(t, "procns-upgrade", o.KindName)
+	assert.Equal(t, "report.json", o.Baseline)
+	assert.Equal(t, Before, parse(t, "-phase=before", "-in-cluster").Phase)
+	assert.True(t, parse(t, "-cleanup", "-in-cluster", "-witnesses").Witnesses)
 }
 
 // TestParseRefuses: each mistake has an error of one line that names the flag.
@@ -93,8 +104,20 @@ func TestParseRefuses(t *testing.T) {
 		"less than none":            {"-starting=-1", "must not be below zero"},
 		"no stages":                 {"-parallel 0", "must be above zero"},
 		"no requests":               {"-qps 0", "must be above zero"},
-		"unknown form":              {"-list -o yaml", "expected text or json"},
-		"a form of nothing":         {"-o json", "-o is the form of -list and -list-images"},
+		"unknown form":              {"-list -o yaml", "expected text, json or markdown"},
+		"a form of nothing":         {"-o json", "-o is the form of -list, -list-images and -compare"},
+		"a list in Markdown":        {"-list -o markdown", "-o markdown is a form of -compare only"},
+		"one report":                {"-compare a.json", "-compare names two reports"},
+		"three reports":             {"-compare a.json b.json c.json", `unexpected argument "c.json"`},
+		"one report, and a flag":    {"-compare a.json -o json", "-compare names two reports"},
+		"reports, unknown flag":     {"-compare a.json b.json -timeou 1s", "near: -timeout"},
+		"compared, and listed":      {"-compare a.json b.json -list", "-list and -compare: choose one"},
+		"compared with a baseline":  {"-compare a.json b.json -baseline c.json", "go with a run, not with -compare"},
+		"empty baseline":            {"-baseline=", "-baseline is empty"},
+		"unknown phase":             {"-phase between -in-cluster", "expected before or after"},
+		"a phase of nothing":        {"-phase before", "-phase needs a cluster that outlives the run"},
+		"a phase, planned":          {"-phase before -in-cluster -dry-run", "go with a run, not with -dry-run"},
+		"witnesses of a run":        {"-witnesses -in-cluster", "-witnesses says what -cleanup deletes"},
 		"two modes":                 {"-list -cleanup", "-list and -cleanup: choose one"},
 		"two clusters":              {"-in-cluster -context a", "leave out -kubeconfig and -context"},
 		"a dry run of nothing":      {"-dry-run", "-dry-run needs a cluster"},
