@@ -2,7 +2,11 @@
 // judge. Judges are pure functions of an observation.
 package cases
 
-import "procns/e2e/internal/suite"
+import (
+	"slices"
+
+	"procns/e2e/internal/suite"
+)
 
 // area is one part of the catalogue, as IDs and files name it.
 type area struct {
@@ -37,7 +41,10 @@ var areas = []area{
 	{suite.Area{Name: "disruption", About: "what becomes of a shared pod when its node is disturbed; they run on clusters of the suite's own, after all others"}, disruptionCases},
 }
 
-// All returns every case of the catalogue, in its order.
+// throughUpgrade is no part of an ordinary run: its pods were left by an earlier one.
+var throughUpgrade = area{suite.Area{Name: "upgrade", About: "what becomes of shared pods that live through an upgrade of the cluster; they are run with `-phase after` only, see [UPGRADES.md](UPGRADES.md)"}, upgradeCases}
+
+// All returns every case of an ordinary run, in the catalogue's order.
 func All() []suite.Case {
 	var all []suite.Case
 	for _, a := range areas {
@@ -46,10 +53,13 @@ func All() []suite.Case {
 	return all
 }
 
+// Upgrade returns the cases that judge what an earlier run left.
+func Upgrade() []suite.Case { return throughUpgrade.cases() }
+
 // Areas are the parts of the catalogue.
 func Areas() []suite.Area {
 	var all []suite.Area
-	for _, a := range areas {
+	for _, a := range append(slices.Clone(areas), throughUpgrade) {
 		all = append(all, a.Area)
 	}
 	return all

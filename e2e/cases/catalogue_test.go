@@ -19,10 +19,13 @@ import (
 	"procns/fixtures"
 )
 
+// every is the whole catalogue: what an ordinary run has, and what an upgrade needs.
+func every() []suite.Case { return append(All(), Upgrade()...) }
+
 func TestCasesAreComplete(t *testing.T) {
 	id := regexp.MustCompile(`^[a-z0-9]+/[a-z0-9]+(-[a-z0-9]+)*$`)
 	seen := map[string]bool{}
-	for _, c := range All() {
+	for _, c := range every() {
 		t.Run(c.ID, func(t *testing.T) {
 			assert.Regexp(t, id, c.ID, "IDs are area/behaviour in kebab-case")
 			assert.False(t, seen[c.ID], "the ID is taken")
@@ -57,7 +60,7 @@ func TestCasesAreComplete(t *testing.T) {
 
 // TestAreasHoldTheirCases: the part of an ID before the slash leads to the code.
 func TestAreasHoldTheirCases(t *testing.T) {
-	for _, a := range areas {
+	for _, a := range append(slices.Clone(areas), throughUpgrade) {
 		cases := a.cases()
 		assert.NotEmpty(t, cases, "%s holds no case", a.Name)
 		for _, c := range cases {
@@ -73,13 +76,13 @@ func TestAreasHoldTheirCases(t *testing.T) {
 // TestCatalogueDocument holds docs/CATALOGUE.md to the cases: -update writes it.
 func TestCatalogueDocument(t *testing.T) {
 	var page strings.Builder
-	require.NoError(t, report.WriteCatalogue(&page, Areas(), All()))
+	require.NoError(t, report.WriteCatalogue(&page, Areas(), every()))
 	golden.Assert(t, page.String(), "../../../docs/CATALOGUE.md")
 }
 
 // TestCoreIsThePage holds the level to its meaning: Core is what the page says.
 func TestCoreIsThePage(t *testing.T) {
-	for _, c := range All() {
+	for _, c := range every() {
 		if c.Level == suite.Core && c.Source != "" {
 			assert.True(t, strings.Contains(c.Source, page) || strings.Contains(c.Source, apiReference),
 				"%s: a Core case names the page or the API reference, not only %q", c.ID, c.Source)
@@ -90,7 +93,7 @@ func TestCoreIsThePage(t *testing.T) {
 // TestControlsDifferInOneProperty compares fixture and control field by field,
 // without the property that the case says is varied.
 func TestControlsDifferInOneProperty(t *testing.T) {
-	for _, c := range All() {
+	for _, c := range every() {
 		if c.Control == "" {
 			continue
 		}
@@ -139,7 +142,7 @@ func TestFixturesDecodeAndAreUsed(t *testing.T) {
 	files, err := fs.Glob(fixtures.Files, "*.yaml")
 	require.NoError(t, err)
 	used := map[string]bool{}
-	for _, c := range All() {
+	for _, c := range every() {
 		for _, file := range []string{c.Fixture, c.Control, c.Neighbour} {
 			used[file] = true
 			if file != "" {

@@ -384,7 +384,7 @@ func variableLost(container, name string) breakage {
 // TestCasesReadTheirOwnFiles: a case can be run alone, so that it must not live
 // on the files that others on the same pod read.
 func TestCasesReadTheirOwnFiles(t *testing.T) {
-	for _, c := range All() {
+	for _, c := range every() {
 		t.Run(c.ID, func(t *testing.T) {
 			o := recorded(t, c, c.Fixture)
 			for _, snapshots := range []map[string]*probe.Snapshot{o.Before, o.After} {

@@ -67,6 +67,8 @@ type Case struct {
 	// OwnNode marks a case that looks into a node or acts on it, which is done on
 	// clusters that the suite itself made, and skipped on all others.
 	OwnNode bool
+	// Outlives is what of a witness the case needs, where its pods are such.
+	Outlives Outlives
 
 	// Given is what must be seen before the claim can be judged, on fixture and
 	// control alike (nginx has its workers, say). While it is not, the runner
@@ -168,6 +170,8 @@ type Observation struct {
 	Copies map[string]Observation `json:"copies,omitempty"`
 	// Neighbour is the observation of the second pod, where the case has one.
 	Neighbour *Observation `json:"neighbour,omitempty"`
+	// Fate is what became of the pod between two runs, where it is a witness.
+	Fate *Fate `json:"fate,omitempty"`
 }
 
 // Container returns the first snapshot of a container; never nil.

@@ -44,8 +44,11 @@ var markerName = regexp.MustCompile(`MARKER-([a-z0-9-]+)`)
 // DecodeManifest reads a fixture strictly: an unknown or repeated field is an
 // error. Each MARKER-name in it becomes a random text of its own, the same
 // wherever the name stands.
-func DecodeManifest(file string, raw []byte) (Manifest, error) {
-	m := Manifest{File: file, Markers: map[string]string{}}
+func DecodeManifest(file string, raw []byte) (Manifest, error) { return decodeManifest(file, raw, nil) }
+
+// decodeManifest takes the texts that are known for markers, and makes the others.
+func decodeManifest(file string, raw []byte, known map[string]string) (Manifest, error) {
+	m := Manifest{File: file, Markers: merged(known, nil)}
 	raw = markerName.ReplaceAllFunc(raw, func(found []byte) []byte {
 		name := strings.TrimPrefix(string(found), "MARKER-")
 		if m.Markers[name] == "" {

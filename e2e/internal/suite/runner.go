@@ -89,6 +89,9 @@ type Runner struct {
 	Skip func(Case) string
 	// KeepFailed keeps the pods of cases that did not pass, to be looked at.
 	KeepFailed bool
+	// Adopted are the pods that the runner takes instead of making its own; nil: it
+	// makes all of them.
+	Adopted map[WitnessKey]Adopted
 }
 
 // EvidenceSink keeps what was seen. Its errors are its own to report.
@@ -103,7 +106,7 @@ type EvidenceSink interface {
 func (r *Runner) Run(ctx context.Context) []Result {
 	began := time.Now()
 	results := make([][]Result, len(r.Targets))
-	limits := limits{acting: make(chan struct{}, max(1, r.Parallel)), starting: make(chan struct{}, max(1, r.Starting))}
+	limits := r.limits()
 	var wg sync.WaitGroup
 	for i, target := range r.Targets {
 		wg.Go(func() { results[i] = r.runTarget(ctx, target, limits) })
@@ -121,12 +124,20 @@ func (r *Runner) Run(ctx context.Context) []Result {
 // pod in.
 type limits struct{ acting, starting chan struct{} }
 
-func (r *Runner) runTarget(ctx context.Context, target Target, limits limits) []Result {
-	started := time.Now()
+func (r *Runner) limits() limits {
+	return limits{acting: make(chan struct{}, max(1, r.Parallel)), starting: make(chan struct{}, max(1, r.Starting))}
+}
+
+// plan is what there is to do on one target: its pods, in order, and the cases
+// that do not apply, with the reason.
+type plan struct {
+	stages  map[stageKey]*stage
+	order   []*stage
+	skipped map[string]string // by the case's ID
+}
+
+func (r *Runner) plan(target Target, limits limits, known *health) plan {
 	stages := map[stageKey]*stage{}
-	onTarget, giveUp := context.WithCancelCause(ctx)
-	defer giveUp(nil)
-	known := &health{giveUp: giveUp}
 	var order []*stage
 	use := func(file string, act *Act, submit Submission, await *Await) *stage {
 		key := stageKey{file, act, submit}
@@ -164,6 +175,15 @@ func (r *Runner) runTarget(ctx context.Context, target Target, limits limits) []
 			}
 		}
 	}
+	return plan{stages, order, skipped}
+}
+
+func (r *Runner) runTarget(ctx context.Context, target Target, limits limits) []Result {
+	started := time.Now()
+	onTarget, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
+	plan := r.plan(target, limits, &health{giveUp: giveUp})
+	stages, skipped := plan.stages, plan.skipped
 	for _, c := range r.Cases {
 		if _, ok := skipped[c.ID]; !ok {
 			for _, s := range stagesOf(c, stages) {
@@ -171,7 +191,7 @@ func (r *Runner) runTarget(ctx context.Context, target Target, limits limits) []
 			}
 		}
 	}
-	r.start(ctx, onTarget, order)
+	r.start(ctx, onTarget, plan.order)
 
 	results := make([]Result, len(r.Cases))
 	var wg sync.WaitGroup
@@ -281,6 +301,13 @@ func (r *Runner) skip(c Case, target Target) string {
 	}
 	if c.OwnNode && r.Nodes == nil {
 		return "it reaches into the node itself, which is done only on clusters that the suite made"
+	}
+	if r.Adopted != nil {
+		if a, ok := r.Adopted[WitnessKey{target.Name(), c.Fixture}]; !ok {
+			return "no witness was left on this target"
+		} else if reason := a.refuses(c); reason != "" {
+			return reason
+		}
 	}
 	if c.Needs != nil {
 		return c.Needs(target)

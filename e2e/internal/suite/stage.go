@@ -144,6 +144,9 @@ func (s *stage) retire(ctx context.Context) {
 			}
 		}
 	}
+	if s.runner.Adopted != nil {
+		return // whoever adopted it gives it back
+	}
 	s.runner.Cluster.Discard(ctx, s.placed)
 	for _, copied := range s.copies {
 		s.runner.Cluster.Discard(ctx, copied)
@@ -169,13 +172,17 @@ func (s *stage) perform(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	manifest, err := DecodeManifest(s.key.file, raw)
+	witness, adopted := s.adopted()
+	manifest, err := decodeManifest(s.key.file, raw, witness.Witness.Seen.Markers)
 	if err != nil {
 		return fmt.Errorf("the suite's own manifest is broken: %w", err)
 	}
 	placement := s.runner.Placement
 	placement.Target = s.target
 	placed := manifest.Place(placement)
+	if adopted {
+		placed.Pod.Name = witness.Witness.Created
+	}
 	s.placed, s.pod = placed, placed.Pod.Name
 	s.from = placed.Pod.Spec.Containers[len(placed.Pod.Spec.Containers)-1].Name
 	s.runner.Evidence.Save(s.folder(), "manifest.yaml", placed.YAML())
@@ -187,7 +194,12 @@ func (s *stage) perform(ctx context.Context) error {
 	if s.key.submit.Dry() {
 		return s.submit(ctx)
 	}
-	pod, err := s.start(ctx)
+	var pod *corev1.Pod
+	if adopted {
+		pod, err = s.adopt(ctx, witness)
+	} else {
+		pod, err = s.start(ctx)
+	}
 	if err != nil {
 		return err
 	}
