@@ -34,6 +34,7 @@ type shelf struct {
 	mu      sync.Mutex
 	answers map[string]string // by path
 	refuses string            // a part of the paths that may not be written to
+	taken   bool              // whatever is created is there already
 	sent    []string          // method, path and body
 }
 
@@ -60,6 +61,11 @@ func (s *shelf) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && s.refuses != "" && strings.Contains(r.URL.Path, s.refuses) {
 		w.WriteHeader(http.StatusForbidden)
 		fmt.Fprint(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Forbidden","message":"not you","code":403}`)
+		return
+	}
+	if r.Method == http.MethodPost && s.taken {
+		w.WriteHeader(http.StatusConflict)
+		fmt.Fprint(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"AlreadyExists","message":"it exists","code":409}`)
 		return
 	}
 	if r.Method != http.MethodGet {

@@ -56,37 +56,49 @@ type Session struct {
 // every pod of the catalogue: the page's own manifest is above Pod Security's
 // baseline, because of SYS_PTRACE.
 func Open(ctx context.Context, client kubernetes.Interface, config *rest.Config, runID string, counts *Counts) (*Session, error) {
-	s := &Session{
-		Client: client, Config: config, RunID: runID, Counts: counts,
-		Namespace: NamespaceOf(runID), changed: make(chan struct{}),
-	}
+	s := newSession(client, config, runID, counts, NamespaceOf(runID))
 	if err := s.createNamespace(ctx, s.Namespace, "privileged"); err != nil {
 		return nil, err
 	}
-	watching, stop := context.WithCancel(context.Background())
+	living := s.living()
+	if err := s.showLife(ctx, living); err != nil {
+		return s, err
+	}
+	return s, s.watchPods(ctx, living)
+}
+
+func newSession(client kubernetes.Interface, config *rest.Config, runID string, counts *Counts, namespace string) *Session {
+	return &Session{Client: client, Config: config, RunID: runID, Counts: counts, Namespace: namespace, changed: make(chan struct{})}
+}
+
+// living is a context that ends with the session.
+func (s *Session) living() context.Context {
+	living, stop := context.WithCancel(context.Background())
 	s.stop = stop
-	if err := s.showLife(ctx, watching); err != nil {
-		return s, err
-	}
+	return living
+}
+
+// watchPods watches the namespace's pods as long as the session lives.
+func (s *Session) watchPods(ctx, living context.Context) error {
 	if err := s.awaitServiceAccount(ctx, s.Namespace); err != nil {
-		return s, err
+		return err
 	}
-	informer := informers.NewSharedInformerFactoryWithOptions(client, 0, informers.WithNamespace(s.Namespace)).Core().V1().Pods().Informer()
+	informer := informers.NewSharedInformerFactoryWithOptions(s.Client, 0, informers.WithNamespace(s.Namespace)).Core().V1().Pods().Informer()
 	if err := informer.SetTransform((&ends{}).remember); err != nil {
-		return s, err
+		return err
 	}
 	_, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc: func(any) { s.announce() }, UpdateFunc: func(any, any) { s.announce() }, DeleteFunc: s.noteDeleted,
 	})
 	if err != nil {
-		return s, err
+		return err
 	}
 	s.store = informer.GetStore()
-	go informer.Run(watching.Done())
+	go informer.Run(living.Done())
 	if !cache.WaitForCacheSync(ctx.Done(), informer.HasSynced) {
-		return s, fmt.Errorf("watching pods in %s: %w", s.Namespace, context.Cause(ctx))
+		return fmt.Errorf("watching pods in %s: %w", s.Namespace, context.Cause(ctx))
 	}
-	return s, nil
+	return nil
 }
 
 // NamespaceOf is the name of a run's namespace.

@@ -34,9 +34,16 @@ func Begin(arguments []string, version string, stdout, stderr io.Writer) (*Run, 
 		return nil, compareReports(o, stdout, stderr)
 	}
 	catalogue := cases.All()
+	if o.Phase == options.After {
+		catalogue = append(cases.Upgrade(), catalogue...)
+	}
 	selected, err := o.Select(catalogue)
 	if err != nil {
 		return nil, refuse(stderr, err)
+	}
+	if o.Phase == options.After {
+		// Whatever is selected: they can be judged once, and never again.
+		selected = append(cases.Upgrade(), ordinary(selected)...)
 	}
 	exemptions, err := readExemptions(o.Exempt, catalogue)
 	if err != nil {
@@ -55,7 +62,7 @@ func Begin(arguments []string, version string, stdout, stderr io.Writer) (*Run, 
 			err = options.WriteImages(stdout, images, o.Form == options.JSON)
 		}
 	case o.PrintRBAC:
-		err = preflight.WriteRBAC(stdout, preflight.Needs{RuntimeClasses: len(o.RuntimeClasses) > 0, SecretFrom: o.PullSecret})
+		err = preflight.WriteRBAC(stdout, needsOf(o))
 	case o.Down:
 		err = deleteKept(o, stderr)
 	case o.Cleanup:
@@ -111,5 +118,5 @@ func cleanUpAfterDead(o options.Options, stderr io.Writer) error {
 		return err
 	}
 	say("procns: %d namespaces of dead runs are gone; %d runs live and keep theirs", len(dead), living)
-	return nil
+	return cleanUpWitnesses(ctx, client, o.Witnesses, say)
 }

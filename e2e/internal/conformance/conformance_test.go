@@ -14,7 +14,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"procns/e2e/cases"
 	"procns/e2e/internal/cluster"
+	"procns/e2e/internal/options"
 	"procns/e2e/internal/report"
 	"procns/e2e/internal/suite"
 )
@@ -160,6 +162,8 @@ func TestSetUpFails(t *testing.T) {
 		"every node cordoned":      {server: &server{version: "v1.37.2", nodes: []string{readyNode("a", `"unschedulable":true`)}}, exit: suite.ExitInconclusive, says: "no node is covered: a: cordoned"},
 		"unknown runtime class":    {server: sound(), arguments: []string{"-runtime-classes", "gvizor"}, exit: suite.ExitUsage, says: "the cluster has no RuntimeClass gvizor; it has gvisor"},
 		"exemption of no target":   {server: sound(), arguments: []string{"-exempt", exemption}, exit: suite.ExitUsage, says: "pid1/is-the-sandbox on node-* matches no target: they are worker"},
+		"after, without a before":  {server: sound(), arguments: []string{"-phase", "after"}, exit: suite.ExitUsage, says: "no witnesses wait on this cluster (there is no namespace procns-witnesses)"},
+		"before, without leave":    {server: &server{version: "v1.37.2", nodes: []string{readyNode("worker", "")}, denied: "configmaps/"}, arguments: []string{"-phase", "before"}, exit: suite.ExitUsage, says: "not allowed to"},
 		"dry run, never a success": {server: sound(), arguments: []string{"-dry-run"}, exit: suite.ExitInconclusive, says: "nothing ran: 1 result is only planned"},
 		"dry run, with a class":    {server: sound(), arguments: []string{"-dry-run", "-runtime-classes", "gvisor,default"}, exit: suite.ExitInconclusive, says: "nothing ran: 2 results are only planned"},
 	} {
@@ -333,6 +337,55 @@ func TestBaseline(t *testing.T) {
 		text, err := os.ReadFile(filepath.Join(run.folder.Path, name))
 		require.NoError(t, err)
 		assert.Contains(t, string(text), "since run earlier: 1 unclear")
+	}
+}
+
+// TestPhases: which cases a run has, and what becomes of witnesses at its end.
+func TestPhases(t *testing.T) {
+	begin := func(arguments ...string) *Run {
+		var stdout, stderr bytes.Buffer
+		run, _ := Begin(append([]string{"-report-dir", t.TempDir(), "-kubeconfig", kubeconfigOf(t, sound())}, arguments...), "test", &stdout, &stderr)
+		require.NotNil(t, run, stderr.String())
+		return run
+	}
+	areas := func(run *Run) (ofUpgrade, others int) {
+		return len(run.Cases) - len(ordinary(run.Cases)), len(ordinary(run.Cases))
+	}
+	ofUpgrade, _ := areas(begin("-phase", "before"))
+	assert.Zero(t, ofUpgrade, "nothing is judged before the upgrade")
+	all, _ := areas(begin("-phase", "after"))
+	assert.Equal(t, len(cases.Upgrade()), all)
+	some, others := areas(begin("-phase", "after", "-run", "pid1/is-the-sandbox"))
+	assert.Equal(t, all, some, "whatever is selected, witnesses are judged")
+	assert.Equal(t, 1, others)
+	some, others = areas(begin("-phase", "after", "-run", "upgrade"))
+	assert.Equal(t, all, some)
+	assert.Zero(t, others)
+
+	for name, row := range map[string]struct {
+		phase   options.Phase
+		done    bool
+		deletes bool
+		says    string
+	}{
+		"left":       {options.Before, true, false, "3 witnesses wait in namespace procns-witnesses: upgrade the cluster, then run with -phase after"},
+		"not left":   {options.Before, false, true, ""},
+		"judged":     {options.After, true, true, ""},
+		"not judged": {options.After, false, false, "the witnesses have not been judged, and are kept"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := sound()
+			var stderr bytes.Buffer
+			run := begin("-phase", string(row.phase))
+			run.stderr = &stderr
+			_, client, _, err := cluster.Connect(cluster.Place{Kubeconfig: kubeconfigOf(t, s)}, 100, &cluster.Counts{})
+			require.NoError(t, err)
+			run.report.Upgrade = &report.Upgrade{Witnesses: 3}
+			run.upgrade = upgrade{phase: row.phase, done: row.done, session: &cluster.Session{Client: client, Namespace: "procns-witnesses"}}
+			require.NoError(t, run.closeUpgrade(t.Context()))
+			assert.Equal(t, row.deletes, len(s.created) > 0, s.created)
+			assert.Contains(t, stderr.String(), row.says)
+		})
 	}
 }
 

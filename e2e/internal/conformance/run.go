@@ -44,6 +44,7 @@ type Run struct {
 	session *cluster.Session
 	counts  cluster.Counts
 	runner  *suite.Runner
+	upgrade upgrade
 	// cgroupModes are asked for while there is other work.
 	cgroupModes chan []string
 
@@ -190,14 +191,23 @@ func (c *Run) preflight(ctx context.Context, config *rest.Config, client kuberne
 		c.plan()
 		return nil
 	}
+	if err := c.openUpgrade(ctx, config, client); err != nil {
+		return err
+	}
+	if said := c.report.Upgrade; said != nil && c.Phase == options.After {
+		checks = append(checks, preflight.Check{Name: "upgrade", State: preflight.OK, Said: fmt.Sprintf(
+			"%d witnesses of run %s, left under Kubernetes %s", said.Witnesses, said.Run, said.Server)})
+	}
 	if c.session, err = cluster.Open(ctx, client, config, c.report.ID, &c.counts); err != nil {
 		return err
 	}
 	c.session.Nodes = survey.Nodes
 	c.counts.Patient.Store(true)
 	if from, name, ok := strings.Cut(c.PullSecret, "/"); ok {
-		if err := c.session.CopyPullSecret(ctx, from, name, options.PullSecretName); err != nil {
-			return err
+		for _, s := range c.sessions() {
+			if err := s.CopyPullSecret(ctx, from, name, options.PullSecretName); err != nil {
+				return err
+			}
 		}
 	}
 	samples, err := sampled(placement)
@@ -278,7 +288,7 @@ func (c *Run) makeRunner(client kubernetes.Interface, placement suite.Placement,
 		own = cluster.OwnNodes{Kind: c.kind, Client: client}
 	}
 	c.runner = &suite.Runner{
-		Cluster: c.session, Nodes: own, Cases: c.Cases, Targets: c.report.Targets, Fixtures: fixtures.Read,
+		Cluster: c.session, Nodes: own, Cases: ordinary(c.Cases), Targets: c.report.Targets, Fixtures: fixtures.Read,
 		Placement: placement,
 		Timeout:   c.CaseTimeout, Parallel: c.Parallel, Starting: c.startingAtOnce(), AtOnce: c.Pods, KeepFailed: c.KeepOnFailure,
 		Evidence: c.folder, Log: c.folder.log.Printf,
@@ -292,6 +302,9 @@ func (c *Run) makeRunner(client kubernetes.Interface, placement suite.Placement,
 		Skip: func(one suite.Case) string {
 			if off != "" {
 				return off
+			}
+			if c.upgrade.others != "" && one.Act != nil && one.Act.Disrupts {
+				return "the witnesses of run " + c.upgrade.others + " wait on this cluster for -phase after: their nodes are not disturbed"
 			}
 			return one.Applies(version)
 		},
@@ -347,7 +360,8 @@ func (c *Run) Start(ctx context.Context) {
 	go func() {
 		defer close(c.ran)
 		began := time.Now()
-		c.report.Results = c.runner.Run(ctx)
+		c.report.Results = append(c.judgeWitnesses(ctx), c.runner.Run(ctx)...)
+		c.leaveWitnesses(ctx)
 		c.report.Stats.CatalogueSeconds = time.Since(began).Seconds()
 	}()
 }
@@ -379,8 +393,10 @@ func (c *Run) Finish(ctx context.Context) {
 	}
 }
 
-func (c *Run) needs() preflight.Needs {
-	return preflight.Needs{RuntimeClasses: len(c.RuntimeClasses) > 0, SecretFrom: c.PullSecret}
+func (c *Run) needs() preflight.Needs { return needsOf(c.Options) }
+
+func needsOf(o options.Options) preflight.Needs {
+	return preflight.Needs{RuntimeClasses: len(o.RuntimeClasses) > 0, SecretFrom: o.PullSecret, Upgrade: o.Phase != ""}
 }
 
 func firstOf(a, b string) string {
@@ -406,11 +422,12 @@ func (c *Run) cleanUp() {
 	switch {
 	case removeCluster: // with it, the namespace goes too
 	case keep:
-		c.report.Kept = c.kubectl() + " delete namespace " + strings.Join(c.session.Leave(), " ")
+		c.report.Kept = c.kubectl() + " delete namespace " + strings.Join(append(c.session.Leave(), c.upgrade.keep()...), " ")
 		c.say("==> the pods of cases that did not pass are kept; when done: %s", c.report.Kept)
 	default:
 		left(c.session.Close(ctx))
 	}
+	left(c.closeUpgrade(ctx))
 	if removeCluster {
 		left(c.step("kind cluster deleted", func() error { return c.kind.Destroy(ctx) }))
 	} else if c.kind != nil {
@@ -423,8 +440,10 @@ func (c *Run) ByHand() string {
 	var lines []string
 	if c.kind != nil && c.created {
 		lines = append(lines, c.kind.ByHand())
-	} else if c.session != nil {
-		lines = append(lines, c.kubectl()+" delete namespace "+c.session.Namespace)
+	} else {
+		for _, s := range c.sessions() {
+			lines = append(lines, c.kubectl()+" delete namespace "+s.Namespace)
+		}
 	}
 	return strings.Join(lines, "\n")
 }

@@ -32,6 +32,8 @@ type Needs struct {
 	RuntimeClasses bool
 	// SecretFrom is the namespace of the Secret that -pull-secret names.
 	SecretFrom string
+	// Upgrade: witnesses are left, or judged.
+	Upgrade bool
 	// Cleanup: only what -cleanup needs.
 	Cleanup bool
 }
@@ -76,6 +78,11 @@ func Permissions(needs Needs) []Permission {
 		{Group: "batch", Resource: "cronjobs", Verbs: []string{"create", "delete"}, Some: true, Why: "no workload makes pods"},
 		{Resource: "resourcequotas", Verbs: []string{"list"}, Some: true, Why: "a quota is met by pods only"},
 		{Resource: "limitranges", Verbs: []string{"list"}, Some: true, Why: "limits are met by pods only"},
+	}
+	if needs.Upgrade {
+		all = append(all,
+			Permission{Resource: "configmaps", Verbs: []string{"list"}, Why: "what was seen of the witnesses before the upgrade cannot be read (-phase)"},
+			Permission{Resource: "namespaces", Verbs: []string{"patch"}, Cluster: true, Why: "witnesses cannot be marked as waiting (-phase)"})
 	}
 	if needs.RuntimeClasses {
 		all = append(all, Permission{

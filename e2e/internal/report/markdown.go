@@ -22,6 +22,9 @@ func WriteMarkdown(w io.Writer, run Run) error {
 	for _, t := range targets {
 		fmt.Fprintf(out, "- **%s**: %s\n", inline(t.Name()), inline(describe(t)))
 	}
+	if upgrade := run.Upgrade.describe(); upgrade != "" {
+		fmt.Fprintf(out, "- upgrade: %s\n", inline(upgrade))
+	}
 	for _, l := range run.LeftOut {
 		fmt.Fprintf(out, "- left out: %s: %s\n", inline(l.Node), inline(l.Reason))
 	}

@@ -10,7 +10,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"procns/e2e/internal/suite"
@@ -60,6 +62,9 @@ type Run struct {
 	// nothing to judge. Its exit code is that of an inconclusive run.
 	CannotTell bool `json:"-"`
 
+	// Upgrade is the run's part in an upgrade of the cluster, if it has one.
+	Upgrade *Upgrade `json:"upgrade,omitempty"`
+
 	// Comparison is what changed since an earlier report; nil where none was named.
 	Comparison Comparison `json:"-"`
 
@@ -81,6 +86,32 @@ type Comparison interface {
 	Line() string
 	WriteText(io.Writer) error
 	WriteMarkdown(io.Writer) error
+}
+
+// Upgrade is what a run before an upgrade has left, or a run after it has found.
+type Upgrade struct {
+	Phase string `json:"phase"` // "before" or "after"
+	// Run is the one that left the witnesses, Left when, and Server the version of
+	// the API server then.
+	Run    string    `json:"run"`
+	Left   time.Time `json:"left"`
+	Server string    `json:"server"`
+	// Witnesses is how many there are, and Vanished names the targets that have
+	// some and are no targets any more.
+	Witnesses int      `json:"witnesses"`
+	Vanished  []string `json:"vanished,omitempty"`
+}
+
+func (u *Upgrade) describe() string {
+	if u == nil {
+		return ""
+	}
+	text := fmt.Sprintf("%s: %s of run %s, left at %s UTC under Kubernetes %s", u.Phase, plural(u.Witnesses, "witness", "witnesses"),
+		u.Run, u.Left.UTC().Format(time.DateTime), u.Server)
+	if len(u.Vanished) > 0 {
+		text += "; no target any more, and not judged: " + strings.Join(u.Vanished, ", ")
+	}
+	return text
 }
 
 // Suite identifies the judge.

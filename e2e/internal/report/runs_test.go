@@ -183,6 +183,9 @@ func examples() []example {
 	noNode.Preflight = []Check{{Name: "nodes", State: "note", Said: "control-plane is left out: cordoned"}}
 	noNode.Problem, noNode.CannotTell, noNode.Targets = "no node is covered: control-plane: cordoned", true, nil
 
+	upgraded := withResults(everyCase()...)
+	upgraded.Upgrade = &Upgrade{Phase: "after", Run: "r1", Left: upgraded.Started, Server: "v1.36.3", Witnesses: 12, Vanished: []string{"worker-c"}}
+
 	leftovers := withResults(everyCase()...)
 	leftovers.Leftovers = []string{"namespace procns-r7f3a: deletion timed out after 30s"}
 
@@ -211,6 +214,7 @@ func examples() []example {
 		{"exempted-in-vain", unneeded, Style{}, suite.ExitUsage},
 		{"timed-out", timedOut, Style{}, suite.ExitInconclusive},
 		{"no-node", noNode, Style{}, suite.ExitInconclusive},
+		{"upgraded", upgraded, Style{}, suite.ExitConformant},
 		{"leftovers", leftovers, Style{}, suite.ExitUsage},
 		{"foreign-text", foreign, Style{}, suite.ExitNonConformant},
 		{"zero", Run{}, Style{}, suite.ExitInconclusive},

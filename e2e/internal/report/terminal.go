@@ -90,6 +90,7 @@ func (p *printer) head() {
 	about := []field{
 		{"run", strings.TrimSpace(r.ID + " " + r.Suite.Version)},
 		{"cluster", r.clusterLine()},
+		{"upgrade", r.Upgrade.describe()},
 	}
 	for _, t := range r.targets() {
 		about = append(about, field{"target", describe(t)})

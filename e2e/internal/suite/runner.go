@@ -92,6 +92,8 @@ type Runner struct {
 	// Adopted are the pods that the runner takes instead of making its own; nil: it
 	// makes all of them.
 	Adopted map[WitnessKey]Adopted
+	// Prefix begins the names of the folders of evidence.
+	Prefix string
 }
 
 // EvidenceSink keeps what was seen. Its errors are its own to report.

@@ -83,7 +83,7 @@ func (s *stage) expect(c Case, holds bool) {
 }
 
 func (s *stage) folder() string {
-	return strings.ReplaceAll(s.target.Name(), "/", "_") + "/" + s.key.folder()
+	return strings.ReplaceAll(s.target.Name(), "/", "_") + "/" + s.runner.Prefix + s.key.folder()
 }
 
 // ephemeral are the containers that are added to the pod when it runs.

@@ -46,7 +46,9 @@ func TestLeave(t *testing.T) {
 		assert.NotContains(t, string(text), "PASSWORD", "environments are nobody's business")
 	}
 
-	b.observe = func(string, int) *probe.Snapshot { return &probe.Snapshot{Container: "app", Failure: "exec was refused"} }
+	b.observe = func(string, int) *probe.Snapshot {
+		return &probe.Snapshot{Container: "app", Failure: "exec was refused"}
+	}
 	for _, l := range witnessRunner(t, b, c).Leave(t.Context()) {
 		assert.ErrorContains(t, l.Err, "exec was refused")
 	}
