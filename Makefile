@@ -5,11 +5,23 @@ VERSION := $(shell git describe --always --dirty --tags 2>/dev/null || echo unve
 
 .PHONY: help
 help: ## List the targets.
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: e2e
 e2e: ## The main job: a kind cluster, every case on each worker, a report. KEEP=1 keeps the cluster, ARGS="…" are flags.
 	@scripts/e2e.sh
+
+.PHONY: upgrade-e2e
+upgrade-e2e: ## A real upgrade on kind, undrained and drained, before and after which every case is run: FROM=v1.36.3 TO=v1.37.2.
+	@scripts/upgrade.sh
+
+.PHONY: repeat-e2e
+repeat-e2e: ## The suite RUNS times (10) on one kind cluster, and a table of what was not the same in all of them.
+	@scripts/repeat.sh $(or $(RUNS),10) $(ARGS)
+
+.PHONY: versions
+versions: ## Print the Kubernetes versions that are supported, as JSON: the nightly run's matrix.
+	@scripts/versions.sh
 
 .PHONY: down
 down: build ## Delete the cluster that KEEP=1 kept.

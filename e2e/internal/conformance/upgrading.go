@@ -125,12 +125,12 @@ func (c *Run) leaveWitnesses(ctx context.Context) {
 	if ctx.Err() != nil {
 		return
 	}
-	c.noteUpgrade(state)
 	if len(state.Witnesses) > 0 {
 		if err := c.upgrade.session.SaveWitnesses(ctx, state); err != nil {
 			failed = append(failed, err)
 		} else {
 			c.upgrade.done = true
+			c.noteUpgrade(state)
 		}
 	}
 	if len(failed) > 0 {
