@@ -23,6 +23,10 @@ repeat-e2e: ## The suite RUNS times (10) on one kind cluster, and a table of wha
 versions: ## Print the Kubernetes versions that are supported, as JSON: the nightly run's matrix.
 	@scripts/versions.sh
 
+.PHONY: upgrades
+upgrades: ## Print the upgrades between them, in the same way.
+	@scripts/versions.sh upgrades
+
 .PHONY: down
 down: build ## Delete the cluster that KEEP=1 kept.
 	@scripts/down.sh
