@@ -97,6 +97,7 @@ func TestWithoutCluster(t *testing.T) {
 		"-list-images -registry r.example/l": "r.example/l/nginx\n",
 		"-print-rbac":                        "resources: [pods/exec]\n  verbs: [create, get]",
 		"-print-rbac -pull-secret a/b":       "resourceNames: [b]",
+		"-print-rbac -phase before":          "resources: [namespaces]\n  verbs: [create, get, list, watch, delete, patch]",
 		"-help":                              "-keep-on-failure",
 	} {
 		var stdout, stderr bytes.Buffer

@@ -322,11 +322,11 @@ func (o *Options) check(given map[string]bool) error {
 		return errors.New("-o markdown is a form of -compare only: expected text or json")
 	case len(o.Compare) != 0 && len(o.Compare) != 2:
 		return errors.New("-compare names two reports: -compare earlier.json later.json")
-	case (o.Baseline != "" || o.Phase != "") && len(modes) > 0:
+	case (o.Baseline != "" || o.Phase != "" && !o.PrintRBAC) && len(modes) > 0:
 		return fmt.Errorf("-baseline and -phase go with a run, not with %s", modes[0])
 	case o.Witnesses && !o.Cleanup:
 		return errors.New("-witnesses says what -cleanup deletes: give both")
-	case o.Phase != "" && needsCluster && !o.Keep:
+	case o.Phase != "" && needsCluster && !o.Keep && !o.PrintRBAC:
 		return errors.New("-phase needs a cluster that outlives the run: add -keep, or name a cluster of yours")
 	case o.InCluster && (o.Kubeconfig != "" || o.Context != ""):
 		return errors.New("-in-cluster names the cluster: leave out -kubeconfig and -context")
