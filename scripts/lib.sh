@@ -92,7 +92,9 @@ end_group() {
 	CHILD=
 	for i in TERM KILL; do
 		kill "-$i" -- "-$group" 2>/dev/null || return 0
-		group_ends "$group" && return
+		if group_ends "$group"; then
+			return 0 # in a trap, a bare return has the status from before it
+		fi
 	done
 }
 
