@@ -163,7 +163,7 @@ func processesKept(o suite.Observation) error {
 		if a, b := was.Namespaces["pid"], is.Namespaces["pid"]; a != b {
 			return suite.Violation(fmt.Sprintf("container %s is in PID namespace %d, as before", name, a), fmt.Sprint(b), was, is)
 		}
-		if err := firstProcessesKept(name, was, is, len(restarted)); err != nil {
+		if err := firstProcessesKept(lasting(was, then), was, is, len(restarted)); err != nil {
 			return err
 		}
 		compared++
@@ -174,19 +174,37 @@ func processesKept(o suite.Observation) error {
 	return nil
 }
 
-// firstProcessesKept looks for the processes whose parent is outside the
-// namespace: PID 1, and the first of each container. As many may be others as
+// lasting are the processes that a container saw before the upgrade and whose
+// parent is outside the namespace: PID 1, and the first of each container. An exec's
+// process is none of them, also where it was just ending: it was not there in each
+// of the namespace's snapshots.
+func lasting(seen *probe.Snapshot, then suite.Observation) []probe.Process {
+	return slices.DeleteFunc(seen.Mains(), func(p probe.Process) bool {
+		for _, other := range then.Before {
+			now, ok := other.Process(p.PID)
+			if other.Namespaces["pid"] == seen.Namespaces["pid"] && (!ok || now.Identity() != p.Identity() || now.State == "Z") {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// firstProcessesKept looks for them after the upgrade. As many may be others as
 // containers were restarted; PID 1 never.
-func firstProcessesKept(container string, was, is *probe.Snapshot, restarted int) error {
+func firstProcessesKept(lasting []probe.Process, was, is *probe.Snapshot, restarted int) error {
+	if len(lasting) == 0 {
+		return suite.CannotTell("a process that was there to last", "none", was)
+	}
 	missing := 0
-	for _, p := range was.Mains() {
+	for _, p := range lasting {
 		now, ok := is.Process(p.PID)
 		if ok && now.Identity() == p.Identity() && now.State != "Z" {
 			continue
 		}
 		if missing++; p.PID == 1 || missing > restarted {
 			return suite.Violation(
-				fmt.Sprintf("container %s sees %s, PID %s, as before", container, p.Command(), p.Identity()), "it does not", was, is)
+				fmt.Sprintf("container %s sees %s, PID %s, as before", was.Container, p.Command(), p.Identity()), "it does not", was, is)
 		}
 	}
 	return nil

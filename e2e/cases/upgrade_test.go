@@ -133,6 +133,24 @@ func TestRestartsOfANewKubelet(t *testing.T) {
 	assert.Contains(t, c.Record(o), "nginx, shell")
 }
 
+// TestEndingExecIsNoLoss: what was just ending when the witness was left is not
+// missed afterwards.
+func TestEndingExecIsNoLoss(t *testing.T) {
+	c := upgradeCase(t, "upgrade/deployment-keeps-its-processes")
+	for what, exec := range map[string]probe.Process{
+		"a zombie": {PID: 9998, Comm: "sh", State: "Z", StartTime: 7}, "seen by one container only": {PID: 9999, Comm: "sh", State: "S", StartTime: 7},
+	} {
+		o := recorded(t, c, c.Fixture)
+		earlier := o.Fate.Earlier.Before
+		for name, s := range earlier {
+			if exec.State == "Z" || name == "one" {
+				s.Processes = append(s.Processes, exec)
+			}
+		}
+		require.NoError(t, c.Judge(o), what)
+	}
+}
+
 // TestForgottenWitness: without what was seen before, nothing can be told.
 func TestForgottenWitness(t *testing.T) {
 	for _, forget := range []func(*suite.Observation){
