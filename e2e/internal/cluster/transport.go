@@ -73,7 +73,8 @@ func (c countingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if use, ok := preflight.UseOf(r); ok {
 		c.counts.uses.Store(use, true)
 	}
-	for deadline := time.Now().Add(serverReturns); ; {
+	var deadline time.Time // counted from the first trouble
+	for {
 		attempt, err := renewed(r)
 		if err != nil {
 			return nil, err
@@ -81,6 +82,9 @@ func (c countingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 		response, err := c.next.RoundTrip(attempt)
 		if err != nil && r.Context().Err() == nil && c.counts.Patient.Load() {
 			c.counts.noteTrouble(err.Error())
+		}
+		if deadline.IsZero() {
+			deadline = time.Now().Add(serverReturns)
 		}
 		if !c.mayRepeat(r, response, err) || time.Now().After(deadline) {
 			return response, err

@@ -68,8 +68,12 @@ const reconnecting = time.Minute
 
 // persist repeats what failed for a trouble that repeating may mend.
 func persist(ctx context.Context, once func() (trouble, error), mends func(trouble) bool) error {
-	for deadline := time.Now().Add(reconnecting); ; {
+	var deadline time.Time // counted from the first trouble: what was cut may have run for long
+	for {
 		found, err := once()
+		if deadline.IsZero() {
+			deadline = time.Now().Add(reconnecting)
+		}
 		if found == none || !mends(found) || time.Now().After(deadline) {
 			return err
 		}
