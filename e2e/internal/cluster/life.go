@@ -3,11 +3,9 @@ package cluster
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
-	"sync"
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
@@ -118,17 +116,11 @@ func look(ctx context.Context, client kubernetes.Interface) (signs, runs map[str
 // Bury deletes the namespaces of dead runs, all at once, and waits until they
 // are gone.
 func Bury(ctx context.Context, client kubernetes.Interface, dead []Dead) error {
-	errs := make([]error, len(dead))
-	var wg sync.WaitGroup
-	for i, d := range dead {
-		wg.Go(func() {
-			if err := deleteNamespace(ctx, client, d.Namespace); err != nil {
-				errs[i] = fmt.Errorf("namespace %s is left: %w", d.Namespace, err)
-			}
-		})
+	var names []string
+	for _, d := range dead {
+		names = append(names, d.Namespace)
 	}
-	wg.Wait()
-	return errors.Join(errs...)
+	return deleteNamespaces(ctx, client, names)
 }
 
 // CopyPullSecret copies a Secret for pulling images into the run's namespace.

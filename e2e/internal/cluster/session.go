@@ -375,17 +375,27 @@ func (s *Session) Close(ctx context.Context) error {
 	if s.stop != nil {
 		defer s.stop()
 	}
-	var left []error
 	names := s.namespaces()
-	for _, name := range names {
-		if err := deleteNamespace(ctx, s.Client, name); err != nil {
-			left = append(left, fmt.Errorf("namespace %s is left: %w", name, err))
-		}
-	}
-	if len(left) > 0 {
-		return fmt.Errorf("%w; delete it by hand: kubectl delete namespace %s", errors.Join(left...), strings.Join(names, " "))
+	if err := deleteNamespaces(ctx, s.Client, names); err != nil {
+		return fmt.Errorf("%w; delete it by hand: kubectl delete namespace %s", err, strings.Join(names, " "))
 	}
 	return nil
+}
+
+// deleteNamespaces deletes them all at once, for the server takes its time for
+// each, and waits until they are gone.
+func deleteNamespaces(ctx context.Context, client kubernetes.Interface, names []string) error {
+	left := make([]error, len(names))
+	var wg sync.WaitGroup
+	for i, name := range names {
+		wg.Go(func() {
+			if err := deleteNamespace(ctx, client, name); err != nil {
+				left[i] = fmt.Errorf("namespace %s is left: %w", name, err)
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(left...)
 }
 
 // Leave ends the run's presence and deletes nothing. It returns what is left.

@@ -407,13 +407,13 @@ func firstOf(a, b string) string {
 }
 
 func (c *Run) cleanUp() {
-	const bound = 2 * time.Minute
+	const bound = 4 * time.Minute // a busy server takes more than one for a namespace
 	ctx, cancel := context.WithTimeout(context.Background(), bound)
 	defer cancel()
 	left := func(err error) {
 		if err != nil {
 			c.say("procns: CLEAN-UP FAILED: %v", err)
-			c.report.Leftovers = append(c.report.Leftovers, err.Error())
+			c.report.Leftovers = append(c.report.Leftovers, oneLine(err))
 		}
 	}
 	removeCluster := c.kind != nil && !c.Keep && (c.created || !c.report.Interrupted)
