@@ -1,0 +1,518 @@
+package mutants
+
+import (
+	"slices"
+	"syscall"
+
+	"procns/e2e/internal/sabotage/gateway"
+	"procns/e2e/internal/sabotage/webhook"
+	"procns/e2e/internal/sabotage/wrapper"
+)
+
+// All returns every mutant: the control first, then by what they break. How to add one:
+// docs/ADDING_A_MUTANT.md.
+func All() []Mutant {
+	return slices.Concat([]Mutant{{
+		Name:   Control,
+		Breaks: "Nothing: runc is called through the wrapper, which changes nothing.",
+		Imitates: "a sound cluster; what falls here falls because of the wrapper, or because the machine is overloaded, " +
+			"and proves nothing about the other mutants",
+		Runtime: &wrapper.Breakage{},
+	}}, namespaces(), sandboxes(), rights(), contents(), execs(), ends(), admission(), gateways(), nodes())
+}
+
+// namespaces are mutants whose containers are in another namespace than they should be.
+func namespaces() []Mutant {
+	return []Mutant{
+		{
+			Name:     "own-pid-namespace",
+			Breaks:   "Each container has a PID namespace of its own although the pod is to share one.",
+			Imitates: "kata-containers agent#261, runtime#2788, kata#4680 (the field ignored); website#13563 (dropped)",
+			Runtime:  &wrapper.Breakage{Container: wrapper.OwnPIDNamespace},
+			// As its control, the pod is judged by cases of admission for what is stored.
+			Falls: []Expected{
+				{Cases: []string{Shares, "!admission/*", "admission/restricted-pod-shares", "controllers/static-pod-shares"}},
+				{Cases: []string{"security/two-users-denied"}, Why: "the two do not even see each other's arguments"},
+			},
+			Blurs: []Expected{
+				{Cases: []string{Isolated}, Why: "the control, which is to share, is isolated as well, so that it does not bite"},
+				{Cases: []string{"lifecycle/restart-on-failure", "lifecycle/restart-never", "lifecycle/sandbox-end-with-*"},
+					Why: "what the containers are to end by is a sibling's signal, which does not reach them"},
+			},
+			Disruptions: true,
+		},
+		{
+			Name:     "always-shared",
+			Breaks:   "Containers share the sandbox's PID namespace although the field is absent or false.",
+			Imitates: "kubernetes#48937 (sharing by default), gvisor#217",
+			Runtime:  &wrapper.Breakage{Container: wrapper.AlwaysShare},
+			Run:      []string{"isolation", "ephemeral", "debug", "controllers", "neighbours"},
+			Falls: []Expected{
+				{Cases: []string{"isolation/*", "ephemeral/isolated-itself-alone", "controllers/rollout-isolates"}},
+				{Cases: []string{"ephemeral/isolated-target-alone"}, Why: "the target is in the sandbox's namespace, and with it all siblings"},
+				{Cases: []string{"debug/copy-does-not-share"}, Why: "the copy without the field shares as well"},
+			},
+			Blurs: []Expected{{Cases: []string{Shares, "!debug/copy-does-not-share", "!controllers/rollout-isolates"},
+				Why: "the control, which is to be isolated, shares as well, so that it does not bite"}},
+		},
+		{
+			Name:     "one-namespace-for-all-pods",
+			Breaks:   "The containers of all pods that share are in one PID namespace.",
+			Imitates: "gvisor#217 in its kind (one namespace for more than was asked); KEP-495 rules sharing between pods out",
+			Runtime:  &wrapper.Breakage{Container: wrapper.OneForAllPods},
+			Run:      []string{"visibility/not-across-pods", "visibility/one-namespace", "neighbours"},
+			Confined: "what acts on processes of its pod would act on those of all pods",
+			Falls:    []Expected{{Cases: []string{"visibility/not-across-pods", "neighbours/nothing-of-the-node"}}},
+		},
+		{
+			Name:     "node-pid-namespace",
+			Breaks:   "Every container is in the node's PID namespace, whatever its pod asks for.",
+			Imitates: "containerd#5008 in its kind: a namespace mode mistaken for another",
+			Runtime:  &wrapper.Breakage{Container: wrapper.NodePIDNamespace},
+			Run:      []string{"visibility/not-across-pods", "neighbours", "isolation"},
+			Confined: "what signals processes of its pod would signal those of the node",
+			Falls: []Expected{
+				{Cases: []string{"visibility/not-across-pods", "neighbours/nothing-of-the-node", "neighbours/*-beside-*", "isolation/*"}},
+			},
+			Blurs: []Expected{{Cases: []string{"neighbours/host-pid-sees-the-node"}, Why: "the control sees the node as well, so that it does not bite"}},
+		},
+		{
+			Name:     "host-pid-ignored",
+			Breaks:   "A pod that is to be in the node's PID namespace has others.",
+			Imitates: "runtimes that have no namespace of the node to give, and do not refuse",
+			Runtime:  &wrapper.Breakage{Container: wrapper.IgnoreHostPID},
+			Run:      []string{"neighbours", "visibility/not-across-pods"},
+			Falls:    []Expected{{Cases: []string{"neighbours/host-pid-sees-the-node"}}},
+			Blurs: []Expected{{Cases: []string{"neighbours/nothing-of-the-node", "neighbours/*-beside-*", "visibility/not-across-pods"},
+				Why: "the control, which is to see the node, does not, so that it does not bite"}},
+		},
+		{
+			Name:     "net-and-ipc-unshared",
+			Breaks:   "The containers of a pod share no network, IPC and UTS namespace.",
+			Imitates: "podman#9128, #10268",
+			Runtime:  &wrapper.Breakage{Container: wrapper.Unshare("network", "ipc", "uts")},
+			Run:      []string{"visibility", "signals/hangup-replaces-workers", "signals/log-rotation", "pid1/is-the-sandbox"},
+			Falls: []Expected{
+				{Cases: []string{"visibility/other-namespaces"}},
+				{Cases: []string{"signals/hangup-replaces-workers", "signals/log-rotation"}, Why: "nginx is asked through the localhost that the pod's containers have in common"},
+			},
+		},
+		{
+			Name:     "target-is-the-sandbox",
+			Breaks:   "An ephemeral container with a target joins the sandbox's PID namespace instead of its target's.",
+			Imitates: "kubernetes#98362, containerd#5008, cri-o before 1.23",
+			Runtime:  &wrapper.Breakage{Container: wrapper.TargetIsSandbox},
+			Run:      []string{"ephemeral"},
+			Falls:    []Expected{{Cases: []string{"ephemeral/isolated-target-alone"}}},
+		},
+	}
+}
+
+// sandboxes are mutants whose PID 1 is not what it should be.
+func sandboxes() []Mutant {
+	pause := func(how string) *wrapper.Breakage { return &wrapper.Breakage{Sandbox: wrapper.ReplacePause(how)} }
+	return []Mutant{
+		{
+			Name:     "application-is-pid-1",
+			Breaks:   "PID 1 of the shared namespace is the first process of the pod's first container, and not the sandbox's.",
+			Imitates: "kata-containers 3 with the sandbox API (71afeccdf1)",
+			Runtime:  &wrapper.Breakage{Container: wrapper.FollowFirst, Created: wrapper.FollowedFirst},
+			Run:      []string{"pid1", "visibility", "init", "sidecar", "walkthrough/exec-*", "isolation"},
+			Falls: []Expected{
+				{Cases: []string{"pid1/no-container-is", "pid1/is-the-sandbox", "pid1/single-container", "pid1/hangup-reaches-the-sandbox",
+					"pid1/demanding-*", "pid1/image-warns", "init/not-pid-1", "sidecar/not-pid-1", "walkthrough/exec-ps"}},
+				{Cases: []string{"init/one-namespace"}, Why: "each init container has a namespace of its own, which ends with it"},
+			},
+		},
+		{
+			Name:     "pause-does-not-reap",
+			Breaks:   "PID 1 does not wait for the children that it inherits.",
+			Imitates: "kubernetes#50865 (pause 3.0), openshift/images#27, kata agent#803",
+			Runtime:  pause(wrapper.PauseDoesNotReap),
+			Run:      []string{"reaping", "pid1", "lifecycle/kill-*", "lifecycle/leftovers-die"},
+			Falls:    []Expected{{Cases: []string{"reaping/orphan", "reaping/thousand-orphans", "reaping/exec-probe-timeouts"}}},
+		},
+		{
+			Name:     "pause-exits-on-hangup",
+			Breaks:   "PID 1 ends at SIGHUP, and the pod with it.",
+			Imitates: "nothing known; a sandbox program with a handler for SIGHUP, such as any written in Go has, would do it",
+			Runtime:  pause(wrapper.PauseExitsOnHangup),
+			Run:      []string{"pid1", "signals", "walkthrough/exec-*"},
+			Falls:    []Expected{{Cases: []string{"pid1/hangup-reaches-the-sandbox"}}},
+		},
+		{
+			Name:     "pause-ignores-term",
+			Breaks:   "PID 1 does not end at SIGTERM.",
+			Imitates: "nothing known; a sandbox program without a handler would do it: a PID 1 does not receive what it has none for",
+			Runtime:  pause(wrapper.PauseIgnoresTerm),
+			Run:      []string{"pid1", "lifecycle/*sandbox*", "lifecycle/deletion-completes"},
+			Falls: []Expected{{Cases: []string{"lifecycle/sandbox-end-restarts-the-pod", "lifecycle/new-sandbox-shares",
+				"lifecycle/sandbox-end-with-*", "lifecycle/sandbox-end-is-reported", "pid1/sandbox-handlers"}}},
+		},
+		{
+			Name:     "sandbox-runs-as-root",
+			Breaks:   "The sandbox's process runs as root, whatever the pod asks for.",
+			Imitates: "pause before 3.5",
+			Runtime:  &wrapper.Breakage{Sandbox: wrapper.SandboxAsRoot},
+			Run:      []string{"security", "pid1", "permissions"},
+			Falls: []Expected{
+				{Cases: []string{"security/sandbox-user-is-the-pods", "pid1/sandbox-user", "permissions/sandbox-is-another-user"}},
+			},
+		},
+	}
+}
+
+// rights are mutants whose containers may do less, or more, than they should.
+func rights() []Mutant {
+	walks := []string{"walkthrough", "signals", "permissions", "security/same-user-signals", "security/seccomp-runtime-default"}
+	signalled := []string{"walkthrough/*-hangup", "signals/hangup-replaces-workers", "signals/works-with-sys-ptrace",
+		"signals/works-without-sys-ptrace", "signals/log-rotation", "signals/image-without-shell", "signals/from-*", "signals/stop-and-continue",
+		"signals/broadcast", "security/same-user-signals", "security/seccomp-runtime-default"}
+	return []Mutant{
+		{
+			Name:     "sys-ptrace-dropped",
+			Breaks:   "No process gets SYS_PTRACE, though the pod asks for it and nothing says that it did not.",
+			Imitates: "aws/containers-roadmap#1102 (Fargate), and runtimes with a fixed set of capabilities",
+			Runtime:  &wrapper.Breakage{Process: wrapper.DropCapability("CAP_SYS_PTRACE")},
+			Run:      []string{"walkthrough", "signals", "filesystem", "secrets", "permissions", "ephemeral"},
+			Falls: []Expected{
+				{Cases: []string{"secrets/environment-readable", "secrets/file-guarded-by-mode", "secrets/file-readable-by-its-user", "permissions/sys-ptrace-*"}},
+				{Cases: []string{"filesystem/image-without-shell"}, Why: "that image's process belongs to another user"},
+				{Cases: []string{"permissions/attach-follows-the-same-rule", "permissions/matrix", "permissions/sandbox-is-another-user"},
+					Why: "they compare with what a caller that has SYS_PTRACE is answered"},
+			},
+			Blurs: []Expected{{Cases: []string{"signals/works-with-sys-ptrace"}, Why: "its claim is on a shell with the capability, and there is none"}},
+		},
+		{
+			Name:     "cap-kill-dropped",
+			Breaks:   "No process gets CAP_KILL, though it is in the default set.",
+			Imitates: "runtimes with a smaller default set of capabilities",
+			Runtime:  &wrapper.Breakage{Process: wrapper.DropCapability("CAP_KILL")},
+			Run:      []string{"walkthrough", "signals", "pid1", "permissions"},
+			Falls: []Expected{
+				{Cases: []string{"permissions/signal-follows-uid-and-cap-kill", "permissions/matrix", "permissions/sandbox-is-another-user"}},
+				{Cases: []string{"signals/image-without-shell"}, Why: "that image's process belongs to another user"},
+			},
+		},
+		{
+			Name:     "proc-hidden",
+			Breaks:   "/proc is mounted with hidepid=2: who may not look into a process does not see it either.",
+			Imitates: "hardened hosts; proc(5)",
+			Runtime:  &wrapper.Breakage{Container: wrapper.HideProcesses},
+			Run:      []string{"visibility", "secrets", "permissions", "security", "filesystem"},
+			Falls: []Expected{
+				{Cases: []string{"permissions/cmdline-and-status-open-to-all", "secrets/argument-readable-by-any-user", "security/two-users-denied"}},
+				{Cases: []string{"secrets/environment-guarded", "secrets/root-guarded"}, Why: "what is not seen is not refused either"},
+			},
+			Blurs: []Expected{{Cases: []string{"permissions/*", "!permissions/cmdline-and-status-open-to-all"},
+				Why: "a caller that does not see its target is answered nothing"}},
+		},
+		{
+			Name:     "proc-root-unreadable",
+			Breaks:   "No container may look into another's processes, /proc/PID/root and environ included, whatever it asks for.",
+			Imitates: "kubernetes#90759, podman#7886 (a security label for each container), containerd#7695",
+			Runtime:  &wrapper.Breakage{Container: wrapper.Estrange, Exec: wrapper.EstrangeExec},
+			Run:      []string{"filesystem", "secrets", "walkthrough/exec-*", "ephemeral/nginx-conf", "security/read-only-root-filesystem", "security/seccomp-runtime-default"},
+			Falls: []Expected{
+				{Cases: []string{"filesystem/*", "walkthrough/exec-nginx-conf", "secrets/environment-readable", "secrets/file-guarded-by-mode",
+					"secrets/file-readable-by-its-user", "ephemeral/nginx-conf", "security/seccomp-runtime-default"}},
+				{Cases: []string{"security/read-only-root-filesystem"}, Why: "the write is refused at the door, with EACCES instead of EROFS"},
+			},
+		},
+		{
+			Name:     "kill-does-nothing",
+			Breaks:   "kill(2) returns 0 and does nothing.",
+			Imitates: "nothing known; a seccomp profile that refuses with the error number 0 does it",
+			Runtime:  &wrapper.Breakage{Container: wrapper.AnswerKill(0)},
+			Run:      walks,
+			Falls: []Expected{
+				{Cases: signalled},
+				{Cases: []string{"permissions/signal-follows-uid-and-cap-kill", "permissions/own-uid-refused-non-dumpable", "permissions/hangup-needs-no-sys-ptrace", "permissions/matrix"},
+					Why: "who may not signal is told that it did"},
+			},
+		},
+		{
+			Name:     "kill-refused",
+			Breaks:   "kill(2) is refused with EACCES.",
+			Imitates: "containerd#12886, #13905 (AppArmor's stacked profiles)",
+			Runtime:  &wrapper.Breakage{Container: wrapper.AnswerKill(int(syscall.EACCES))},
+			Run:      walks,
+			Falls: []Expected{
+				{Cases: signalled},
+				{Cases: []string{"permissions/signal-follows-uid-and-cap-kill", "permissions/own-uid-refused-non-dumpable",
+					"permissions/hangup-needs-no-sys-ptrace", "permissions/matrix", "permissions/sandbox-is-another-user"}},
+			},
+		},
+		{
+			Name:     "root-filesystem-writable",
+			Breaks:   "A root filesystem that is to be read-only can be written.",
+			Imitates: "nothing known; a property that a runtime could drop without anyone being told",
+			Runtime:  &wrapper.Breakage{Container: wrapper.WritableRoot},
+			Run:      []string{"filesystem", "security"},
+			Falls:    []Expected{{Cases: []string{"security/read-only-root-filesystem"}}},
+		},
+	}
+}
+
+// contents are mutants whose containers do not hold what they should.
+func contents() []Mutant {
+	return []Mutant{
+		{
+			Name:     "environment-scrubbed",
+			Breaks:   "Containers start without the environment that their pod gives them.",
+			Imitates: "nothing known; a property that a runtime could drop without anyone being told",
+			Runtime:  &wrapper.Breakage{Process: wrapper.ScrubEnvironment},
+			Run:      []string{"secrets", "security", "walkthrough/exec-*"},
+			Falls:    []Expected{{Cases: []string{"secrets/environment-readable", "security/same-user-reads", "security/user-namespace"}}},
+		},
+		{
+			Name:     "secret-modes-widened",
+			Breaks:   "The files of mounted Secrets have the mode 0777.",
+			Imitates: "nothing known; volumes that are mounted with a fixed mask have it",
+			Runtime:  &wrapper.Breakage{Container: wrapper.WidenSecrets},
+			Run:      []string{"secrets", "filesystem"},
+			Falls:    []Expected{{Cases: []string{"secrets/mounted-secret-guarded-by-mode"}}},
+		},
+		{
+			Name:     "ps-prints-a-fixed-text",
+			Breaks:   "The shell image's ps prints the documentation's table, whatever runs.",
+			Imitates: "tests that compare ps with a text, and pass for years (critest's PodPID, Kata's k8s-pid-ns.bats)",
+			Runtime:  &wrapper.Breakage{Container: wrapper.FixPS},
+			Run:      []string{"walkthrough", "security/seccomp-runtime-default", "visibility"},
+			Falls: []Expected{
+				{Cases: []string{"walkthrough/*-ps"}},
+				{Cases: []string{"walkthrough/*-hangup", "walkthrough/*-nginx-conf", "security/seccomp-runtime-default"}, Why: "the PID that ps shows for nginx's master is another's or nobody's"},
+			},
+		},
+		{
+			Name:     "no-prompt",
+			Breaks:   "A shell with a terminal shows no prompt.",
+			Imitates: "website#46478 (attach gives no shell)",
+			Runtime:  &wrapper.Breakage{Process: wrapper.NoPrompt},
+			Run:      []string{"walkthrough"},
+			Falls: []Expected{
+				{Cases: []string{"walkthrough/attach-prompt"}},
+				{Cases: []string{"walkthrough/attach-hangup", "walkthrough/attach-nginx-conf"}, Why: "the walk ends where there is no prompt to type at"},
+			},
+			Blurs: []Expected{{Cases: []string{"walkthrough/attach-ps"}, Why: "the walk ends where there is no prompt, so that ps was never typed"}},
+		},
+	}
+}
+
+// execs are mutants whose execs do not do what they should.
+func execs() []Mutant {
+	return []Mutant{
+		{
+			Name:     "exec-in-another-container",
+			Breaks:   "An exec joins the namespaces of the next container of the pod.",
+			Imitates: "youki#185, opengcs#371 (exec joined the wrong namespaces)",
+			Runtime:  &wrapper.Breakage{Exec: wrapper.ExecInNext},
+			Run:      []string{"lifecycle/exec-*", "lifecycle/leftovers-die", "filesystem/nginx-conf", "walkthrough/exec-*", "isolation", "visibility/one-namespace"},
+			Falls: []Expected{
+				{Cases: []string{"lifecycle/exec-ends-with-its-container"}},
+				{Cases: []string{"isolation/*"}, Why: "what an exec sees of an isolated container is its sibling"},
+			},
+			Blurs: []Expected{{Cases: []string{"walkthrough/exec-*", "filesystem/nginx-conf"},
+				Why: "what a container itself sees is the witness, and another container's view does not hold it"}},
+		},
+		{
+			Name:     "short-execs-do-nothing",
+			Breaks:   "An exec of a short command is answered with exit code 0 and no output, without having run.",
+			Imitates: "cri-tools#863 (exit code 0, empty output)",
+			Runtime:  &wrapper.Breakage{Exec: wrapper.SilentExec},
+			Run:      []string{"signals", "lifecycle/kill-*", "lifecycle/liveness-*", "lifecycle/readiness-*", "walkthrough/exec-*"},
+			Falls:    []Expected{{Cases: []string{"signals/image-without-shell", "lifecycle/kill-restarts-the-container"}}},
+			Blurs: []Expected{{Cases: []string{"walkthrough/exec-*", "signals/hangup-replaces-workers", "signals/works-with*"},
+				Why: "without the table of ps there is no PID to signal: an exec that prints nothing proves nothing about processes"}},
+		},
+	}
+}
+
+// ends are mutants in which containers and pods do not end as they should.
+func ends() []Mutant {
+	return []Mutant{
+		{
+			Name:     "leftovers-survive",
+			Breaks:   "What a container's first process leaves behind survives the container.",
+			Imitates: "cri-o#5895, containerd#2744, runc#2632, kata#4663",
+			Runtime:  &wrapper.Breakage{Leaving: wrapper.LeaveProcesses},
+			Run:      []string{"lifecycle", "init", "reaping"},
+			Falls: []Expected{
+				{Cases: []string{"lifecycle/leftovers-die", "lifecycle/no-leftovers-however-it-ends", "init/leftovers-are-gone"}},
+				{Cases: []string{"lifecycle/exec-ends-with-its-container"}, Why: "the session is one of the processes that survive"},
+				{Cases: []string{"init/sees-only-the-sandbox-besides"}, Why: "what the init container before it left is there"},
+			},
+		},
+		{
+			Name:     "restart-restarts-the-pod",
+			Breaks:   "The restart of one container restarts the whole pod.",
+			Imitates: "kata#4756 (a container that shares cannot be restarted alone)",
+			Runtime:  &wrapper.Breakage{Container: wrapper.EndSandboxOnRestart},
+			Run:      []string{"lifecycle", "stress", "signals/image-without-shell", "debug"},
+			Falls: []Expected{
+				{Cases: []string{"lifecycle/kill-spares-the-siblings", "lifecycle/liveness-failure-spares-the-siblings", "lifecycle/out-of-memory",
+					"lifecycle/restart-always", "lifecycle/restart-on-failure", "stress/rapid-restarts", "signals/image-without-shell", "debug/exit-gives-a-new-shell"}},
+			},
+		},
+		{
+			Name:     "end-ends-the-pod",
+			Breaks:   "The sandbox ends when one of several containers has ended.",
+			Imitates: "moby#50523 (stopping one container kills all)",
+			Runtime:  &wrapper.Breakage{Deleted: wrapper.EndSandboxWithContainer},
+			Run:      []string{"lifecycle", "sidecar", "pid1/demanding-*"},
+			Falls: []Expected{
+				{Cases: []string{"lifecycle/restart-never", "lifecycle/restart-on-failure", "lifecycle/restart-always", "lifecycle/kill-spares-the-siblings",
+					"lifecycle/liveness-failure-spares-the-siblings", "lifecycle/out-of-memory"}},
+				{Cases: []string{"sidecar/sees-the-others-end", "lifecycle/grace-period"}, Why: "the sandbox ends with the first container that ends, and takes the others along"},
+			},
+		},
+		{
+			Name:     "control-group-left",
+			Breaks:   "A deleted pod leaves a control group on its node.",
+			Imitates: "runc#4040, #4145",
+			Runtime:  &wrapper.Breakage{Deleted: wrapper.LeaveGroup("/sys/fs/cgroup")},
+			Run:      []string{"lifecycle/nothing-left-on-the-node", "lifecycle/deletion-completes"},
+			Falls:    []Expected{{Cases: []string{"lifecycle/nothing-left-on-the-node"}}},
+		},
+	}
+}
+
+// admission are mutants in which an admission webhook changes what is stored.
+func admission() []Mutant {
+	run := []string{"version", "admission", "isolation", "controllers/deployment-shares", "controllers/cronjob-keeps-the-field", "visibility/one-namespace"}
+	const rewritten = "the pod that is stored is not the one that was sent: the suite says so, and judges no pod that it did not ask for"
+	return []Mutant{
+		{
+			Name:      "webhook-sets-false",
+			Breaks:    "A webhook sets the field of new pods to false.",
+			Imitates:  "vault-k8s#436",
+			Admission: webhook.SetFalse,
+			Run:       run,
+			Falls: []Expected{
+				{Cases: []string{"version/field-is-kept", "admission/linux-goes-with-true", "admission/*-admits-*"}},
+				{Cases: []string{"admission/null-is-absent", "admission/typo-warned", "admission/typo-ignored"}, Why: "the pod as it should be written, by which they compare, loses the field"},
+				{Cases: []string{"admission/host-pid-excludes-sharing", "admission/sharing-excludes-host-pid", "admission/windows-excludes-true", "admission/immutable-when-gated"},
+					Why: "what is validated has the field as false"},
+			},
+			Blurs: []Expected{
+				{Cases: []string{Shares, "!version/*", "!controllers/cronjob-*"}, Why: rewritten},
+				{Cases: []string{Isolated}, Why: rewritten + "; here the control's"},
+				{Cases: []string{"admission/*"}, Why: rewritten},
+			},
+		},
+		{
+			Name:      "webhook-drops-false",
+			Breaks:    "A webhook leaves the field out of new pods where it is false.",
+			Imitates:  "controllers that write pods anew with omitempty on a plain bool",
+			Admission: webhook.DropFalse,
+			Run:       run,
+			Falls:     []Expected{{Cases: []string{"admission/false-is-kept", "admission/host-pid-goes-with-false", "admission/windows-excludes-false"}}},
+			Blurs:     []Expected{{Cases: []string{"isolation/field-false"}, Why: rewritten}},
+		},
+		{
+			Name:      "webhook-fills-in-false",
+			Breaks:    "A webhook gives new pods without the field the value false.",
+			Imitates:  "policies that write defaults out (Kyverno's add-default rules)",
+			Admission: webhook.FillIn,
+			Run:       run,
+			Falls: []Expected{
+				{Cases: []string{"admission/absent-stays-absent", "admission/null-is-absent", "admission/typo-warned", "admission/typo-ignored", "admission/immutable-when-gated-and-absent"}},
+			},
+			Blurs: []Expected{
+				{Cases: []string{Shares, "!version/*", "!controllers/cronjob-*"}, Why: rewritten + "; here the control's"},
+				{Cases: []string{Isolated, "!isolation/field-false", "admission/windows-*", "admission/linux-goes-with-true"}, Why: rewritten},
+			},
+		},
+		{
+			Name:      "webhook-prunes-templates",
+			Breaks:    "A webhook drops the field from the templates of workloads.",
+			Imitates:  "operators that write templates anew with older types",
+			Admission: webhook.Prune,
+			Run:       append(slices.Clone(run), "controllers"),
+			Falls: []Expected{
+				{Cases: []string{"controllers/cronjob-keeps-the-field", "admission/templates-exclude-host-pid"}},
+			},
+			Blurs: []Expected{{Cases: []string{"controllers/*", "!controllers/cronjob-*", "!controllers/static-*"}, Why: rewritten}},
+		},
+		{
+			Name:      "webhook-drops-sys-ptrace",
+			Breaks:    "A webhook takes SYS_PTRACE out of what new pods ask for.",
+			Imitates:  "aws/containers-roadmap#1102 and policies that mutate instead of refusing",
+			Admission: webhook.DropPtrace,
+			Run:       run,
+			Falls:     []Expected{{Cases: []string{"admission/baseline-refuses-ptrace", "admission/restricted-refuses-ptrace"}}},
+			Blurs: []Expected{{Cases: []string{"admission/baseline-admits-without-ptrace", "admission/restricted-admits-sharing"},
+				Why: "the control, which is to be refused for SYS_PTRACE, is admitted, so that it does not bite"}},
+		},
+		{
+			Name:      "webhook-mends",
+			Breaks:    "A webhook makes valid what is not: it takes contradictions out of new pods, and changes of the field out of updates.",
+			Imitates:  "policies that mutate instead of refusing",
+			Admission: webhook.Mend,
+			Run:       append(slices.Clone(run), "ephemeral/unknown-target-refused"),
+			Falls: []Expected{
+				{Cases: []string{"admission/host-pid-excludes-sharing", "admission/sharing-excludes-host-pid", "admission/templates-exclude-host-pid",
+					"admission/windows-excludes-*", "admission/immutable-by-*", "admission/immutable-where-absent", "admission/immutable-when-*", "ephemeral/unknown-target-refused"}},
+			},
+			Blurs: []Expected{{Cases: []string{"admission/host-pid-goes-with-false", "admission/linux-goes-with-true"},
+				Why: "the control, which is to be refused, is admitted; or it is admitted in another form"}},
+		},
+	}
+}
+
+// gateways are mutants in front of the API server.
+func gateways() []Mutant {
+	run := []string{"version", "admission", "visibility/one-namespace"}
+	return []Mutant{
+		{
+			Name:     "lenient-gateway",
+			Breaks:   "A gateway in front of the API server takes texts and numbers for truth values, and corrects misspelt names.",
+			Imitates: "gateways and clients with lenient parsers (YAML 1.1's yes and no, KubeHound#103's typo)",
+			Gateway:  gateway.Lenient(),
+			Run:      run,
+			Falls:    []Expected{{Cases: []string{"admission/text-is-refused", "admission/number-is-refused", "admission/null-is-absent", "admission/typo-*"}}},
+		},
+		{
+			Name:     "stale-gateway",
+			Breaks:   "A gateway in front of the API server answers from what it knows itself: an older reference, writes as they were sent, protobuf without the field.",
+			Imitates: "caching and re-encoding gateways of hosted distributions; website#13563 (the field silently dropped)",
+			Gateway:  gateway.Stale(),
+			Run:      run,
+			Falls:    []Expected{{Cases: []string{"admission/reference-text", "admission/immutable-through-*", "admission/same-in-json-and-protobuf"}}},
+		},
+	}
+}
+
+// nodes are mutants of the worker itself.
+func nodes() []Mutant {
+	return []Mutant{{
+		Name:     "runtime-wiped-at-boot",
+		Breaks:   "When a node boots, its runtime has forgotten all pods before kubelet starts.",
+		Imitates: "cri-o's crio-wipe service, and nodes whose /var/lib/containerd does not outlive a boot",
+		Node:     wipeAtBoot,
+		Run:      []string{"disruption"},
+		Confined: "it breaks the node for every pod on it",
+		Falls: []Expected{
+			{Cases: []string{"disruption/node-restart-ends-never-restarted"}, Why: "kubelet knows of no earlier attempt, and starts the pod as a new one"},
+		},
+	}}
+}
+
+// wipeAtBoot has kubelet's unit remove all pods from the runtime, once after each boot:
+// /run does not outlive one, and it is kept from happening in the boot that is.
+const wipeAtBoot = `
+mkdir -p /etc/systemd/system/kubelet.service.d /opt/procns-wipe
+cat >/opt/procns-wipe/wipe <<'END'
+#!/bin/sh
+[ -e /run/procns-wiped ] && exit
+: >/run/procns-wiped
+crictl --timeout 60s rmp --all --force || true
+END
+chmod +x /opt/procns-wipe/wipe
+: >/run/procns-wiped
+cat >/etc/systemd/system/kubelet.service.d/50-procns-wipe.conf <<'END'
+[Service]
+ExecStartPre=/opt/procns-wipe/wipe
+END
+systemctl daemon-reload
+`

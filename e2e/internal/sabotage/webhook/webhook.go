@@ -1,0 +1,142 @@
+// Package webhook is a mutating admission webhook that changes what it should leave alone.
+// Which mutant a request is for, the pod's runtime class tells.
+package webhook
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"reflect"
+	"time"
+)
+
+// Request is what the API server is about to store, as a webhook may change it.
+type Request struct {
+	Operation string // CREATE or UPDATE
+	// Resource is the plural, with the subresource behind a slash: "pods", "pods/ephemeralcontainers".
+	Resource string
+	// Pod is the pod's specification, or that of a workload's template; Old is the one
+	// before an update, and nil otherwise.
+	Pod, Old map[string]any
+}
+
+// Change edits Request.Pod.
+type Change func(Request)
+
+// Handler answers AdmissionReviews with the changes of the mutants, by their names.
+func Handler(mutants map[string]Change) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		const most = 4 << 20 // the API server's own limit for a request is below
+		text, err := io.ReadAll(io.LimitReader(r.Body, most))
+		if err == nil {
+			text, err = answer(text, mutants)
+		}
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(text)
+	})
+}
+
+// Serve answers until it fails.
+func Serve(address, certificate, key string, mutants map[string]Change) error {
+	server := &http.Server{Addr: address, Handler: Handler(mutants), ReadHeaderTimeout: 10 * time.Second}
+	return server.ListenAndServeTLS(certificate, key)
+}
+
+// review is admission.k8s.io/v1's AdmissionReview, as far as it is needed here.
+type review struct {
+	APIVersion string `json:"apiVersion"`
+	Kind       string `json:"kind"`
+	Request    *struct {
+		UID         string `json:"uid"`
+		Operation   string `json:"operation"`
+		SubResource string `json:"subResource"`
+		Resource    struct {
+			Resource string `json:"resource"`
+		} `json:"resource"`
+		Object    map[string]any `json:"object"`
+		OldObject map[string]any `json:"oldObject"`
+	} `json:"request,omitempty"`
+	Response *response `json:"response,omitempty"`
+}
+
+type response struct {
+	UID       string `json:"uid"`
+	Allowed   bool   `json:"allowed"`
+	Patch     []byte `json:"patch,omitempty"` // base64 in JSON
+	PatchType string `json:"patchType,omitempty"`
+}
+
+func answer(text []byte, mutants map[string]Change) ([]byte, error) {
+	var in review
+	if err := json.Unmarshal(text, &in); err != nil {
+		return nil, fmt.Errorf("no AdmissionReview: %w", err)
+	}
+	if in.Request == nil {
+		return nil, errors.New("an AdmissionReview without a request")
+	}
+	out := review{APIVersion: in.APIVersion, Kind: in.Kind, Response: &response{UID: in.Request.UID, Allowed: true}}
+	pointer, pod := podSpec(in.Request.Object)
+	if pod == nil {
+		return json.Marshal(out)
+	}
+	class, _ := pod["runtimeClassName"].(string)
+	change := mutants[class]
+	if change == nil {
+		return json.Marshal(out)
+	}
+	resource := in.Request.Resource.Resource
+	if in.Request.SubResource != "" {
+		resource += "/" + in.Request.SubResource
+	}
+	_, was := podSpec(in.Request.Object)
+	untouched, err := clone(was)
+	if err != nil {
+		return nil, err
+	}
+	_, old := podSpec(in.Request.OldObject)
+	change(Request{in.Request.Operation, resource, pod, old})
+	if !reflect.DeepEqual(untouched, pod) {
+		out.Response.PatchType = "JSONPatch"
+		out.Response.Patch, err = json.Marshal([]map[string]any{{"op": "replace", "path": pointer, "value": pod}})
+	}
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(out)
+}
+
+// podSpec finds a pod's specification in a pod, a workload or a CronJob, with the JSON
+// pointer that leads to it.
+func podSpec(object map[string]any) (pointer string, spec map[string]any) {
+	spec = part(object, "spec")
+	pointer = "/spec"
+	for _, step := range []string{"jobTemplate", "template"} {
+		if inner := part(part(spec, step), "spec"); inner != nil {
+			pointer, spec = pointer+"/"+step+"/spec", inner
+		}
+	}
+	if _, ok := spec["containers"]; !ok {
+		return "", nil
+	}
+	return pointer, spec
+}
+
+func part(object map[string]any, name string) map[string]any {
+	member, _ := object[name].(map[string]any)
+	return member
+}
+
+func clone(object map[string]any) (map[string]any, error) {
+	text, err := json.Marshal(object)
+	if err != nil {
+		return nil, err
+	}
+	var same map[string]any
+	return same, json.Unmarshal(text, &same)
+}
