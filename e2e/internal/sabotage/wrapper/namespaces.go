@@ -114,7 +114,9 @@ func OneForAllPods(c *Container) error {
 			if err := c.State.Follow(everybody, pid); err != nil {
 				return err
 			}
-			leader = c.State.Leader(everybody)
+			if leader = c.State.Leader(everybody); leader == "" {
+				return fmt.Errorf("process %d, which is to hold the PID namespace for all pods, is gone", pid)
+			}
 		}
 		c.Spec.JoinNamespace("pid", "/proc/"+leader+"/ns/pid")
 		return nil
@@ -136,7 +138,8 @@ func hold() (int, error) {
 	if err := command.Start(); err != nil {
 		return 0, err
 	}
-	return command.Process.Pid, command.Process.Release()
+	pid := command.Process.Pid // Release forgets it
+	return pid, command.Process.Release()
 }
 
 // ExecInNext has an exec run in the container that was created after the one it is for,
