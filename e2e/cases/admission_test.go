@@ -12,7 +12,7 @@ import (
 
 // stored is a fault: the server stores the field as another value.
 func stored(value string) breakage {
-	return breakage{"the field is stored as " + value, func(o *suite.Observation) { o.Pod.Sharing = value }}
+	return answered("the field is stored as "+value, "create", suite.Answer{Code: 201, Sharing: value})
 }
 
 // answered is a fault: the server answers a request otherwise.

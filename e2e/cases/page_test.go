@@ -48,10 +48,7 @@ var (
 
 // pageBreakages are the faults that the page's own cases must find.
 var pageBreakages = map[string][]breakage{
-	"version/field-is-kept": {
-		{"the field is stored as false", func(o *suite.Observation) { o.Pod.Sharing = "false" }},
-		{"the field is dropped", func(o *suite.Observation) { o.Pod.Sharing = "absent" }},
-	},
+	"version/field-is-kept": {stored("false"), stored("absent")},
 	"walkthrough/manifest-runs": {
 		namespaceOf("shell"),
 		{"nginx was restarted", func(o *suite.Observation) {
@@ -302,11 +299,12 @@ var pageBreakages = map[string][]breakage{
 		environ("other", probe.Access{Text: "PASSWORD=\x00"}), environ("other", probe.Access{Errno: probe.EPERM}),
 		environ("other", probe.Access{Errno: probe.ENOENT}), hidden("other", "argument"),
 	},
-	"secrets/root-guarded":              {fileRead("other", readableFile, "readable"), fileRefused("other", readableFile, probe.ENOENT)},
-	"secrets/file-guarded-by-mode":      {fileRead("opener", privateFile, "private"), fileRefused("opener", readableFile, probe.EACCES)},
-	"secrets/file-readable-by-its-user": {fileRefused("same", privateFile, probe.EACCES), fileRefused("page", privateFile, probe.EACCES)},
-	"isolation/field-absent":            sharesAnyway,
-	"isolation/field-false":             sharesAnyway,
+	"secrets/root-guarded":                   {fileRead("other", readableFile, "readable"), fileRefused("other", readableFile, probe.ENOENT)},
+	"secrets/mounted-secret-guarded-by-mode": {fileRead("same", closedSecret, "closed"), fileRefused("same", openSecret, probe.EACCES), fileRefused("page", closedSecret, probe.EACCES)},
+	"secrets/file-guarded-by-mode":           {fileRead("opener", privateFile, "private"), fileRefused("opener", readableFile, probe.EACCES)},
+	"secrets/file-readable-by-its-user":      {fileRefused("same", privateFile, probe.EACCES), fileRefused("page", privateFile, probe.EACCES)},
+	"isolation/field-absent":                 sharesAnyway,
+	"isolation/field-false":                  sharesAnyway,
 }
 
 // ranOtherwise replaces the result of one of the act's commands.

@@ -114,10 +114,26 @@ func secretsCases() []suite.Case {
 				return nil
 			},
 		},
+		{
+			ID:     "secrets/mounted-secret-guarded-by-mode",
+			Level:  suite.Core,
+			Claim:  "A mounted Secret's modes alone protect it once /proc/PID/root is open: of its files, which are root's, the one of mode 0400 is refused to another user with EACCES, the one of mode 0444 is read.",
+			Source: onUnderstanding3 + " (filesystem secrets)",
+			Judge: func(o suite.Observation) error {
+				// What is refused is there: root reads it.
+				if err := reads(o, "page", closedSecret, "closed"); err != nil {
+					return err
+				}
+				if err := refusedTo("same", "root"+closedSecret, func(p probe.Process) probe.Access { return p.Files[closedSecret] })(o); err != nil {
+					return err
+				}
+				return reads(o, "same", openSecret, "open")
+			},
+		},
 	}
 	for i := range cases {
 		cases[i].Fixture, cases[i].Control = "secrets.yaml", "secrets-isolated.yaml"
-		cases[i].Read = []string{privateFile, readableFile}
+		cases[i].Read = []string{privateFile, readableFile, closedSecret, openSecret}
 		cases[i].Given = secretsWritten
 	}
 	return cases
@@ -127,6 +143,12 @@ func secretsCases() []suite.Case {
 const (
 	privateFile  = "/data/private"
 	readableFile = "/data/readable"
+)
+
+// The files of the Secret that app mounts, which are root's, with the same modes.
+const (
+	closedSecret = "/mounted/closed"
+	openSecret   = "/mounted/open"
 )
 
 func secretsWritten(o suite.Observation) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -240,7 +241,12 @@ func (s *stage) start(ctx context.Context) (*corev1.Pod, error) {
 	s.observation.Pod = StateOf(stored)
 	s.runner.Evidence.Save(s.folder(), "pod.json", stored)
 	if s.key.submit == Stored {
+		put(&s.observation.Answers, "create", Answer{Code: http.StatusCreated, Sharing: s.observation.Pod.Sharing})
 		return stored, nil
+	}
+	// Nothing is awaited of a pod that is not the one that was sent.
+	if err := rewritten(s.placed.Pod, stored); err != nil {
+		return stored, err
 	}
 
 	waiting, cancel := context.WithTimeoutCause(ctx, s.runner.Timeout, fmt.Errorf("not within %s", s.runner.Timeout))
@@ -262,10 +268,15 @@ func (s *stage) start(ctx context.Context) (*corev1.Pod, error) {
 		s.runner.Evidence.Save(s.folder(), "pod.json", pod)
 	}
 	s.observation.Pod = StateOf(pod)
-	if changed := Rewritten(s.placed.Pod, pod); changed != "" {
-		return pod, fmt.Errorf("the server did not store the pod as it was sent, an admission webhook may have rewritten it: %s", changed)
+	return pod, rewritten(s.placed.Pod, pod)
+}
+
+// rewritten is what Rewritten finds, as an error.
+func rewritten(sent, stored *corev1.Pod) error {
+	if changed := Rewritten(sent, stored); changed != "" {
+		return fmt.Errorf("the server did not store the pod as it was sent, an admission webhook may have rewritten it: %s", changed)
 	}
-	return pod, nil
+	return nil
 }
 
 // patience is how long to wait for something that a healthy node does within the

@@ -29,13 +29,14 @@ func namespaces() []Mutant {
 			Breaks:   "Each container has a PID namespace of its own although the pod is to share one.",
 			Imitates: "kata-containers agent#261, runtime#2788, kata#4680 (the field ignored); website#13563 (dropped)",
 			Runtime:  &wrapper.Breakage{Container: wrapper.OwnPIDNamespace},
-			// As its control, the pod is judged by cases of admission for what is stored.
+			// The pod is what its control is; but what the cases of admission judge is stored as it should be.
 			Falls: []Expected{
-				{Cases: []string{Shares, "!admission/*", "admission/restricted-pod-shares", "controllers/static-pod-shares"}},
+				{Cases: []string{Shares, "!admission/*", "admission/restricted-pod-shares", "controllers/static-pod-shares", "!debug/copy-does-not-share"}},
+				{Cases: []string{"debug/copy-shares"}, Why: "the copy is to share, and is isolated"},
 				{Cases: []string{"security/two-users-denied"}, Why: "the two do not even see each other's arguments"},
 			},
 			Blurs: []Expected{
-				{Cases: []string{Isolated}, Why: "the control, which is to share, is isolated as well, so that it does not bite"},
+				{Cases: []string{Isolated, "debug/copy-does-not-share"}, Why: "the control, or the original, which is to share, is isolated as well, so that nothing differs"},
 				{Cases: []string{"lifecycle/restart-on-failure", "lifecycle/restart-never", "lifecycle/sandbox-end-with-*"},
 					Why: "what the containers are to end by is a sibling's signal, which does not reach them"},
 			},
