@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"os"
 	"reflect"
 	"time"
 )
@@ -42,10 +44,30 @@ func Handler(mutants map[string]Change) http.Handler {
 	})
 }
 
-// Serve answers until it fails.
+// Serve answers until it fails. systemd is told when it listens.
 func Serve(address, certificate, key string, mutants map[string]Change) error {
-	server := &http.Server{Addr: address, Handler: Handler(mutants), ReadHeaderTimeout: 10 * time.Second}
-	return server.ListenAndServeTLS(certificate, key)
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return err
+	}
+	if err := notify(os.Getenv("NOTIFY_SOCKET")); err != nil {
+		return err
+	}
+	server := &http.Server{Handler: Handler(mutants), ReadHeaderTimeout: 10 * time.Second}
+	return server.ServeTLS(listener, certificate, key)
+}
+
+// notify is sd_notify(3): a socket whose name begins with @ is an abstract one.
+func notify(socket string) error {
+	if socket == "" {
+		return nil
+	}
+	connection, err := net.Dial("unixgram", socket)
+	if err != nil {
+		return err
+	}
+	_, err = connection.Write([]byte("READY=1"))
+	return errors.Join(err, connection.Close())
 }
 
 // review is admission.k8s.io/v1's AdmissionReview, as far as it is needed here.

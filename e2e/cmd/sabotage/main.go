@@ -1,0 +1,167 @@
+// Command sabotage breaks a kind cluster of its own in one way after another, runs the
+// suite against each, and writes the matrix of cases and mutants. It exits with 0 if all is
+// as it must be, with 1 if not, with 2 if it was interrupted, and with 3 if something could
+// not be set up. scripts/sabotage.sh calls it.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"procns/e2e/cases"
+	"procns/e2e/internal/sabotage/campaign"
+	"procns/e2e/internal/sabotage/matrix"
+	"procns/e2e/internal/sabotage/mutants"
+	"procns/e2e/internal/suite"
+	"procns/fixtures"
+)
+
+// Where the matrix and the recordings are kept in the repository.
+const (
+	recordings = "e2e/cases/testdata/sabotaged"
+	document   = "docs/SABOTAGE.md"
+)
+
+func main() {
+	c := &campaign.Campaign{Cases: cases.All(), Out: os.Stderr}
+	list := flag.Bool("list", false, "list the mutants")
+	record := flag.Bool("record", false, "keep the matrix, its page and the observations in the repository")
+	names := flag.String("mutants", "", "try these `names` only, behind commas")
+	flag.StringVar(&c.Cluster, "cluster", "procns-sabotage", "the kind cluster's `name`")
+	flag.StringVar(&c.Engine, "engine", "podman", "container `engine`")
+	flag.StringVar(&c.NodeImage, "node-image", "", "node `image`")
+	flag.StringVar(&c.Suite, "suite", "bin/procns.test", "the test binary's `file`")
+	flag.StringVar(&c.Runtime, "runtime", "bin/sabotaged-runtime", "the `file` that goes into the nodes")
+	flag.StringVar(&c.Folder, "report-dir", "_artifacts/sabotage", "`folder` for the reports")
+	flag.BoolVar(&c.Whole, "whole", false, "run every case under every mutant that is not confined to some")
+	flag.IntVar(&c.AtOnce, "at-once", 2, "how `many` mutants are tried at one time")
+	flag.DurationVar(&c.Timeout, "timeout", 40*time.Minute, "longest `duration` of the run under one mutant")
+	flag.Func("image", "`name=reference` of a workload image (repeatable)", func(text string) error {
+		c.Images = append(c.Images, text)
+		return nil
+	})
+	flag.Func("load", "image `archive` to load into the nodes (repeatable)", func(text string) error {
+		c.Archives = append(c.Archives, text)
+		return nil
+	})
+	flag.Parse()
+	if *list {
+		for _, m := range mutants.All() {
+			fmt.Printf("%-28s %s\n", m.Name, m.Breaks)
+		}
+		return
+	}
+	var err error
+	if c.Mutants, err = chosen(*names); err != nil {
+		fail(err)
+	}
+	os.Exit(run(c, *record))
+}
+
+// chosen are the mutants of the names, with the control, which everything is held against.
+func chosen(names string) ([]mutants.Mutant, error) {
+	if names == "" {
+		return mutants.All(), nil
+	}
+	control, _ := mutants.Named(mutants.Control)
+	some := []mutants.Mutant{control}
+	for name := range strings.SplitSeq(names, ",") {
+		m, ok := mutants.Named(strings.TrimSpace(name))
+		if !ok {
+			return nil, fmt.Errorf("there is no mutant %q: -list names them", name)
+		}
+		if m.Name != mutants.Control {
+			some = append(some, m)
+		}
+	}
+	return some, nil
+}
+
+func run(c *campaign.Campaign, record bool) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	catalogue, err := matrix.NewCatalogue(c.Cases, fixtures.Read)
+	if err != nil {
+		fail(err)
+	}
+	found, err := c.Run(ctx)
+	if err != nil && ctx.Err() != nil {
+		fmt.Fprintln(os.Stderr, "sabotage: interrupted")
+		return suite.ExitInconclusive
+	}
+	if err != nil {
+		fail(err)
+	}
+	defects, err := found.Check(catalogue, c.Mutants)
+	if err != nil {
+		fail(err)
+	}
+	if err := keep(c, found, catalogue, record); err != nil {
+		fail(err)
+	}
+	for _, d := range defects {
+		fmt.Println(strings.Join(strings.Fields(d.String()), " "))
+	}
+	fmt.Printf("sabotage: %d mutants, %d things not as they must be; the matrix is %s\n", len(c.Mutants), len(defects), filepath.Join(c.Folder, "SABOTAGE.md"))
+	if len(defects) > 0 {
+		return suite.ExitNonConformant
+	}
+	return suite.ExitConformant
+}
+
+// keep writes the matrix beside the reports, and if it is to be recorded, into the repository.
+func keep(c *campaign.Campaign, found matrix.Matrix, catalogue matrix.Catalogue, record bool) error {
+	err := errors.Join(found.Write(filepath.Join(c.Folder, "matrix.json")),
+		writePage(filepath.Join(c.Folder, "SABOTAGE.md"), found, catalogue, c.Mutants))
+	if err != nil || !record {
+		return err
+	}
+	for _, m := range c.Mutants {
+		if err := campaign.ForgetRecordings(recordings, m.Name); err != nil {
+			return err
+		}
+		runs, err := c.Reports(m.Name)
+		if err != nil {
+			return err
+		}
+		for _, r := range runs {
+			if err := campaign.Record(recordings, m.Name, r.Folder, r.Document, c.Cases); err != nil {
+				return err
+			}
+		}
+	}
+	// Mutants that were not tried this time keep what is known of them.
+	kept, err := matrix.Read(filepath.Join(recordings, "matrix.json"))
+	if err != nil {
+		return err
+	}
+	for name, cells := range found.Mutants {
+		kept.Mutants[name] = cells
+	}
+	kept.On = found.On
+	if err := errors.Join(os.MkdirAll(recordings, 0o755), kept.Write(filepath.Join(recordings, "matrix.json"))); err != nil {
+		return err
+	}
+	return writePage(document, kept, catalogue, mutants.All())
+}
+
+func writePage(file string, m matrix.Matrix, catalogue matrix.Catalogue, all []mutants.Mutant) error {
+	page, err := os.Create(file)
+	if err != nil {
+		return err
+	}
+	return errors.Join(m.WriteDocument(page, catalogue, all), page.Close())
+}
+
+func fail(err error) {
+	fmt.Fprintln(os.Stderr, "sabotage:", strings.Join(strings.Fields(err.Error()), " "))
+	os.Exit(suite.ExitUsage)
+}

@@ -1,0 +1,278 @@
+package campaign
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+
+	"procns/e2e/internal/cluster"
+	"procns/e2e/internal/report"
+	"procns/e2e/internal/sabotage/matrix"
+	"procns/e2e/internal/sabotage/mutants"
+	"procns/e2e/internal/suite"
+)
+
+// Campaign is one run of the suite against each of some mutants, on one kind cluster.
+type Campaign struct {
+	Cluster, Engine, NodeImage string
+	// Suite is the test binary, and Runtime the program that goes into the nodes.
+	Suite, Runtime string
+	// Images are name=reference, and Archives those that hold them.
+	Images, Archives []string
+	// Folder receives everything: a folder of reports for each mutant.
+	Folder string
+	// Mutants are those that are tried, in this order.
+	Mutants []mutants.Mutant
+	// Cases are the whole catalogue.
+	Cases []suite.Case
+	// Whole runs every case under every mutant that is not confined to some.
+	Whole bool
+	// AtOnce is how many mutants are tried at one time.
+	AtOnce int
+	// Timeout bounds each run of the suite.
+	Timeout time.Duration
+	Out     io.Writer
+
+	mu     sync.Mutex
+	config *rest.Config
+	nodes  suite.Nodes
+}
+
+// say prints one line.
+func (c *Campaign) say(format string, args ...any) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	fmt.Fprintf(c.Out, "==> "+format+"\n", args...)
+}
+
+// Run makes the cluster, breaks it, runs the suite, and returns what was found. The cluster
+// is left.
+func (c *Campaign) Run(ctx context.Context) (matrix.Matrix, error) {
+	found := matrix.New()
+	if err := c.prepare(ctx); err != nil {
+		return found, err
+	}
+	if err := c.together(ctx); err != nil {
+		return found, err
+	}
+	if err := c.alone(ctx); err != nil {
+		return found, err
+	}
+	for _, m := range c.Mutants {
+		runs, err := c.Reports(m.Name)
+		if err != nil {
+			return found, err
+		}
+		for _, r := range runs {
+			found.Add(m.Name, r.Document)
+		}
+	}
+	return found, nil
+}
+
+// prepare makes the cluster by a run of one case, which must be conformant, and puts the
+// mutants into it. All that the list has are installed: which are tried makes no difference.
+func (c *Campaign) prepare(ctx context.Context) error {
+	programs, err := filepath.Abs(filepath.Join(c.Folder, "programs"))
+	if err != nil {
+		return err
+	}
+	if err := MakeFolder(programs, c.Runtime, mutants.All()); err != nil {
+		return err
+	}
+	config, err := KindConfig(programs, mutants.All())
+	if err == nil {
+		err = os.WriteFile(c.kindConfig(), config, 0o644)
+	}
+	if err != nil {
+		return err
+	}
+	folder := filepath.Join(c.Folder, "cluster")
+	arguments := append(c.ownCluster(folder), "-run", "version/field-is-kept")
+	for _, archive := range c.Archives {
+		arguments = append(arguments, "-load", archive)
+	}
+	if code, err := c.suite(ctx, folder, arguments); err != nil || code != suite.ExitConformant {
+		return errors.Join(err, fmt.Errorf("the cluster could not be made, or is not sound before anything is broken (exit code %d): see %s", code, output(folder)))
+	}
+	kind, err := cluster.NewKind(c.Cluster, c.Engine, c.NodeImage, c.Folder, c.Out)
+	if err != nil {
+		return err
+	}
+	if _, err := kind.GenerateKubeconfig(); err != nil {
+		return err
+	}
+	config2, client, _, err := cluster.Connect(cluster.Place{Kubeconfig: kind.GetKubeconfig()}, 50, &cluster.Counts{})
+	if err != nil {
+		return err
+	}
+	c.config, c.nodes = config2, cluster.OwnNodes{Kind: kind, Client: client}
+	return c.install(ctx, client, programs)
+}
+
+func (c *Campaign) install(ctx context.Context, client kubernetes.Interface, programs string) error {
+	began := time.Now()
+	err := install(ctx, client, c.nodes, c.Cluster+"-control-plane", programs, mutants.All())
+	if err == nil {
+		c.say("%d mutants installed: %.1fs", len(mutants.All()), time.Since(began).Seconds())
+	}
+	return err
+}
+
+func (c *Campaign) kindConfig() string { return filepath.Join(c.Folder, "kind-config.yaml") }
+
+// together tries the mutants that do not get into each other's way, some at one time.
+func (c *Campaign) together(ctx context.Context) error {
+	places := make(chan struct{}, max(1, c.AtOnce))
+	failures := make([]error, len(c.Mutants))
+	var wg sync.WaitGroup
+	for i, m := range c.Mutants {
+		if m.Node != "" {
+			continue
+		}
+		places <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-places }()
+			failures[i] = c.try(ctx, m, c.selection(m))
+		})
+	}
+	wg.Wait()
+	return errors.Join(failures...)
+}
+
+// alone tries what restarts or breaks the node, one after the other; what breaks it comes last.
+func (c *Campaign) alone(ctx context.Context) error {
+	for _, m := range c.Mutants {
+		if m.Disruptions {
+			if err := c.try(ctx, m, []string{"disruption"}); err != nil {
+				return err
+			}
+		}
+	}
+	for _, m := range c.Mutants {
+		if m.Node == "" {
+			continue
+		}
+		result, err := c.nodes.Run(ctx, c.Cluster+"-worker", "sh", "-ec", m.Node)
+		if err == nil && result.Code != 0 {
+			err = fmt.Errorf("the mutant %s cannot be made: %s", m.Name, result)
+		}
+		if err != nil {
+			return err
+		}
+		if err := c.try(ctx, m, c.selection(m)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// selection are the patterns of the cases that are run under a mutant.
+func (c *Campaign) selection(m mutants.Mutant) []string {
+	if len(m.Run) > 0 && (m.Confined != "" || !c.Whole) {
+		return m.Run
+	}
+	var areas []string
+	for _, one := range c.Cases {
+		if area := one.Area(); area != "disruption" && !slices.Contains(areas, area) {
+			areas = append(areas, area)
+		}
+	}
+	return areas
+}
+
+// try runs the suite against one mutant.
+func (c *Campaign) try(ctx context.Context, m mutants.Mutant, run []string) error {
+	folder := filepath.Join(c.Folder, m.Name)
+	began := time.Now()
+	var arguments []string
+	if m.Gateway != nil {
+		kubeconfig, stop, err := c.serve(m, folder)
+		if err != nil {
+			return err
+		}
+		defer stop()
+		arguments = append([]string{"-kubeconfig", kubeconfig, "-report-dir", folder}, c.images()...)
+	} else {
+		arguments = c.ownCluster(folder)
+	}
+	if m.HasClass() {
+		arguments = append(arguments, "-runtime-classes", m.Name)
+	}
+	starting := max(2, 4*runtime.NumCPU()/max(1, c.AtOnce))
+	arguments = append(arguments, "-run", strings.Join(run, ","), "-timeout", c.Timeout.String(), "-starting", fmt.Sprint(starting))
+	code, err := c.suite(ctx, folder, arguments)
+	if err == nil && code == suite.ExitUsage {
+		err = fmt.Errorf("the suite could not be run under the mutant %s: see %s", m.Name, output(folder))
+	}
+	if err == nil {
+		c.say("%s: exit code %d, %.0fs", m.Name, code, time.Since(began).Seconds())
+	}
+	return err
+}
+
+// ownCluster are the arguments by which the suite uses, or makes, the campaign's cluster.
+func (c *Campaign) ownCluster(folder string) []string {
+	return append([]string{
+		"-keep", "-kind-name", c.Cluster, "-engine", c.Engine, "-node-image", c.NodeImage, "-kind-config", c.kindConfig(), "-report-dir", folder,
+	}, c.images()...)
+}
+
+func (c *Campaign) images() []string {
+	var arguments []string
+	for _, image := range c.Images {
+		arguments = append(arguments, "-image", image)
+	}
+	return arguments
+}
+
+// Report is what one run of the suite found, and its folder.
+type Report struct {
+	Folder   string
+	Document report.Document
+}
+
+// Reports are those of the runs under a mutant, in the order in which they were made.
+func (c *Campaign) Reports(mutant string) ([]Report, error) {
+	files, err := filepath.Glob(filepath.Join(c.Folder, mutant, "*", "report.json"))
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(files) // a run's folder begins with its time
+	var all []Report
+	for _, name := range files {
+		d, err := readReport(name)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, Report{filepath.Dir(name), d})
+	}
+	if len(all) == 0 {
+		return nil, fmt.Errorf("there is no report of a run under the mutant %s in %s", mutant, c.Folder)
+	}
+	return all, nil
+}
+
+func readReport(name string) (report.Document, error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return report.Document{}, err
+	}
+	defer func() { _ = file.Close() }()
+	d, err := report.ReadJSON(file)
+	if err != nil {
+		return d, fmt.Errorf("%s: %w", name, err)
+	}
+	return d, nil
+}

@@ -1,0 +1,107 @@
+package gateway
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	k8sprotobuf "k8s.io/apimachinery/pkg/runtime/serializer/protobuf"
+)
+
+// through sends a request through a gateway to a server that answers as told, and returns
+// what the server was sent, and what came back.
+func through(t *testing.T, g *Gateway, method, path, accept, body, answer string) (sent, got string) {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		text, err := io.ReadAll(r.Body)
+		assert.NoError(t, err)
+		assert.Equal(t, path, r.URL.Path)
+		assert.Equal(t, "fieldValidation=Strict", r.URL.RawQuery)
+		sent = string(text)
+		_, _ = io.WriteString(w, answer)
+	}))
+	defer server.Close()
+	at, err := url.Parse(server.URL)
+	require.NoError(t, err)
+	gateway := httptest.NewServer(g.Handler(at, nil))
+	defer gateway.Close()
+	request, err := http.NewRequestWithContext(t.Context(), method, gateway.URL+path+"?fieldValidation=Strict", strings.NewReader(body))
+	require.NoError(t, err)
+	request.Header.Set("Content-Type", "application/merge-patch+json")
+	request.Header.Set("Accept", accept)
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(t, err)
+	defer func() { _ = response.Body.Close() }()
+	text, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	return sent, string(text)
+}
+
+func TestLenient(t *testing.T) {
+	const path = "/api/v1/namespaces/n/pods"
+	for body, want := range map[string]string{
+		`{"spec":{"shareProcessNamespace":"true"}}`: `{"spec":{"shareProcessNamespace":true}}`,
+		`{"spec":{"shareProcessNamespace":1}}`:      `{"spec":{"shareProcessNamespace":true}}`,
+		`{"spec":{"shareProcessNamespace":null}}`:   `{"spec":{"shareProcessNamespace":false}}`,
+		`{"spec":{"sharedProcessNamespace":true}}`:  `{"spec":{"shareProcessNamespace":true}}`,
+		`{"spec":{"shareProcessNamespace":false}}`:  `{"spec":{"shareProcessNamespace":false}}`,
+		`{"spec":{"hostPID":true}}`:                 `{"spec":{"hostPID":true}}`,
+		`no JSON`:                                   `no JSON`,
+		``:                                          ``,
+	} {
+		sent, got := through(t, Lenient(), http.MethodPost, path, "application/json", body, "answer")
+		assert.Equal(t, want, sent)
+		assert.Equal(t, "answer", got)
+	}
+	const other = `{"spec":{"shareProcessNamespace":"true"}}`
+	sent, _ := through(t, Lenient(), http.MethodPost, path+"/p/eviction", "application/json", other, "")
+	assert.Equal(t, other, sent, "what is no new pod is left alone")
+}
+
+func TestStale(t *testing.T) {
+	const pod = `{"spec":{"shareProcessNamespace":true}}`
+	_, got := through(t, Stale(), http.MethodPatch, "/api/v1/namespaces/n/pods/p/status", "application/json", `{"spec":{"shareProcessNamespace":false}}`, pod)
+	assert.JSONEq(t, `{"spec":{"shareProcessNamespace":false}}`, got)
+	_, got = through(t, Stale(), http.MethodPatch, "/api/v1/namespaces/n/pods/p", "application/json", `{"spec":{"shareProcessNamespace":false}}`, pod)
+	assert.Equal(t, pod, got, "the pod itself is written as ever")
+	const document = `{"components":{"schemas":{"io.k8s.api.core.v1.PodSpec":{"properties":{"shareProcessNamespace":{"description":"new"},"hostPID":{"description":"kept"}}}}}}`
+	_, got = through(t, Stale(), http.MethodGet, "/openapi/v3/api/v1", "application/json", "", document)
+	assert.NotContains(t, got, "new")
+	assert.Contains(t, got, "kept")
+}
+
+// TestProtobuf removes the field from what Kubernetes' own code wrote.
+func TestProtobuf(t *testing.T) {
+	scheme := runtime.NewScheme()
+	require.NoError(t, corev1.AddToScheme(scheme))
+	serializer := k8sprotobuf.NewSerializer(scheme, scheme)
+	share := true
+	pod := &corev1.Pod{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"}, ObjectMeta: metav1.ObjectMeta{Name: "p"},
+		Spec: corev1.PodSpec{ShareProcessNamespace: &share, NodeName: "n", Containers: []corev1.Container{{Name: "c"}}}}
+	var written bytes.Buffer
+	require.NoError(t, serializer.Encode(pod, &written))
+	_, got := through(t, Stale(), http.MethodGet, "/api/v1/namespaces/n/pods/p", protobuf, "", written.String())
+	read, _, err := serializer.Decode([]byte(got), nil, nil)
+	require.NoError(t, err)
+	pod.Spec.ShareProcessNamespace = nil
+	assert.Equal(t, pod.Spec, read.(*corev1.Pod).Spec)
+	assert.Equal(t, "p", read.(*corev1.Pod).Name)
+	assert.Equal(t, []byte("no protobuf"), withoutField([]byte("no protobuf")))
+}
+
+// FuzzRemove: what cannot be read stays as it is, and nothing grows.
+func FuzzRemove(f *testing.F) {
+	f.Add([]byte{0x12, 0x02, 0x08, 0x01})
+	f.Fuzz(func(t *testing.T, message []byte) {
+		assert.LessOrEqual(t, len(remove(message, rawNumber, specNumber, shareNumber)), len(message))
+	})
+}
