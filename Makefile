@@ -31,6 +31,10 @@ upgrades: ## Print the upgrades between them, in the same way.
 down: build ## Delete the cluster that KEEP=1 kept.
 	@scripts/down.sh
 
+.PHONY: sabotage
+sabotage: ## Prove that every case can fail: a kind cluster, broken on purpose. MUTANTS=a,b tries some, RECORD=1 keeps what was seen.
+	@scripts/sabotage.sh
+
 .PHONY: test
 test: ## Everything that needs no cluster: vet, unit tests, each fuzz target for FUZZTIME (3s).
 	@scripts/test.sh

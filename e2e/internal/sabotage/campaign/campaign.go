@@ -84,7 +84,8 @@ func (c *Campaign) Run(ctx context.Context) (matrix.Matrix, error) {
 // prepare makes the cluster by a run of one case, which must be conformant, and puts the
 // mutants into it. All that the list has are installed: which are tried makes no difference.
 func (c *Campaign) prepare(ctx context.Context) error {
-	programs, err := filepath.Abs(filepath.Join(c.Folder, "programs"))
+	// The same in each campaign: a cluster that was kept has it mounted.
+	programs, err := filepath.Abs(filepath.Join(filepath.Dir(c.Runtime), "sabotage-programs"))
 	if err != nil {
 		return err
 	}

@@ -25,12 +25,17 @@ const (
 )
 
 // MakeFolder fills the folder that is mounted into the nodes: the program, a link to it for
-// each mutant that wraps the runtime, and the webhook's certificate.
+// each mutant that wraps the runtime, and the webhook's certificate. A folder that is there
+// is filled anew and not replaced: the nodes of a cluster that was kept have it mounted.
 func MakeFolder(folder, built string, all []mutants.Mutant) error {
-	if err := os.RemoveAll(folder); err != nil {
+	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(folder, 0o755); err != nil {
+	old, err := os.ReadDir(folder)
+	for _, entry := range old {
+		err = errors.Join(err, os.RemoveAll(filepath.Join(folder, entry.Name())))
+	}
+	if err != nil {
 		return err
 	}
 	if err := copyFile(built, filepath.Join(folder, program), 0o755); err != nil {
