@@ -118,7 +118,7 @@ func WidenSecrets(c *Container) error {
 			if err != nil || entry.Type()&fs.ModeSymlink != 0 {
 				return err
 			}
-			return os.Chmod(name, 0o777) //nolint:gosec // that is the breakage
+			return os.Chmod(name, 0o777)
 		})
 		if err != nil {
 			return err
@@ -146,11 +146,11 @@ func FixPS(c *Container) error {
 		ps = filepath.Join(c.Bundle, ps)
 	}
 	if _, err := os.Lstat(ps); err != nil {
-		return nil //nolint:nilerr // an image without ps stays as it is
+		return nil // an image without ps stays as it is
 	}
 	// It may be a link to a program of many names.
 	if err := os.Remove(ps); err != nil {
 		return err
 	}
-	return os.WriteFile(ps, []byte(fixedPS), 0o755) //nolint:gosec // it is a program
+	return os.WriteFile(ps, []byte(fixedPS), 0o755)
 }

@@ -29,18 +29,37 @@ func LeaveProcesses(c *Container) error {
 		if err != nil {
 			return err
 		}
-		refuge := filepath.Join(filepath.Dir(group), "procns-left")
-		if err := os.MkdirAll(refuge, 0o755); err != nil {
+		refuge, err := makeRefuge(group)
+		if err != nil {
 			return err
 		}
 		for _, pid := range strings.Fields(string(pids)) {
-			err := os.WriteFile(filepath.Join(refuge, "cgroup.procs"), []byte(pid), 0o644) //nolint:gosec // a file of the kernel
+			err := os.WriteFile(filepath.Join(refuge, "cgroup.procs"), []byte(pid), 0o644)
 			if err != nil && !errors.Is(err, syscall.ESRCH) {
 				return fmt.Errorf("moving process %s out of %s: %w", pid, group, err)
 			}
 		}
 	}
 	return nil
+}
+
+// makeRefuge makes a group beside the container's.
+func makeRefuge(group string) (string, error) {
+	refuge := filepath.Join(filepath.Dir(group), "procns-left")
+	if err := os.MkdirAll(refuge, 0o755); err != nil {
+		return "", err
+	}
+	// With cgroup v1 a cpuset starts empty, and an empty one takes no processes.
+	for _, name := range []string{"cpuset.cpus", "cpuset.mems"} {
+		content, err := os.ReadFile(filepath.Join(group, name))
+		if err != nil || strings.TrimSpace(string(content)) == "" {
+			continue
+		}
+		if err := os.WriteFile(filepath.Join(refuge, name), content, 0o644); err != nil {
+			return "", err
+		}
+	}
+	return refuge, nil
 }
 
 // cgroups are the container's control groups, one in each hierarchy, as runc has them.
