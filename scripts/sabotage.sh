@@ -31,7 +31,7 @@ delete_cluster() {
 		wait "$CHILD_PID" || code=$?
 	fi
 	if [[ ${KEEP:-} != 1 && -n ${ENGINE:-} && -x bin/procns.test ]]; then
-		bin/procns.test -down -cluster-name "$CLUSTER" -engine "$ENGINE" -report-dir "$folder" || code=3
+		bin/procns.test -down -kind-name "$CLUSTER" -engine "$ENGINE" -report-dir "$folder" || code=3
 	fi
 	exit "$code"
 }

@@ -297,6 +297,14 @@ func contents() []Mutant {
 			},
 			Blurs: []Expected{{Cases: []string{"walkthrough/attach-ps"}, Why: "the walk ends where there is no prompt, so that ps was never typed"}},
 		},
+		{
+			Name:     "terminal-without-size",
+			Breaks:   "A terminal does not tell its size, whatever the client said.",
+			Imitates: "nothing known; a gateway or a shim that drops the resize stream shows the same",
+			Runtime:  &wrapper.Breakage{Container: wrapper.NoTerminalSize},
+			Run:      []string{"debug", "walkthrough/attach-*"},
+			Falls:    []Expected{{Cases: []string{"debug/new-size-reaches-the-shell"}}},
+		},
 	}
 }
 

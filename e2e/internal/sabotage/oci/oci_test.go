@@ -85,6 +85,18 @@ func TestAnswerSyscall(t *testing.T) {
 	}
 }
 
+func TestAnswerRequest(t *testing.T) {
+	s := read(t, "container.json")
+	s.AnswerRequest("ioctl", 0x5413, 0)
+	text, err := s.object("linux").object("seccomp").Bytes()
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["ioctl"],"action":"SCMP_ACT_ERRNO","errnoRet":0,
+		"args":[{"index":1,"value":21523,"op":"SCMP_CMP_EQ"}]}]}`, string(text))
+	filtered := read(t, "sandbox.json")
+	filtered.AnswerRequest("ioctl", 0x5413, 0)
+	assert.Equal(t, read(t, "sandbox.json"), filtered, "a filter that is there stays")
+}
+
 func TestMounts(t *testing.T) {
 	s := read(t, "container.json")
 	assert.True(t, s.AddMountOption("/proc", "hidepid=2"))

@@ -261,10 +261,25 @@ func (s Spec) AnswerSyscall(name string, errno int) {
 			rules = append(rules, rule)
 		}
 	}
-	filter["syscalls"] = append(rules, map[string]any{
-		"names": anys([]string{name}), "action": "SCMP_ACT_ERRNO", "errnoRet": errno,
-	})
+	filter["syscalls"] = append(rules, answered(name, errno))
 	linux["seccomp"] = filter
+}
+
+// AnswerRequest does the same to a call whose second argument, such as ioctl's request, has
+// one value. Where a filter is there, it stays as it is: a rule of its own for the whole call
+// would stand against this one.
+func (s Spec) AnswerRequest(name string, request uint64, errno int) {
+	linux := s.make("linux")
+	if linux.object("seccomp") != nil {
+		return
+	}
+	rule := answered(name, errno)
+	rule["args"] = []any{map[string]any{"index": 1, "value": request, "op": "SCMP_CMP_EQ"}}
+	linux["seccomp"] = Object{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": []any{rule}}
+}
+
+func answered(name string, errno int) map[string]any {
+	return map[string]any{"names": anys([]string{name}), "action": "SCMP_ACT_ERRNO", "errnoRet": errno}
 }
 
 // Process is the process of a container or of an exec.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"procns/e2e/internal/sabotage/oci"
 )
@@ -74,6 +75,13 @@ func NoPrompt(p oci.Process) {
 	if p.Terminal() {
 		p.SetEnv("PS1", "")
 	}
+}
+
+// NoTerminalSize has a terminal tell nobody its size: ioctl(TIOCGWINSZ) succeeds and writes
+// nothing.
+func NoTerminalSize(c *Container) error {
+	c.Spec.AnswerRequest("ioctl", syscall.TIOCGWINSZ, 0)
+	return nil
 }
 
 // short is the length, in bytes, of a command line up to which SilentExec swallows it.
