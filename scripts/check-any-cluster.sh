@@ -112,9 +112,11 @@ demonstrate_incluster() {
 		spec:
 		  serviceAccountName: procns
 		  restartPolicy: Never
+		  securityContext: {runAsNonRoot: true, runAsUser: 65532, seccompProfile: {type: RuntimeDefault}}
 		  containers:
 		  - name: suite
 		    image: $image
+		    securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
 		    imagePullPolicy: Never
 		    args: [$(printf '"%s", ' -in-cluster -report-dir /reports -nodes all -run "$CASES" "${IMAGE_FLAGS[@]}")]
 		    volumeMounts: [{name: reports, mountPath: /reports}]
