@@ -3,6 +3,7 @@
 
 CLUSTER=procns-check # name of the kind cluster that the check makes
 CHECKS="$ROOT/_artifacts/checks-$(date +%Y%m%d-%H%M%S)"
+mkdir -p "$CHECKS"
 FAILURES=0
 RUNNING= # process ID of the run in the background
 REPORTS= # its report folder
@@ -11,7 +12,6 @@ RUNS=0
 # make_cluster makes the check's cluster from a configuration of kind's, in place of the one before,
 # and sees to its deletion.
 make_cluster() {
-	mkdir -p "$CHECKS"
 	use_engine
 	if [[ -e $CHECKS/made ]]; then
 		delete_cluster
