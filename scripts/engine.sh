@@ -52,8 +52,8 @@ works() {
 # The time limit is for a daemon whose socket is there but dead.
 answers() {
 	case "$1" in
-	podman) timeout 20 podman info >/dev/null ;;
-	*) timeout 20 "$1" version --format '{{.Server}}' >/dev/null ;;
+	podman) timeout 60 podman info >/dev/null ;;
+	*) timeout 60 "$1" version --format '{{.Server}}' >/dev/null ;;
 	esac
 }
 
