@@ -38,17 +38,7 @@ func secretsCases() []suite.Case {
 			Claim:  "A password in a container's environment is readable through /proc/PID/environ with SYS_PTRACE, and by the same user.",
 			Source: onUnderstanding2 + "; " + ptraceRule,
 			Judge: func(o suite.Observation) error {
-				for _, from := range []string{"page", "same"} {
-					app, err := markedProcess(o, "argument", "app", from)
-					if err != nil {
-						return err
-					}
-					if !hasVariable(app, "PASSWORD", o.Markers["environment"]) {
-						return suite.Violation(fmt.Sprintf("container %s reads PASSWORD in /proc/%d/environ", from, app.PID),
-							describeAccess(app.Environ), o.Container(from))
-					}
-				}
-				return nil
+				return environmentReadable(o, [][2]string{{"PASSWORD", o.Markers["environment"]}})
 			},
 		},
 		{
@@ -57,21 +47,9 @@ func secretsCases() []suite.Case {
 			Claim:  "What a container's environment takes from a Secret, a ConfigMap or the pod itself is readable through /proc/PID/environ like any other variable.",
 			Source: onUnderstanding2 + " (secrets in environment variables); " + ptraceRule,
 			Judge: func(o suite.Observation) error {
-				for _, from := range []string{"page", "same"} {
-					app, err := markedProcess(o, "argument", "app", from)
-					if err != nil {
-						return err
-					}
-					for _, variable := range [][2]string{
-						{"FROM_SECRET", o.Markers["secret"]}, {"FROM_CONFIGMAP", o.Markers["setting"]}, {"FROM_THE_POD", o.Pod.Name},
-					} {
-						if !hasVariable(app, variable[0], variable[1]) {
-							return suite.Violation(fmt.Sprintf("container %s reads %s=%s in /proc/%d/environ", from, variable[0], variable[1], app.PID),
-								describeAccess(app.Environ), o.Container(from))
-						}
-					}
-				}
-				return nil
+				return environmentReadable(o, [][2]string{
+					{"FROM_SECRET", o.Markers["secret"]}, {"FROM_CONFIGMAP", o.Markers["setting"]}, {"FROM_THE_POD", o.Pod.Name},
+				})
 			},
 		},
 		{
@@ -183,6 +161,24 @@ func reads(o suite.Observation, container, file, marker string) error {
 	if got := app.Files[file]; !got.OK() || got.Text != o.Markers[marker] {
 		return suite.Violation(fmt.Sprintf("container %s reads /proc/%d/root%s", container, app.PID, file),
 			describeAccess(got), o.Container(container))
+	}
+	return nil
+}
+
+// environmentReadable demands that each variable, a name and a value, is read in
+// app's environment by who has SYS_PTRACE and by the same user.
+func environmentReadable(o suite.Observation, variables [][2]string) error {
+	for _, from := range []string{"page", "same"} {
+		app, err := markedProcess(o, "argument", "app", from)
+		if err != nil {
+			return err
+		}
+		for _, v := range variables {
+			if !hasVariable(app, v[0], v[1]) {
+				return suite.Violation(fmt.Sprintf("container %s reads %s=%s in /proc/%d/environ", from, v[0], v[1], app.PID),
+					describeAccess(app.Environ), o.Container(from))
+			}
+		}
 	}
 	return nil
 }

@@ -140,13 +140,9 @@ func (s *Session) Request(ctx context.Context, r suite.Request) (suite.Answer, e
 }
 
 func (s *Session) request(ctx context.Context, namespace string, r suite.Request) (suite.Answer, error) {
-	prefix := "/apis/" + r.API
-	if r.API == "" || r.API == "v1" {
-		prefix = "/api/v1"
-	}
 	path := r.Path
 	if !strings.HasPrefix(path, "/") {
-		path = prefix + "/namespaces/" + namespace + "/" + path
+		path = prefixOf(r.API) + "/namespaces/" + namespace + "/" + path
 	}
 	request := s.Client.CoreV1().RESTClient().Verb(r.Verb).AbsPath(path)
 	for name, value := range r.Query {

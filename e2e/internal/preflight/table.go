@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -108,12 +109,7 @@ func OfTargets(selection targets.Selection) []Check {
 func OfImages(images []string, on map[string][]string) []Check {
 	const name = "images"
 	var checks []Check
-	nodes := make([]string, 0, len(on))
-	for node := range on {
-		nodes = append(nodes, node)
-	}
-	slices.Sort(nodes)
-	for _, node := range nodes {
+	for _, node := range slices.Sorted(maps.Keys(on)) {
 		var absent []string
 		for _, image := range images {
 			if !slices.ContainsFunc(on[node], func(have string) bool { return SameImage(have, image) }) {
@@ -171,11 +167,7 @@ func OfNamespace(sent, stored map[string]string) Check {
 func OfPods(refused map[string]string) []Check {
 	const name = "admission"
 	var checks []Check
-	manifests := make([]string, 0, len(refused))
-	for manifest := range refused {
-		manifests = append(manifests, manifest)
-	}
-	slices.Sort(manifests)
+	manifests := slices.Sorted(maps.Keys(refused))
 	for _, manifest := range manifests {
 		if why := refused[manifest]; why != "" {
 			checks = append(checks, Check{name, Warn, manifest + " is refused: " + why})
