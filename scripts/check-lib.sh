@@ -61,18 +61,20 @@ kubectl() {
 	on_node control-plane kubectl --kubeconfig /etc/kubernetes/admin.conf "$@"
 }
 
-# until_ready waits until the API server answers and every node is Ready.
-until_ready() {
-	local attempt
-	for attempt in $(seq 60); do # an API server that starts cannot be watched
-		if kubectl wait --for=condition=Ready nodes --all --timeout=180s >/dev/null 2>&1; then
-			return
-		fi
+# retry ATTEMPTS COMMAND... is for what cannot be watched: an API server that starts.
+retry() {
+	local left=$1
+	shift
+	until "$@"; do
+		((--left > 0)) || return 1
 		sleep 2 # between two attempts to reach it
-		: "$attempt"
 	done
-	die "the nodes are not Ready again"
 }
+
+# until_ready waits until the API server answers and every node is Ready.
+until_ready() { retry 60 nodes_ready || die "the nodes are not Ready again"; }
+
+nodes_ready() { kubectl wait --for=condition=Ready nodes --all --timeout=180s >/dev/null 2>&1; }
 
 # start_run FLAGS... starts a run against the cluster in the background.
 start_run() {
