@@ -267,13 +267,18 @@ demonstrate_single() {
 
 demonstrations=("$@")
 [ "$#" -gt 0 ] || demonstrations=(input preflight rbac incluster taints image twice interrupts cleanup restricted single)
-if [[ ${demonstrations[*]} != single ]]; then
+on_three_nodes=() on_one=()
+for demonstration in "${demonstrations[@]}"; do
+	declare -F "demonstrate_$demonstration" >/dev/null || die "there is no demonstration $demonstration: the head of this script lists them"
+	case $demonstration in
+	single) on_one+=("$demonstration") ;; # last, because its cluster takes the place of the others' one
+	*) on_three_nodes+=("$demonstration") ;;
+	esac
+done
+if ((${#on_three_nodes[@]} > 0)); then
 	make_cluster kind-config.yaml
 fi
-for demonstration in "${demonstrations[@]}"; do
-	if ! declare -F "demonstrate_$demonstration" >/dev/null; then
-		die "there is no demonstration $demonstration: the head of this script lists them"
-	fi
+for demonstration in "${on_three_nodes[@]}" "${on_one[@]}"; do
 	say "$demonstration"
 	"demonstrate_$demonstration"
 done
