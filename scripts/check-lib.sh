@@ -61,16 +61,6 @@ kubectl() {
 	on_node control-plane kubectl --kubeconfig /etc/kubernetes/admin.conf "$@"
 }
 
-# retry ATTEMPTS COMMAND... is for what cannot be watched: an API server that starts.
-retry() {
-	local left=$1
-	shift
-	until "$@"; do
-		((--left > 0)) || return 1
-		sleep 2 # between two attempts to reach it
-	done
-}
-
 # until_ready waits until the API server answers and every node is Ready.
 until_ready() { retry 60 nodes_ready || die "the nodes are not Ready again"; }
 

@@ -153,6 +153,16 @@ lock() {
 	fi
 }
 
+# retry ATTEMPTS COMMAND... is for what cannot be watched: an API server that starts.
+retry() {
+	local left=$1
+	shift
+	until "$@"; do
+		((--left > 0)) || return 1
+		sleep 2 # between two attempts to reach it
+	done
+}
+
 # hash_of prints a short content hash of its arguments: a file counts by its content, a folder by
 # the names and contents of its files and whether they can be run, anything else as the text it is.
 hash_of() {

@@ -183,30 +183,32 @@ load_images() {
 		--label io.cri-containerd.pinned=pinned - <"$TEMP/images.tar"
 }
 
-# upgrade_node MODE NODE follows the documentation's page on kubeadm upgrades.
+# upgrade_node MODE NODE follows the documentation's page on kubeadm upgrades. The new kubelet of the
+# control plane starts the API server anew, some seconds after it has said that it is there: what asks
+# that server is asked again while it starts.
 upgrade_node() {
-	local mode=$1 node=$2
+	local mode=$1 node=$2 patiently=(retry 60)
 	set -x
 	place "$node" kubeadm
 	# kubeadm's look at the kernel and the cgroups is at those of the host, as in kind's own set-up.
 	if [[ $node == "$CLUSTER-control-plane" ]]; then
 		"$ENGINE" exec "$node" kubeadm upgrade apply --yes --ignore-preflight-errors=SystemVerification "$TO"
 	else
-		"$ENGINE" exec "$node" kubeadm upgrade node --ignore-preflight-errors=SystemVerification
+		"${patiently[@]}" "$ENGINE" exec "$node" kubeadm upgrade node --ignore-preflight-errors=SystemVerification
 	fi
 	if [[ $mode == drained ]]; then
 		# --force: nobody makes the bare pods of the witnesses anew.
-		on_control_plane kubectl drain "$node" --ignore-daemonsets --delete-emptydir-data --force --timeout 5m
+		"${patiently[@]}" on_control_plane kubectl drain "$node" --ignore-daemonsets --delete-emptydir-data --force --timeout 5m
 	fi
 	place "$node" kubelet
 	place "$node" kubectl
 	"$ENGINE" exec "$node" systemctl daemon-reload
 	"$ENGINE" exec "$node" systemctl restart kubelet
 	# The version tells that it is the new kubelet that reports.
-	on_control_plane kubectl wait "node/$node" --for "jsonpath={.status.nodeInfo.kubeletVersion}=$TO" --timeout 5m
-	on_control_plane kubectl wait "node/$node" --for condition=Ready --timeout 5m
+	"${patiently[@]}" on_control_plane kubectl wait "node/$node" --for "jsonpath={.status.nodeInfo.kubeletVersion}=$TO" --timeout 5m
+	"${patiently[@]}" on_control_plane kubectl wait "node/$node" --for condition=Ready --timeout 5m
 	if [[ $mode == drained ]]; then
-		on_control_plane kubectl uncordon "$node"
+		"${patiently[@]}" on_control_plane kubectl uncordon "$node"
 	fi
 }
 
