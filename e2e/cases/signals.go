@@ -405,7 +405,11 @@ func wroteDown(o suite.Observation, receiver string, signals ...string) error {
 	slices.Sort(want)
 	slices.Sort(got)
 	if !slices.Equal(got, want) {
-		return suite.Violation(fmt.Sprintf("container %s receives %s, each once", receiver, strings.Join(signals, ", ")), fmt.Sprintf("it wrote down %q", own.Text), after)
+		expected := "no signal"
+		if len(signals) > 0 {
+			expected = strings.Join(signals, ", ") + ", each once"
+		}
+		return suite.Violation(fmt.Sprintf("container %s receives %s", receiver, expected), fmt.Sprintf("it wrote down %q", own.Text), after)
 	}
 	return nil
 }
