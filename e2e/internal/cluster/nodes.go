@@ -105,7 +105,11 @@ func AwaitNodes(ctx context.Context, client kubernetes.Interface, count int) err
 		}
 	}
 	slices.Sort(missing)
-	return fmt.Errorf("%d of %d nodes registered; not Ready: %s: %w", len(states), count, strings.Join(missing, "; "), err)
+	said := fmt.Sprintf("%d of %d nodes registered", len(states), count)
+	if len(missing) > 0 {
+		said += "; not Ready: " + strings.Join(missing, "; ")
+	}
+	return fmt.Errorf("%s: %w", said, err)
 }
 
 // Server is the cluster's identity.
