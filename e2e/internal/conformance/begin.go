@@ -13,6 +13,7 @@ import (
 
 	"procns/e2e/cases"
 	"procns/e2e/internal/cluster"
+	"procns/e2e/internal/exempt"
 	"procns/e2e/internal/options"
 	"procns/e2e/internal/preflight"
 	"procns/e2e/internal/suite"
@@ -119,4 +120,27 @@ func cleanUpAfterDead(o options.Options, stderr io.Writer) error {
 	}
 	say("procns: %d namespaces of dead runs are gone; %d runs live and keep theirs", len(dead), living)
 	return cleanUpWitnesses(ctx, client, o.Witnesses, say)
+}
+
+// readExemptions reads the file of -exempt, if there is one.
+func readExemptions(file string, catalogue []suite.Case) (exempt.List, error) {
+	if file == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, options.Usagef("-exempt: %w", err)
+	}
+	list, err := exempt.Parse(text, func(id string) bool {
+		for _, c := range catalogue {
+			if c.ID == id {
+				return true
+			}
+		}
+		return false
+	})
+	if err != nil {
+		return nil, options.Usagef("-exempt %s: %w", file, err)
+	}
+	return list, nil
 }

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"procns/e2e/internal/options"
+	"procns/e2e/internal/suite"
 )
 
 // folder is where a run's reports and evidence go.
@@ -15,6 +16,8 @@ type folder struct {
 	Log  *os.File
 	log  *log.Logger
 }
+
+var _ suite.EvidenceSink = (*folder)(nil)
 
 // makeFolder makes a run's folder, and its log: nothing is done on a cluster that
 // could not be told of afterwards.

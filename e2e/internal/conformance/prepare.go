@@ -1,0 +1,251 @@
+package conformance
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+
+	"procns/e2e/internal/cluster"
+	"procns/e2e/internal/options"
+	"procns/e2e/internal/preflight"
+	"procns/e2e/internal/report"
+	"procns/e2e/internal/suite"
+	"procns/e2e/internal/targets"
+	"procns/fixtures"
+)
+
+// Prepare reaches the cluster, finds the targets and makes the runner. Where that
+// fails, the report says why.
+func (c *Run) Prepare(ctx context.Context) error {
+	err := c.prepare(ctx)
+	if err == nil {
+		return nil
+	}
+	c.folder.log.Printf("set-up: %v", err)
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause
+		c.report.CannotTell = true // interrupted: nothing is wrong with the set-up
+	}
+	if errors.Is(err, targets.ErrNone) {
+		c.report.CannotTell = true
+	}
+	c.report.Problem = oneLine(err)
+	return err
+}
+
+func (c *Run) prepare(ctx context.Context) error {
+	if c.Provision {
+		if err := c.provisionCluster(ctx); err != nil {
+			return err
+		}
+	}
+	config, client, contextName, err := cluster.Connect(c.place(), float32(c.QPS), &c.counts)
+	if err != nil {
+		return err
+	}
+	c.report.Cluster.Context = contextName
+	if err := c.step("preflight", func() error { return c.preflight(ctx, config, client) }); err != nil {
+		return err
+	}
+	for i, mode := range <-c.cgroupModes {
+		c.report.Targets[i].CgroupMode = mode
+	}
+	return nil
+}
+
+// preflight finds out whether the suite can run, and on what.
+func (c *Run) preflight(ctx context.Context, config *rest.Config, client kubernetes.Interface) (err error) {
+	needs := c.needs()
+	images, err := c.AllImages(c.Cases, fixtures.Read)
+	if err != nil {
+		return err
+	}
+	asked := cluster.Asked{RunID: c.report.ID, Choice: c.Choice(), Needs: needs}
+	for _, image := range images {
+		if !slices.Contains(asked.Images, image.Image) { // two documented ones may be one here
+			asked.Images = append(asked.Images, image.Image)
+		}
+	}
+	asked.Loaded = c.kind != nil && len(c.Archives) > 0
+	survey, err := cluster.Look(ctx, client, config.Host, asked)
+	checks := survey.Checks
+	defer func() { c.tell(checks) }()
+	c.note(survey)
+	if err != nil {
+		return err
+	}
+	if err := c.exemptions.Check(c.Cases, c.report.Targets); err != nil {
+		return options.Usagef("-exempt %s: %w", c.Exempt, err)
+	}
+	go func() { c.cgroupModes <- cluster.CgroupModes(ctx, client, survey.Selection.Targets) }()
+	placement := c.Placement(c.report.ID, survey.Selection.Tolerations)
+	if c.DryRun {
+		c.plan()
+		return nil
+	}
+	if err := c.openUpgrade(ctx, config, client); err != nil {
+		return err
+	}
+	if said := c.report.Upgrade; said != nil && c.Phase == options.After {
+		checks = append(checks, preflight.Check{Name: "upgrade", State: preflight.OK, Said: fmt.Sprintf(
+			"%d witnesses of run %s, left under Kubernetes %s", said.Witnesses, said.Run, said.Server)})
+	}
+	if c.session, err = cluster.Open(ctx, client, config, c.report.ID, &c.counts); err != nil {
+		return err
+	}
+	c.session.Nodes = survey.Nodes
+	c.counts.Patient.Store(true)
+	if from, name, ok := strings.Cut(c.PullSecret, "/"); ok {
+		for _, s := range c.sessions() {
+			if err := s.CopyPullSecret(ctx, from, name, options.PullSecretName); err != nil {
+				return err
+			}
+		}
+	}
+	samples, err := sampled(placement)
+	if err != nil {
+		return err
+	}
+	checks = append(checks, c.session.LookInside(ctx, samples, min(c.Pods, podsOfCase*len(c.Cases))*len(c.report.Targets))...)
+	off := ""
+	if survey.Gate.ReadBack {
+		if off, err = c.gateOff(ctx, survey.Version, samples[documentedManifest]); err != nil {
+			return err
+		}
+	}
+	c.makeRunner(client, placement, survey.Version, off)
+	return nil
+}
+
+// note keeps what the survey found for the report.
+func (c *Run) note(survey cluster.Survey) {
+	about := &c.report.Cluster
+	about.ServerVersion, about.Platform, about.UID = survey.Server.Version, survey.Server.Platform, survey.Server.UID
+	if about.Provisioned == "" {
+		about.Provisioned = "existing"
+	}
+	c.report.Targets = survey.Selection.Targets
+	for _, l := range survey.Selection.LeftOut {
+		c.report.LeftOut = append(c.report.LeftOut, report.LeftOut{Node: l.Node, Reason: l.Reason})
+	}
+}
+
+// tell keeps and prints the preflight's table.
+func (c *Run) tell(checks []preflight.Check) {
+	for _, check := range checks {
+		c.report.Preflight = append(c.report.Preflight, report.Check{Name: check.Name, State: string(check.State), Said: check.Said})
+	}
+	var table bytes.Buffer
+	if err := preflight.WriteTable(&table, checks); err == nil && table.Len() > 0 {
+		c.say("%s", strings.TrimRight(table.String(), "\n"))
+	}
+}
+
+// sampled are pods that the run's namespace has to admit: the documented one, and
+// one that no level of Pod Security but privileged admits.
+func sampled(placement suite.Placement) (map[string]suite.Manifest, error) {
+	samples := map[string]suite.Manifest{}
+	for _, file := range []string{documentedManifest, "lookout-host-pid.yaml"} {
+		raw, err := fixtures.Read(file)
+		if err != nil {
+			return nil, err
+		}
+		manifest, err := suite.DecodeManifest(file, raw)
+		if err != nil {
+			return nil, err
+		}
+		samples[file] = manifest.Place(placement)
+	}
+	return samples, nil
+}
+
+// plan has every result say that it would have been made.
+func (c *Run) plan() {
+	for _, target := range c.report.Targets {
+		for _, one := range c.Cases {
+			r := suite.Result{Case: one, Target: target, Outcome: suite.Planned}
+			c.report.Results = append(c.report.Results, r)
+			c.results.put(r)
+		}
+	}
+	close(c.ran)
+}
+
+func (c *Run) makeRunner(client kubernetes.Interface, placement suite.Placement, version suite.Version, off string) {
+	var own suite.Nodes
+	if c.kind != nil {
+		own = cluster.OwnNodes{Kind: c.kind, Client: client}
+	}
+	c.runner = &suite.Runner{
+		Cluster: c.session, Nodes: own, Cases: ordinary(c.Cases), Targets: c.report.Targets, Fixtures: fixtures.Read,
+		Placement: placement,
+		Timeout:   c.CaseTimeout, Parallel: c.Parallel, Starting: c.startingAtOnce(), AtOnce: c.Pods, KeepFailed: c.KeepOnFailure,
+		Evidence: c.folder, Log: c.folder.log.Printf,
+		OnResult: func(r suite.Result) {
+			c.folder.log.Printf("%s: %s: %s %s", r.Target.Name(), r.Case.ID, r.Outcome, r.Reason)
+			one := []suite.Result{r}
+			_ = c.exemptions.Apply(one) // what is not needed is said of all results together
+			c.results.put(one[0])
+		},
+		OnReady: c.noteReady,
+		Skip: func(one suite.Case) string {
+			if off != "" {
+				return off
+			}
+			if c.upgrade.others != "" && one.Act != nil && one.Act.Disrupts {
+				return "the witnesses of run " + c.upgrade.others + " wait on this cluster for -phase after: their nodes are not disturbed"
+			}
+			return one.Applies(version)
+		},
+	}
+}
+
+// startingAtOnce is how many pods start at one time. The nodes of a cluster of
+// the suite's own share this machine's processors.
+func (c *Run) startingAtOnce() int {
+	if c.Starting > 0 {
+		return c.Starting
+	}
+	if c.kind != nil {
+		return 4 * runtime.NumCPU()
+	}
+	const each = 8
+	return each * len(c.report.Targets)
+}
+
+// gateOff creates the documented pod, on servers whose feature gate may be off,
+// to see what becomes of the field.
+func (c *Run) gateOff(ctx context.Context, version suite.Version, documented suite.Manifest) (string, error) {
+	stored, err := c.session.Create(ctx, documented)
+	if err != nil {
+		return suite.GateOff(version, "", err)
+	}
+	return suite.GateOff(version, suite.StateOf(stored).Sharing, nil)
+}
+
+// noteReady keeps the time that the documented pod took, the first on each target.
+func (c *Run) noteReady(target suite.Target, manifest string, took time.Duration) {
+	if manifest != documentedManifest {
+		return
+	}
+	readyLock.Lock()
+	defer readyLock.Unlock()
+	known, ok := c.report.Stats.ReadySeconds[target.Name()]
+	if !ok || took.Seconds() < known {
+		c.report.Stats.ReadySeconds[target.Name()] = took.Seconds()
+	}
+}
+
+func (c *Run) needs() preflight.Needs { return needsOf(c.Options) }
+
+func needsOf(o options.Options) preflight.Needs {
+	return preflight.Needs{RuntimeClasses: len(o.RuntimeClasses) > 0, SecretFrom: o.PullSecret, Upgrade: o.Phase != ""}
+}
