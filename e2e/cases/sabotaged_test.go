@@ -30,7 +30,7 @@ func TestJudgesOnSabotagedPods(t *testing.T) {
 		t.Skip("no matrix has been made yet: make sabotage")
 	}
 	byID := map[string]suite.Case{}
-	for _, c := range cases.All() {
+	for _, c := range append(cases.All(), cases.Upgrade()...) {
 		byID[c.ID] = c
 	}
 	used := map[string]bool{}

@@ -31,7 +31,7 @@ const (
 )
 
 func main() {
-	c := &campaign.Campaign{Cases: cases.All(), Out: os.Stderr}
+	c := &campaign.Campaign{Cases: append(cases.All(), cases.Upgrade()...), Out: os.Stderr}
 	list := flag.Bool("list", false, "list the mutants")
 	record := flag.Bool("record", false, "keep the matrix, its page and the observations in the repository")
 	names := flag.String("mutants", "", "try these `names` only, behind commas")

@@ -20,6 +20,7 @@ import (
 	"procns/e2e/internal/report"
 	"procns/e2e/internal/sabotage/matrix"
 	"procns/e2e/internal/sabotage/mutants"
+	"procns/e2e/internal/sabotage/wrapper"
 	"procns/e2e/internal/suite"
 )
 
@@ -139,7 +140,7 @@ func (c *Campaign) together(ctx context.Context) error {
 	failures := make([]error, len(c.Mutants))
 	var wg sync.WaitGroup
 	for i, m := range c.Mutants {
-		if m.Node != "" {
+		if m.Node != "" || m.Between != "" {
 			continue
 		}
 		places <- struct{}{}
@@ -152,7 +153,8 @@ func (c *Campaign) together(ctx context.Context) error {
 	return errors.Join(failures...)
 }
 
-// alone tries what restarts or breaks the node, one after the other; what breaks it comes last.
+// alone tries what restarts or breaks the node, or waits for an upgrade, one after the other; what
+// breaks the node comes last.
 func (c *Campaign) alone(ctx context.Context) error {
 	for _, m := range c.Mutants {
 		if m.Disruptions {
@@ -162,14 +164,25 @@ func (c *Campaign) alone(ctx context.Context) error {
 		}
 	}
 	for _, m := range c.Mutants {
+		if m.Between == "" {
+			continue
+		}
+		// Cases are selected, or all would be: one that is soon done.
+		if err := c.try(ctx, m, []string{"version/field-is-kept"}, "-phase", "before"); err != nil {
+			return err
+		}
+		if err := c.onWorker(ctx, m, m.Between); err != nil {
+			return err
+		}
+		if err := c.try(ctx, m, c.selection(m), "-phase", "after"); err != nil {
+			return err
+		}
+	}
+	for _, m := range c.Mutants {
 		if m.Node == "" {
 			continue
 		}
-		result, err := c.nodes.Run(ctx, c.Cluster+"-worker", "sh", "-ec", m.Node)
-		if err == nil && result.Code != 0 {
-			err = fmt.Errorf("the mutant %s cannot be made: %s", m.Name, result)
-		}
-		if err != nil {
+		if err := c.onWorker(ctx, m, m.Node); err != nil {
 			return err
 		}
 		if err := c.try(ctx, m, c.selection(m)); err != nil {
@@ -179,6 +192,15 @@ func (c *Campaign) alone(ctx context.Context) error {
 	return nil
 }
 
+// onWorker runs a mutant's script on the worker, as root.
+func (c *Campaign) onWorker(ctx context.Context, m mutants.Mutant, script string) error {
+	result, err := c.nodes.Run(ctx, c.Cluster+"-worker", "env", "AWAKE="+wrapper.AwakeFile(m.Name), "sh", "-ec", script)
+	if err == nil && result.Code != 0 {
+		err = fmt.Errorf("the mutant %s cannot be made: %s", m.Name, result)
+	}
+	return err
+}
+
 // selection are the patterns of the cases that are run under a mutant.
 func (c *Campaign) selection(m mutants.Mutant) []string {
 	if len(m.Run) > 0 && (m.Confined != "" || !c.Whole) {
@@ -186,7 +208,7 @@ func (c *Campaign) selection(m mutants.Mutant) []string {
 	}
 	var areas []string
 	for _, one := range c.Cases {
-		if area := one.Area(); area != "disruption" && !slices.Contains(areas, area) {
+		if area := one.Area(); area != "disruption" && area != "upgrade" && !slices.Contains(areas, area) {
 			areas = append(areas, area)
 		}
 	}
@@ -194,7 +216,7 @@ func (c *Campaign) selection(m mutants.Mutant) []string {
 }
 
 // try runs the suite against one mutant.
-func (c *Campaign) try(ctx context.Context, m mutants.Mutant, run []string) error {
+func (c *Campaign) try(ctx context.Context, m mutants.Mutant, run []string, flags ...string) error {
 	folder := filepath.Join(c.Folder, m.Name)
 	began := time.Now()
 	var arguments []string
@@ -211,6 +233,7 @@ func (c *Campaign) try(ctx context.Context, m mutants.Mutant, run []string) erro
 	if m.HasClass() {
 		arguments = append(arguments, "-runtime-classes", m.Name)
 	}
+	arguments = append(arguments, flags...)
 	starting := max(2, 4*runtime.NumCPU()/max(1, c.AtOnce))
 	arguments = append(arguments, "-run", strings.Join(run, ","), "-timeout", c.Timeout.String(), "-starting", fmt.Sprint(starting))
 	code, err := c.suite(ctx, folder, arguments)
@@ -218,7 +241,7 @@ func (c *Campaign) try(ctx context.Context, m mutants.Mutant, run []string) erro
 		err = fmt.Errorf("the suite could not be run under the mutant %s: see %s", m.Name, output(folder))
 	}
 	if err == nil {
-		c.say("%s: exit code %d, %.0fs", m.Name, code, time.Since(began).Seconds())
+		c.say("%s: exit code %d, %.0fs", strings.Join(append([]string{m.Name}, flags...), " "), code, time.Since(began).Seconds())
 	}
 	return err
 }

@@ -27,13 +27,15 @@ func Record(into, mutant, run string, d report.Document, cases []suite.Case) err
 		if r.Outcome != suite.NonConformant || !known {
 			continue
 		}
-		target := filepath.Dir(filepath.Join(run, r.Evidence))
-		stages := []string{suite.StageName(c.Fixture, c.Act, c.Submit)}
+		own := filepath.Join(run, r.Evidence)
+		// Witnesses' folders have names of their own; the name of the stage is the case's.
+		seen := map[string]string{suite.StageName(c.Fixture, c.Act, c.Submit): own}
 		if c.Neighbour != "" {
-			stages = append(stages, suite.StageName(c.Neighbour, nil, suite.Runs))
+			stage := suite.StageName(c.Neighbour, nil, suite.Runs)
+			seen[stage] = filepath.Join(filepath.Dir(own), stage)
 		}
-		for _, stage := range stages {
-			if err := compress(filepath.Join(target, stage, "observation.json"), filepath.Join(into, Recording(mutant, stage))); err != nil {
+		for stage, folder := range seen {
+			if err := compress(filepath.Join(folder, "observation.json"), filepath.Join(into, Recording(mutant, stage))); err != nil {
 				return err
 			}
 		}

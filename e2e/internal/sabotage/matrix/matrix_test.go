@@ -22,7 +22,7 @@ import (
 
 func catalogue(t *testing.T) Catalogue {
 	t.Helper()
-	c, err := NewCatalogue(cases.All(), fixtures.Read)
+	c, err := NewCatalogue(append(cases.All(), cases.Upgrade()...), fixtures.Read)
 	require.NoError(t, err)
 	return c
 }
@@ -84,7 +84,7 @@ func TestMutantsAreComplete(t *testing.T) {
 func (c Catalogue) run(m mutants.Mutant) map[string]bool {
 	ids := map[string]bool{}
 	for _, one := range c.Cases {
-		if len(m.Run) == 0 && one.Area() != "disruption" || m.Disruptions && one.Area() == "disruption" {
+		if len(m.Run) == 0 && one.Area() != "disruption" && one.Area() != "upgrade" || m.Disruptions && one.Area() == "disruption" {
 			ids[one.ID] = true
 		}
 	}

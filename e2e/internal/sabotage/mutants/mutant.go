@@ -24,6 +24,10 @@ type Mutant struct {
 	Gateway *gateway.Gateway
 	// Node is a script that breaks the worker; it runs there as root.
 	Node string
+	// Between is a script that has Runtime begin to break: it runs on the worker, as root, after
+	// a run of the suite with -phase before and ahead of one with -phase after. The cases of the
+	// area upgrade are run under such a mutant, and no others.
+	Between string
 
 	// Run are the cases that are run under it, as for -run: those that it may concern.
 	// Empty means all but the disruptions.

@@ -18,7 +18,7 @@ func All() []Mutant {
 		Imitates: "a sound cluster; what falls here falls because of the wrapper, or because the machine is overloaded, " +
 			"and proves nothing about the other mutants",
 		Runtime: &wrapper.Breakage{},
-	}}, namespaces(), sandboxes(), rights(), contents(), execs(), ends(), admission(), gateways(), nodes())
+	}}, namespaces(), sandboxes(), rights(), contents(), execs(), ends(), admission(), gateways(), upgrades(), nodes())
 }
 
 // namespaces are mutants whose containers are in another namespace than they should be.
@@ -31,7 +31,7 @@ func namespaces() []Mutant {
 			Runtime:  &wrapper.Breakage{Container: wrapper.OwnPIDNamespace},
 			// The pod is what its control is; but what the cases of admission judge is stored as it should be.
 			Falls: []Expected{
-				{Cases: []string{Shares, "!admission/*", "admission/restricted-pod-shares", "controllers/static-pod-shares", "!debug/copy-does-not-share"}},
+				{Cases: []string{Shares, "!upgrade", "!admission/*", "admission/restricted-pod-shares", "controllers/static-pod-shares", "!debug/copy-does-not-share"}},
 				{Cases: []string{"debug/copy-shares"}, Why: "the copy is to share, and is isolated"},
 				{Cases: []string{"security/two-users-denied"}, Why: "the two do not even see each other's arguments"},
 			},
@@ -492,6 +492,41 @@ func gateways() []Mutant {
 		},
 	}
 }
+
+// upgrades are mutants that begin to break while pods wait to be judged after an upgrade.
+func upgrades() []Mutant {
+	return []Mutant{{
+		Name:     "upgraded-runtime-isolates",
+		Breaks:   "An upgrade restarts containers of pods that share, into PID namespaces of their own.",
+		Imitates: "kubernetes#129385 (a new kubelet restarts all containers), on a node whose new runtime ignores the field (kata-containers runtime#2788)",
+		Runtime:  &wrapper.Breakage{Container: wrapper.Awake(wrapper.OwnPIDNamespace)},
+		Between:  wake,
+		Run:      []string{"upgrade"},
+		Confined: "before it wakes up, it breaks nothing",
+		Falls:    []Expected{{Cases: []string{"upgrade"}}},
+	}}
+}
+
+// wake has the mutant begin, and stops a container of each witness, as an upgrade may. It ends
+// when kubelet has started them again.
+const wake = `
+mkdir -p "$(dirname "$AWAKE")"
+: >"$AWAKE"
+ones() { crictl ps --quiet --label io.kubernetes.pod.namespace=procns-witnesses --name '^(nginx|one)$' | sort; }
+before=$(ones)
+[ -n "$before" ]
+crictl stop --timeout 1 $before
+# Kubelet starts them within seconds; two minutes are for a machine that is busy.
+for i in $(seq 120); do
+	after=$(ones)
+	if [ "$(echo "$after" | wc -l)" = "$(echo "$before" | wc -l)" ] && ! echo "$after" | grep -qF "$before"; then
+		exit 0
+	fi
+	sleep 1
+done
+echo "kubelet has not started the containers again"
+exit 1
+`
 
 // nodes are mutants of the worker itself.
 func nodes() []Mutant {

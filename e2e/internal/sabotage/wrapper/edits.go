@@ -13,6 +13,16 @@ import (
 
 // Breakages of what a container may do, and of what it is given.
 
+// Awake breaks nothing until the mutant's AwakeFile is there.
+func Awake(breakage func(*Container) error) func(*Container) error {
+	return func(c *Container) error {
+		if _, err := os.Stat(filepath.Join(c.State.Folder, awake)); err != nil {
+			return nil
+		}
+		return breakage(c)
+	}
+}
+
 // DropCapability takes a capability away, whatever the pod asks for.
 func DropCapability(name string) func(oci.Process) {
 	return func(p oci.Process) { p.DropCapability(name) }

@@ -114,6 +114,14 @@ func (s *State) Forget(c *Container) error {
 	return err
 }
 
+// AwakeFile is there once a mutant that waits is to begin. Its folder does not outlive a boot.
+func AwakeFile(mutant string) string { return filepath.Join(stateFolder, mutant, awake) }
+
+const (
+	stateFolder = "/run/procns-sabotage"
+	awake       = "awake"
+)
+
 // PID is the container's first process, as containerd keeps it beside the bundle.
 func (c *Container) PID() (int, error) { return readPID(filepath.Join(c.Bundle, "init.pid")) }
 

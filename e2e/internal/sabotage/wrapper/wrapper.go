@@ -62,7 +62,7 @@ type Wrapper struct {
 func New(mutant string, b Breakage) (*Wrapper, error) {
 	runc, err := findRunc()
 	return &Wrapper{
-		Breakage: b, State: &State{Folder: filepath.Join("/run/procns-sabotage", mutant)}, Runc: runc,
+		Breakage: b, State: &State{Folder: filepath.Join(stateFolder, mutant)}, Runc: runc,
 		Exec: func(path string, args []string) error {
 			return syscall.Exec(path, append([]string{path}, args...), os.Environ())
 		},
