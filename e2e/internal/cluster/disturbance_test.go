@@ -14,6 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes/fake"
+	"k8s.io/streaming/pkg/httpstream"
 )
 
 func TestDisturbance(t *testing.T) {
@@ -80,12 +81,14 @@ func TestPatience(t *testing.T) {
 		refusals int
 		sent     int
 		ends     int // HTTP status, or 0 for an error
+		trouble  bool
 	}{
-		"server restarts":                  {true, refused, 0, 2, http.StatusOK},
-		"server restarts without its RBAC": {true, refused, 2, 3, http.StatusOK},
-		"not allowed":                      {true, nil, 1, 1, http.StatusForbidden},
-		"cut after it was sent":            {true, errors.New("unexpected EOF"), 0, 1, 0},
-		"server not known as yet":          {false, refused, 0, 1, 0},
+		"server restarts":                  {true, refused, 0, 2, http.StatusOK, true},
+		"server restarts without its RBAC": {true, refused, 2, 3, http.StatusOK, true},
+		"not allowed":                      {true, nil, 1, 1, http.StatusForbidden, false},
+		"cut after it was sent":            {true, errors.New("unexpected EOF"), 0, 1, 0, true},
+		"server not known as yet":          {false, refused, 0, 1, 0, false},
+		"nothing to stream from":           {true, &httpstream.UpgradeFailureError{Cause: errors.New("500: container not found")}, 0, 1, 0, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			counts := &Counts{}
@@ -120,6 +123,7 @@ func TestPatience(t *testing.T) {
 				assert.Equal(t, "body", body)
 			}
 			assert.EqualValues(t, 1, counts.Requests.Load())
+			assert.Equal(t, row.trouble, counts.troubleSince(time.Time{}) != "", "a violation is doubted after trouble, and not after an answer")
 		})
 	}
 }

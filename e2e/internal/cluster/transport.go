@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"k8s.io/streaming/pkg/httpstream"
+
 	"procns/e2e/internal/preflight"
 )
 
@@ -80,7 +82,8 @@ func (c countingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 		response, err := c.next.RoundTrip(attempt)
-		if err != nil && r.Context().Err() == nil && c.counts.Patient.Load() {
+		// A refusal to stream, such as "container not found", is an answer.
+		if err != nil && !httpstream.IsUpgradeFailure(err) && r.Context().Err() == nil && c.counts.Patient.Load() {
 			c.counts.noteTrouble(err.Error())
 		}
 		if deadline.IsZero() {
