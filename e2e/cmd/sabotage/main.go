@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -33,6 +34,7 @@ const (
 func main() {
 	c := &campaign.Campaign{Cases: append(cases.All(), cases.Upgrade()...), Out: os.Stderr}
 	list := flag.Bool("list", false, "list the mutants")
+	from := flag.String("from", "", "judge the reports that an earlier campaign left in this `folder`, and run nothing")
 	record := flag.Bool("record", false, "keep the matrix, its page and the observations in the repository")
 	names := flag.String("mutants", "", "try these `names` only, behind commas")
 	flag.StringVar(&c.Cluster, "cluster", "procns-sabotage", "the kind cluster's `name`")
@@ -63,7 +65,14 @@ func main() {
 	if c.Mutants, err = chosen(*names); err != nil {
 		fail(err)
 	}
-	os.Exit(run(c, *record))
+	if *from != "" {
+		c.Folder = *from
+		c.Mutants = slices.DeleteFunc(c.Mutants, func(m mutants.Mutant) bool {
+			_, err := c.Reports(m.Name)
+			return err != nil
+		})
+	}
+	os.Exit(run(c, *from == "", *record))
 }
 
 // chosen are the mutants of the names, with the control, which everything is held against.
@@ -85,14 +94,18 @@ func chosen(names string) ([]mutants.Mutant, error) {
 	return some, nil
 }
 
-func run(c *campaign.Campaign, record bool) int {
+func run(c *campaign.Campaign, anew, record bool) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	catalogue, err := matrix.NewCatalogue(c.Cases, fixtures.Read)
 	if err != nil {
 		fail(err)
 	}
-	found, err := c.Run(ctx)
+	find := func(context.Context) (matrix.Matrix, error) { return c.Found() }
+	if anew {
+		find = c.Run
+	}
+	found, err := find(ctx)
 	if err != nil && ctx.Err() != nil {
 		fmt.Fprintln(os.Stderr, "sabotage: interrupted")
 		return suite.ExitInconclusive
@@ -100,7 +113,7 @@ func run(c *campaign.Campaign, record bool) int {
 	if err != nil {
 		fail(err)
 	}
-	defects, err := found.Check(catalogue, c.Mutants)
+	defects, err := found.Check(catalogue, mutants.All())
 	if err != nil {
 		fail(err)
 	}

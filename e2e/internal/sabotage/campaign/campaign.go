@@ -60,16 +60,17 @@ func (c *Campaign) say(format string, args ...any) {
 // Run makes the cluster, breaks it, runs the suite, and returns what was found. The cluster
 // is left.
 func (c *Campaign) Run(ctx context.Context) (matrix.Matrix, error) {
+	for _, part := range []func(context.Context) error{c.prepare, c.together, c.alone} {
+		if err := part(ctx); err != nil {
+			return matrix.New(), err
+		}
+	}
+	return c.Found()
+}
+
+// Found is what the reports in the folder say of the mutants.
+func (c *Campaign) Found() (matrix.Matrix, error) {
 	found := matrix.New()
-	if err := c.prepare(ctx); err != nil {
-		return found, err
-	}
-	if err := c.together(ctx); err != nil {
-		return found, err
-	}
-	if err := c.alone(ctx); err != nil {
-		return found, err
-	}
 	for _, m := range c.Mutants {
 		runs, err := c.Reports(m.Name)
 		if err != nil {

@@ -81,7 +81,7 @@ func namespaces() []Mutant {
 			Name:     "host-pid-ignored",
 			Breaks:   "A pod that is to be in the node's PID namespace has others.",
 			Imitates: "runtimes that have no namespace of the node to give, and do not refuse",
-			Runtime:  &wrapper.Breakage{Container: wrapper.IgnoreHostPID},
+			Runtime:  &wrapper.Breakage{Sandbox: wrapper.IgnoreHostPID},
 			Run:      []string{"neighbours", "visibility/not-across-pods"},
 			Falls:    []Expected{{Cases: []string{"neighbours/host-pid-sees-the-node"}}},
 			Blurs: []Expected{{Cases: []string{"neighbours/nothing-of-the-node", "neighbours/*-beside-*", "visibility/not-across-pods"},

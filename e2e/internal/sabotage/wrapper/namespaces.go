@@ -11,9 +11,23 @@ import (
 
 // Breakages of namespaces.
 
+// sharesPID tells whether the container is to join a PID namespace that its pod shares. With
+// hostPID it joins its sandbox's as well, which is the node's: the one that this program is in.
+func (c *Container) sharesPID() bool {
+	path, _ := c.Spec.Namespace("pid")
+	return c.Spec.SharesPID() && !sameNamespace(path, "/proc/self/ns/pid")
+}
+
+// sameNamespace tells whether two paths lead to one namespace; of one that is gone, it does not.
+func sameNamespace(one, other string) bool {
+	a, errA := os.Readlink(one)
+	b, errB := os.Readlink(other)
+	return errA == nil && errB == nil && a == b
+}
+
 // OwnPIDNamespace gives a container that is to share a PID namespace of its own.
 func OwnPIDNamespace(c *Container) error {
-	if c.Spec.SharesPID() {
+	if c.sharesPID() {
 		c.Spec.JoinNamespace("pid", "")
 	}
 	return nil
@@ -52,7 +66,8 @@ func NodePIDNamespace(c *Container) error {
 	return nil
 }
 
-// IgnoreHostPID gives a container that is to be in the node's PID namespace one of its own.
+// IgnoreHostPID gives a sandbox that is to be in the node's PID namespace one of its own, which its
+// containers then join.
 func IgnoreHostPID(c *Container) error {
 	if _, ok := c.Spec.Namespace("pid"); !ok {
 		c.Spec.JoinNamespace("pid", "")
@@ -76,7 +91,7 @@ func Unshare(kinds ...string) func(*Container) error {
 // that was created first, whose process is PID 1 there, instead of the sandbox's.
 // FollowedFirst remembers which that is.
 func FollowFirst(c *Container) error {
-	if !c.Spec.SharesPID() {
+	if !c.sharesPID() {
 		return nil
 	}
 	path := ""
@@ -91,7 +106,7 @@ func FollowFirst(c *Container) error {
 func FollowedFirst(c *Container, pid int) error {
 	path, ok := c.Spec.Namespace("pid")
 	asked := c.State.Recall(c.ID)
-	if !ok || path != "" || asked == nil || !asked.Spec.SharesPID() {
+	if !ok || path != "" || asked == nil || !asked.sharesPID() {
 		return nil
 	}
 	return c.State.Follow(c.Spec.SandboxID(), pid)
@@ -100,7 +115,7 @@ func FollowedFirst(c *Container, pid int) error {
 // OneForAllPods has the containers of every pod that shares join one PID namespace of the
 // node, whose PID 1 belongs to no pod.
 func OneForAllPods(c *Container) error {
-	if !c.Spec.SharesPID() {
+	if !c.sharesPID() {
 		return nil
 	}
 	const everybody = "everybody"

@@ -3,6 +3,7 @@ package wrapper
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -131,6 +132,14 @@ func TestComplains(t *testing.T) {
 	require.NoError(t, json.Unmarshal(written, &line))
 	assert.Equal(t, "error", line.Level)
 	assert.Contains(t, line.Msg, "no way")
+}
+
+// TestSameNamespace: a container with hostPID joins its sandbox's namespace, which is the node's.
+func TestSameNamespace(t *testing.T) {
+	mine := fmt.Sprintf("/proc/%d/ns/pid", os.Getpid())
+	assert.True(t, sameNamespace(mine, "/proc/self/ns/pid"))
+	assert.False(t, sameNamespace(mine, "/proc/self/ns/net"))
+	assert.False(t, sameNamespace("/proc/0/ns/pid", "/proc/0/ns/pid"), "one that is gone is nobody's")
 }
 
 func TestPIDNamespaces(t *testing.T) {
