@@ -400,12 +400,20 @@ func answers(expectations ...expectation) func(suite.Observation) error {
 	}
 }
 
+// askForSysPtrace are the callers whose manifest asks for that capability by name.
+var askForSysPtrace = []string{"page", "ptrace"}
+
 // judgeCell holds one answer to the expected one.
 func judgeCell(o suite.Observation, caller, target string, operation permission.Operation, cell permission.Cell, want probe.Errno) error {
 	computed := cell.Computed
 	if computed.Errno != want {
-		// The pod has not the credentials that its manifest asks for, or the
-		// model is wrong: either way the claim is about something else.
+		if slices.Contains(askForSysPtrace, caller) {
+			if err := holdsSysPtrace(o, caller); err != nil {
+				return err
+			}
+		}
+		// The runtime's default capabilities are others than the claim is about,
+		// or the model is wrong.
 		return cannotTell(o, "credentials by which "+trying(caller, operation, target)+" is "+inWords(want),
 			fmt.Sprintf("by its credentials it is %s: %s", inWords(computed.Errno), computed.Rule))
 	}

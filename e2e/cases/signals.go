@@ -36,9 +36,8 @@ func signalsCases() []suite.Case {
 			Given:   nginxServing,
 			Act:     walkByExec,
 			Judge: func(o suite.Observation) error {
-				if effective := capabilitiesOfSelf(o.Container("shell")); effective&capSysPtrace == 0 {
-					return suite.Violation("the shell's effective capabilities hold SYS_PTRACE, as the manifest asks",
-						fmt.Sprintf("CapEff %016x", effective), o.Container("shell"))
+				if err := holdsSysPtrace(o, "shell"); err != nil {
+					return err
 				}
 				return hangUpReloaded("shell")(o)
 			},
@@ -162,6 +161,15 @@ func capabilitiesOfSelf(s *probe.Snapshot) uint64 {
 		}
 	}
 	return 0
+}
+
+// holdsSysPtrace demands of a container whose manifest asks for SYS_PTRACE, as root, that it has it.
+func holdsSysPtrace(o suite.Observation, container string) error {
+	if effective := capabilitiesOfSelf(o.Container(container)); effective&capSysPtrace == 0 {
+		return suite.Violation("container "+container+"'s effective capabilities hold SYS_PTRACE, as the manifest asks",
+			fmt.Sprintf("CapEff %016x", effective), o.Container(container))
+	}
+	return nil
 }
 
 // hangUpReloaded judges the walk by exec: the container saw nginx's master,
