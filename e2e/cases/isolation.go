@@ -41,13 +41,8 @@ func eachAlone(o suite.Observation) error {
 	}
 	for _, name := range names {
 		own := o.Container(name)
-		first, err := ownProcess(o, name, name)
-		if err != nil {
-			return err
-		}
-		if first.PID != 1 {
-			return suite.Violation("container "+name+"'s first process is PID 1", fmt.Sprintf("it is PID %d", first.PID), own)
-		}
+		// Before the container's own process is missed: an exec that went to a
+		// sibling sees that one's in its place.
 		for _, sibling := range names {
 			if sibling == name {
 				continue
@@ -59,6 +54,13 @@ func eachAlone(o suite.Observation) error {
 				return suite.Violation("each container has a PID namespace of its own",
 					fmt.Sprintf("%s and %s share one", name, sibling), own, o.Container(sibling))
 			}
+		}
+		first, err := ownProcess(o, name, name)
+		if err != nil {
+			return err
+		}
+		if first.PID != 1 {
+			return suite.Violation("container "+name+"'s first process is PID 1", fmt.Sprintf("it is PID %d", first.PID), own)
 		}
 		if others := own.All(func(p probe.Process) bool { return p.PPID == 0 && p.PID != 1 }); len(others) > 0 {
 			return suite.Violation("container "+name+" has one first process", fmt.Sprintf("PID %d is another", others[0].PID), own)

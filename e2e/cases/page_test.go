@@ -356,6 +356,9 @@ var sharesAnyway = []breakage{
 		p.PID, p.PPID = 9999, 1
 		o.Before["one"].Processes = append(o.Before["one"].Processes, p)
 	}},
+	{"an exec goes to the sibling", func(o *suite.Observation) {
+		o.Before["one"], o.Before["two"], o.Before["three"] = o.Before["two"], o.Before["three"], o.Before["one"]
+	}},
 	{"the first process is not PID 1", func(o *suite.Observation) {
 		edit(o, "three", withMarker(o, "three"), func(p *probe.Process) { p.PID = 7 })
 	}},
