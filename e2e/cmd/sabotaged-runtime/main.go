@@ -19,6 +19,9 @@ func main() {
 	if how := os.Getenv(wrapper.PauseVariable); how != "" {
 		os.Exit(wrapper.Pause(how))
 	}
+	if pid := os.Getenv(wrapper.RelayVariable); pid != "" {
+		os.Exit(wrapper.Relay(pid))
+	}
 	if len(os.Args) == 5 && os.Args[1] == "webhook" {
 		fail(webhook.Serve(os.Args[2], os.Args[3], os.Args[4], mutants.Changes()))
 	}

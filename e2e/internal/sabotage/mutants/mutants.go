@@ -360,7 +360,7 @@ func ends() []Mutant {
 			Name:     "leftovers-survive",
 			Breaks:   "What a container's first process leaves behind survives the container.",
 			Imitates: "cri-o#5895, containerd#2744, runc#2632, kata#4663",
-			Runtime:  &wrapper.Breakage{Leaving: wrapper.LeaveProcesses},
+			Runtime:  &wrapper.Breakage{Leaving: wrapper.LeaveProcesses, Relay: true},
 			Run:      []string{"lifecycle", "init", "reaping"},
 			Falls: []Expected{
 				{Cases: []string{"lifecycle/leftovers-die", "lifecycle/no-leftovers-however-it-ends", "init/leftovers-are-gone"}},

@@ -114,8 +114,11 @@ func TestPodGroup(t *testing.T) {
 	}
 }
 
-// TestMain lets the tests start this binary as a broken pause, as a node starts its own.
+// TestMain lets the tests start this binary as a broken pause, or as a relay, as a node starts its own.
 func TestMain(m *testing.M) {
+	if pid := os.Getenv(RelayVariable); pid != "" {
+		os.Exit(Relay(pid))
+	}
 	if how := os.Getenv(PauseVariable); how != "" {
 		os.Exit(Pause(how))
 	}

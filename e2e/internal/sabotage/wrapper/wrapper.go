@@ -35,6 +35,8 @@ type Breakage struct {
 	Leaving func(*Container) error
 	// Deleted is called when a container, or the sandbox, is deleted.
 	Deleted func(*Container) error
+	// Relay hands the containers' output on, so that what survives them does not hold it.
+	Relay bool
 }
 
 // Container is the one that a call is about.
@@ -136,18 +138,32 @@ func (w *Wrapper) create(call *oci.Command) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if w.Created == nil || !c.Spec.IsContainer() {
+	relaying := w.Relay && !c.Spec.Process().Terminal() // a terminal is a file of its own, and runc sees to it
+	if w.Created == nil && !relaying || !c.Spec.IsContainer() {
 		return 0, w.Exec(w.Runc, call.Args)
 	}
-	code, err := w.Run(w.Runc, call.Args)
-	if err != nil || code != 0 {
+	code, pid, err := w.createAnd(call, relaying)
+	if err != nil || code != 0 || w.Created == nil {
 		return code, err
 	}
-	pid, err := readPID(call.Flag("pid-file"))
-	if err != nil {
-		return 0, err
-	}
 	return 0, w.Created(c, pid)
+}
+
+// createAnd has runc create a container, and returns its first process's PID.
+func (w *Wrapper) createAnd(call *oci.Command, relaying bool) (code, pid int, err error) {
+	if relaying {
+		r, err := interpose()
+		if err != nil {
+			return 0, 0, err
+		}
+		defer func() { err = errors.Join(err, r.start(pid)) }()
+	}
+	code, err = w.Run(w.Runc, call.Args)
+	if err != nil || code != 0 {
+		return code, 0, err
+	}
+	pid, err = readPID(call.Flag("pid-file"))
+	return 0, pid, err
 }
 
 func (w *Wrapper) edit(c *Container) error {
