@@ -21,7 +21,7 @@ if [ "$node" != "$upgraded" ]; then
 	exit
 fi
 mkdir -p bin
-CGO_ENABLED=0 GOOS=linux go build -trimpath -ldflags '-s -w' -o bin/sabotaged-runtime ./e2e/cmd/sabotaged-runtime
+build_sabotaged_runtime
 # A program that is no mutant's ends here, and not at the first pod.
 # shellcheck disable=SC2016 # for the shell in the node
 "$engine" exec --interactive "$node" sh -c 'mkdir -p /opt/procns-sabotage && cat >"$1" && chmod 755 "$1" && "$1" --version >/dev/null' \

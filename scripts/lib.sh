@@ -163,6 +163,11 @@ retry() {
 	done
 }
 
+# build_sabotaged_runtime makes bin/sabotaged-runtime. It runs in nodes, whose libraries are none of ours.
+build_sabotaged_runtime() {
+	CGO_ENABLED=0 GOOS=linux go build -trimpath -ldflags '-s -w' -o bin/sabotaged-runtime ./e2e/cmd/sabotaged-runtime
+}
+
 # hash_of prints a short content hash of its arguments: a file counts by its content, a folder by
 # the names and contents of its files and whether they can be run, anything else as the text it is.
 hash_of() {

@@ -42,8 +42,7 @@ build() {
 	step "test binary bin/procns.test" \
 		go test -c -o bin/procns.test -ldflags "-X procns/e2e.suiteVersion=$version" ./e2e
 	step "bin/sabotage" go build -o bin/sabotage ./e2e/cmd/sabotage
-	# It runs in nodes, whose libraries are none of ours.
-	step "bin/sabotaged-runtime" env CGO_ENABLED=0 GOOS=linux go build -trimpath -ldflags '-s -w' -o bin/sabotaged-runtime ./e2e/cmd/sabotaged-runtime
+	step "bin/sabotaged-runtime" build_sabotaged_runtime
 }
 
 main() {

@@ -133,7 +133,7 @@ func run(c *campaign.Campaign, anew, record bool) int {
 // keep writes the matrix beside the reports, and if it is to be recorded, into the repository.
 func keep(c *campaign.Campaign, found matrix.Matrix, catalogue matrix.Catalogue, record bool) error {
 	err := errors.Join(found.Write(filepath.Join(c.Folder, "matrix.json")),
-		writePage(filepath.Join(c.Folder, "SABOTAGE.md"), found, catalogue, c.Mutants))
+		writePage(filepath.Join(c.Folder, "SABOTAGE.md"), found, catalogue))
 	if err != nil || !record {
 		return err
 	}
@@ -163,15 +163,17 @@ func keep(c *campaign.Campaign, found matrix.Matrix, catalogue matrix.Catalogue,
 	if err := errors.Join(os.MkdirAll(recordings, 0o755), kept.Write(filepath.Join(recordings, "matrix.json"))); err != nil {
 		return err
 	}
-	return writePage(document, kept, catalogue, mutants.All())
+	return writePage(document, kept, catalogue)
 }
 
-func writePage(file string, m matrix.Matrix, catalogue matrix.Catalogue, all []mutants.Mutant) error {
+// writePage writes the matrix as a page. It is told of all mutants: of a part of them, nothing can be
+// said about cases that no mutant is killed by.
+func writePage(file string, m matrix.Matrix, catalogue matrix.Catalogue) error {
 	page, err := os.Create(file)
 	if err != nil {
 		return err
 	}
-	return errors.Join(m.WriteDocument(page, catalogue, all), page.Close())
+	return errors.Join(m.WriteDocument(page, catalogue, mutants.All()), page.Close())
 }
 
 func fail(err error) {

@@ -546,7 +546,7 @@ for i in $(seq 120); do
 	if [ "$(echo "$after" | wc -l)" = "$(echo "$before" | wc -l)" ] && ! echo "$after" | grep -qF "$before"; then
 		exit 0
 	fi
-	sleep 1
+	sleep 1 # between two looks at the containers, which crictl cannot watch
 done
 echo "kubelet has not started the containers again"
 exit 1
