@@ -8,16 +8,26 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 )
 
 // Breakages of how containers and pods end.
 
-// LeaveProcesses takes what is left of a container's processes out of its control groups,
-// where runc looks for them.
+// LeaveProcesses takes what the sandbox's PID 1 has inherited from a container out of the container's
+// control groups, where runc looks for what is to be killed. Sessions by exec end with the container:
+// the shim, which is their parent, waits for them before it lets the container be deleted.
 func LeaveProcesses(c *Container) error {
 	groups, err := cgroups(c)
+	if err != nil || len(groups) == 0 {
+		return err
+	}
+	sandbox, err := c.sandbox()
+	if err != nil {
+		return err
+	}
+	init, err := sandbox.PID()
 	if err != nil {
 		return err
 	}
@@ -34,6 +44,9 @@ func LeaveProcesses(c *Container) error {
 			return err
 		}
 		for _, pid := range strings.Fields(string(pids)) {
+			if !descends(pid, strconv.Itoa(init)) {
+				continue
+			}
 			err := os.WriteFile(filepath.Join(refuge, "cgroup.procs"), []byte(pid), 0o644)
 			if err != nil && !errors.Is(err, syscall.ESRCH) {
 				return fmt.Errorf("moving process %s out of %s: %w", pid, group, err)
@@ -41,6 +54,16 @@ func LeaveProcesses(c *Container) error {
 		}
 	}
 	return nil
+}
+
+// descends tells whether a process has the other among its ancestors.
+func descends(pid, from string) bool {
+	for parent := parentOf(pid); parent != "" && parent != "0"; parent = parentOf(parent) {
+		if parent == from {
+			return true
+		}
+	}
+	return false
 }
 
 // makeRefuge makes a group beside the container's.
@@ -92,20 +115,15 @@ func cgroups(c *Container) ([]string, error) {
 
 // EndSandboxOnRestart ends a pod's sandbox when one of its containers is created again.
 func EndSandboxOnRestart(c *Container) error {
-	all, err := c.State.of(c.Spec.SandboxID())
-	if err != nil {
-		return err
-	}
 	mark := filepath.Join(c.State.Folder, "begun", c.Spec.SandboxID(), c.Spec.ContainerName())
 	if _, err := os.Stat(mark); err != nil {
 		return write(mark, nil)
 	}
-	for _, r := range all {
-		if other := c.State.container(r); other.Spec.IsSandbox() {
-			return other.kill()
-		}
+	sandbox, err := c.sandbox()
+	if err != nil {
+		return err
 	}
-	return nil
+	return sandbox.kill()
 }
 
 // EndSandboxWithContainer ends a pod's sandbox when one of its containers ended and
@@ -115,13 +133,11 @@ func EndSandboxWithContainer(c *Container) error {
 	if err != nil || !slices.ContainsFunc(alive, func(other *Container) bool { return other.ID != c.ID }) {
 		return err
 	}
-	all, err := c.State.of(c.Spec.SandboxID())
-	for _, r := range all {
-		if other := c.State.container(r); other.Spec.IsSandbox() && other.Alive() {
-			return other.kill()
-		}
+	sandbox, err := c.sandbox()
+	if err != nil || !sandbox.Alive() {
+		return err
 	}
-	return err
+	return sandbox.kill()
 }
 
 func (c *Container) kill() error {

@@ -2,6 +2,7 @@ package wrapper
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -65,14 +66,18 @@ func TestEndSandboxWithContainer(t *testing.T) {
 	assert.Zero(t, n.w.Call([]string{"delete", "c2"}), "a sandbox that is dead already is no error")
 }
 
+// TestLeaveProcesses has this test stand in for the sandbox: what it started is what PID 1 inherited.
 func TestLeaveProcesses(t *testing.T) {
 	n := newNode(t, Breakage{Leaving: LeaveProcesses})
+	inherited, _ := victim(t)
+	n.create("5a", "sandbox.json", os.Getpid(), nil)
 	n.create("c1", "container.json", os.Getpid(), nil)
 	paths := map[string]string{}
 	for _, hierarchy := range []string{"pids", "memory"} {
 		paths[hierarchy] = filepath.Join(n.root, "cgroup", hierarchy, "pod", "c1")
 		require.NoError(t, os.MkdirAll(paths[hierarchy], 0o755))
-		require.NoError(t, os.WriteFile(filepath.Join(paths[hierarchy], "cgroup.procs"), []byte("41\n42\n"), 0o600))
+		members := fmt.Sprintf("%d\n%d\n", inherited, os.Getppid()) // and one that is no child of the sandbox's
+		require.NoError(t, os.WriteFile(filepath.Join(paths[hierarchy], "cgroup.procs"), []byte(members), 0o600))
 	}
 	state, err := json.Marshal(map[string]any{"cgroup_paths": paths})
 	require.NoError(t, err)
@@ -83,7 +88,7 @@ func TestLeaveProcesses(t *testing.T) {
 	for hierarchy := range paths {
 		left, err := os.ReadFile(filepath.Join(n.root, "cgroup", hierarchy, "pod", "procns-left", "cgroup.procs"))
 		require.NoError(t, err)
-		assert.Equal(t, "42", string(left), "the kernel takes one PID a write: the last is seen here")
+		assert.Equal(t, strconv.Itoa(inherited), string(left))
 	}
 	require.NoError(t, os.Remove(file))
 	assert.Zero(t, n.w.Call([]string{"--root", filepath.Join(n.root, "runc"), "delete", "c1"}), "nothing is left to leave")

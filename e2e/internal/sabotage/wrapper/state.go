@@ -99,6 +99,17 @@ func (s *State) Alive(sandbox string) ([]*Container, error) {
 	return alive, err
 }
 
+// sandbox is that of the container's pod.
+func (c *Container) sandbox() (*Container, error) {
+	all, err := c.State.of(c.Spec.SandboxID())
+	for _, r := range all {
+		if other := c.State.container(r); other.Spec.IsSandbox() {
+			return other, nil
+		}
+	}
+	return nil, errors.Join(err, fmt.Errorf("the sandbox of container %s was not remembered", c.ID))
+}
+
 // Place is the container's place in the order of creation within its pod.
 func (s *State) Place(id string) (int, error) {
 	r, err := s.read(id)
@@ -166,16 +177,32 @@ func (s *State) Follow(name string, pid int) error {
 // startTime is field 22 of /proc/PID/stat, which tells a process from another with its
 // PID; empty where there is none, or it is a zombie.
 func startTime(pid string) string {
+	const state, start = 3, 22
+	if stat(pid, state) == "Z" {
+		return ""
+	}
+	return stat(pid, start)
+}
+
+// parentOf is a process's PPID; empty where there is no such process.
+func parentOf(pid string) string {
+	const ppid = 4
+	return stat(pid, ppid)
+}
+
+// stat is a field of /proc/PID/stat behind the name, counted as proc_pid_stat(5) does; empty where
+// there is none.
+func stat(pid string, field int) string {
 	text, err := os.ReadFile(filepath.Join("/proc", pid, "stat"))
 	if err != nil {
 		return ""
 	}
 	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
-	const state, start = 0, 19 // behind the name
-	if len(fields) <= start || fields[state] == "Z" {
-		return ""
+	const name = 2
+	if i := field - name - 1; i < len(fields) {
+		return fields[i]
 	}
-	return fields[start]
+	return ""
 }
 
 // locked runs do while no other call of the mutant does the like.
