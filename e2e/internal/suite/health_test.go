@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 )
@@ -80,5 +81,14 @@ func TestDoubt(t *testing.T) {
 				assert.Contains(t, result.Reason, "node n was booted during the run")
 			}
 		})
+	}
+}
+
+// TestDoubtOfAnEvictedPod: that kubelet ended a pod for lack of something is no fault of the cluster's.
+func TestDoubtOfAnEvictedPod(t *testing.T) {
+	for reason, want := range map[string]Outcome{"": NonConformant, "Evicted": Inconclusive} {
+		result := Result{Outcome: NonConformant}
+		(&Runner{Cluster: newBench()}).doubt(t.Context(), &result, Observation{AfterPod: &PodState{Name: "p", Reason: reason}}, time.Now())
+		assert.Equal(t, want, result.Outcome, result.Reason)
 	}
 }

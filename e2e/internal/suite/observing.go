@@ -25,7 +25,7 @@ func (s *stage) observeUntil(ctx context.Context, pod *corev1.Pod, when string, 
 		if enough(snapshots) || time.Now().After(deadline) {
 			return nil
 		}
-		if err := s.pause(ctx); err != nil {
+		if err := s.pause(ctx, len(snapshots) == 0); err != nil {
 			return err
 		}
 	}
@@ -66,12 +66,15 @@ func (s *stage) observe(ctx context.Context, pod *corev1.Pod, when string, only 
 
 // observable names the containers to look into: those named, or else every one
 // of the pod that is not over. One that waits to be started again is looked into
-// as well: its failure makes the round be repeated.
+// as well: its failure makes the round be repeated. One that is never started again
+// is not: of how it ended, the pod's status tells.
 func observable(pod *corev1.Pod, only []string) []string {
-	if len(only) > 0 {
-		return only
-	}
 	state := StateOf(pod)
+	if len(only) > 0 {
+		return slices.DeleteFunc(slices.Clone(only), func(name string) bool {
+			return pod.Spec.RestartPolicy == corev1.RestartPolicyNever && !state.Containers[name].Running && state.Containers[name].ExitCode != nil
+		})
+	}
 	var all []string
 	for _, c := range pod.Spec.InitContainers {
 		if state.Containers[c.Name].Running {

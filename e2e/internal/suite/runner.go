@@ -371,23 +371,29 @@ func (r *Runner) conclude(ctx context.Context, c Case, target Target, stages map
 		return inconclusive("the control " + c.Control + ": " + uncontrolled.Error())
 	}
 	answers.decide(&result)
-	r.doubt(ctx, &result, fixture.began)
+	r.doubt(ctx, &result, o, fixture.began)
 	if c.Record != nil && result.Outcome == Conformant {
 		result.Recorded = c.Record(o)
 	}
 	return result
 }
 
-// doubt takes back that a cluster does not conform, where its node or the way there
-// was disturbed by something else. A case that disturbs the node itself is judged
+// doubt takes back that a cluster does not conform, where the pod, its node or the way
+// there was disturbed by something else. A case that disturbs the node itself is judged
 // as it is.
-func (r *Runner) doubt(ctx context.Context, result *Result, since time.Time) {
+func (r *Runner) doubt(ctx context.Context, result *Result, o Observation, since time.Time) {
 	if result.Outcome != NonConformant || result.Case.Act != nil && result.Case.Act.Disrupts {
 		return
 	}
-	if found := r.Cluster.Disturbance(ctx, result.Target.Node, since); found.Said != "" {
+	said := r.Cluster.Disturbance(ctx, result.Target.Node, since).Said
+	// A pod has a reason of its own where kubelet ended it, for lack of something on the node or
+	// for another pod.
+	if o.AfterPod != nil && o.AfterPod.Reason != "" {
+		said = "kubelet ended pod " + o.AfterPod.Name + ": " + o.AfterPod.Reason
+	}
+	if said != "" {
 		result.Outcome = Inconclusive
-		result.Reason = fmt.Sprintf("cannot tell: the run was disturbed: %s; and then: %s", found.Said, result.Reason)
+		result.Reason = fmt.Sprintf("cannot tell: the run was disturbed: %s; and then: %s", said, result.Reason)
 	}
 }
 

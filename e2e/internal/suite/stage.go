@@ -379,9 +379,10 @@ func (s *stage) noteState() {
 }
 
 // pause waits before a container is observed again that could not be. A container that
-// answers is asked again at once; its answer paces the rounds.
-func (s *stage) pause(ctx context.Context) error {
-	if unobserved(s.observation) == nil {
+// answers is asked again at once; its answer paces the rounds. Where none is left to ask,
+// nothing else does.
+func (s *stage) pause(ctx context.Context, unpaced bool) error {
+	if !unpaced && unobserved(s.observation) == nil {
 		return ctx.Err()
 	}
 	s.restASecond(ctx)

@@ -96,7 +96,9 @@ func TestObservable(t *testing.T) {
 		},
 	}
 	assert.Equal(t, []string{"sidecar", "runs", "waits", "late"}, observable(pod, nil))
-	assert.Equal(t, []string{"over"}, observable(pod, []string{"over"}), "what is named is looked into")
+	assert.Equal(t, []string{"over"}, observable(pod, []string{"over"}), "what is named is looked into: it may be started again")
+	pod.Spec.RestartPolicy = corev1.RestartPolicyNever
+	assert.Equal(t, []string{"runs"}, observable(pod, []string{"runs", "over"}), "but nothing is over and looked into")
 	state := StateOf(pod)
 	assert.Equal(t, "init", state.Containers["init"].Kind)
 	assert.Equal(t, "sidecar", state.Containers["sidecar"].Kind)

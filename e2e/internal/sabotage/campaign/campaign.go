@@ -158,8 +158,8 @@ func (c *Campaign) together(ctx context.Context) error {
 // breaks the node comes last.
 func (c *Campaign) alone(ctx context.Context) error {
 	for _, m := range c.Mutants {
-		if m.Disruptions {
-			if err := c.try(ctx, m, []string{"disruption"}); err != nil {
+		if len(m.Disruptions) > 0 {
+			if err := c.try(ctx, m, m.Disruptions); err != nil {
 				return err
 			}
 		}

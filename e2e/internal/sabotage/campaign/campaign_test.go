@@ -24,7 +24,7 @@ import (
 func some() []mutants.Mutant {
 	return []mutants.Mutant{
 		{Name: mutants.Control, Runtime: &wrapper.Breakage{}},
-		{Name: "own-pid-namespace", Runtime: &wrapper.Breakage{}, Disruptions: true},
+		{Name: "own-pid-namespace", Runtime: &wrapper.Breakage{}, Disruptions: []string{"disruption"}},
 		{Name: "webhook-sets-false", Run: []string{"admission"}},
 		{Name: "node-pid-namespace", Runtime: &wrapper.Breakage{}, Run: []string{"neighbours"}, Confined: "it would signal the node"},
 	}

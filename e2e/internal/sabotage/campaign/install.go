@@ -68,22 +68,27 @@ func webhookConfiguration(authority []byte) *admissionv1.MutatingWebhookConfigur
 		}
 	}
 	both := []admissionv1.OperationType{admissionv1.Create, admissionv1.Update}
-	return &admissionv1.MutatingWebhookConfiguration{
-		ObjectMeta: metav1.ObjectMeta{Name: objectName},
-		Webhooks: []admissionv1.MutatingWebhook{{
-			Name:         "sabotage.procns.invalid",
-			ClientConfig: admissionv1.WebhookClientConfig{URL: &url, CABundle: authority},
-			Rules: []admissionv1.RuleWithOperations{
-				rule("", both, "pods", "pods/ephemeralcontainers"),
-				rule("apps", both, "deployments", "replicasets", "statefulsets", "daemonsets"),
-				rule("batch", both, "jobs", "cronjobs"),
-			},
+	hook := func(name string, rules ...admissionv1.RuleWithOperations) admissionv1.MutatingWebhook {
+		return admissionv1.MutatingWebhook{
+			Name:                    name + ".sabotage.procns.invalid",
+			ClientConfig:            admissionv1.WebhookClientConfig{URL: &url, CABundle: authority},
+			Rules:                   rules,
 			NamespaceSelector:       &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: suite.RunLabel, Operator: metav1.LabelSelectorOpExists}}},
 			FailurePolicy:           &fail,
 			MatchPolicy:             &equivalent,
 			SideEffects:             &none,
 			TimeoutSeconds:          &seconds,
 			AdmissionReviewVersions: []string{"v1"},
-		}},
+		}
+	}
+	specs := hook("specs", rule("", both, "pods", "pods/ephemeralcontainers"),
+		rule("apps", both, "deployments", "replicasets", "statefulsets", "daemonsets"),
+		rule("batch", both, "jobs", "cronjobs"))
+	// Kubelet reports every change of every pod: failures alone go through the webhook.
+	status := hook("status", rule("", []admissionv1.OperationType{admissionv1.Update}, "pods/status"))
+	status.MatchConditions = []admissionv1.MatchCondition{{Name: "failed", Expression: `object.status.phase == "Failed"`}}
+	return &admissionv1.MutatingWebhookConfiguration{
+		ObjectMeta: metav1.ObjectMeta{Name: objectName},
+		Webhooks:   []admissionv1.MutatingWebhook{specs, status},
 	}
 }

@@ -98,8 +98,8 @@ func (m Matrix) writeMutant(out io.Writer, c Catalogue, mutant mutants.Mutant) e
 	if len(mutant.Run) > 0 {
 		run = strings.Join(mutant.Run, ", ")
 	}
-	if mutant.Disruptions {
-		run += "; then the disruptions"
+	if len(mutant.Disruptions) > 0 {
+		run += "; then " + strings.Join(mutant.Disruptions, ", ")
 	}
 	p("- runs: %s\n", markdown(run))
 	if mutant.Confined != "" {

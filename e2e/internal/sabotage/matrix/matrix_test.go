@@ -84,11 +84,11 @@ func TestMutantsAreComplete(t *testing.T) {
 func (c Catalogue) run(m mutants.Mutant) map[string]bool {
 	ids := map[string]bool{}
 	for _, one := range c.Cases {
-		if len(m.Run) == 0 && one.Area() != "disruption" && one.Area() != "upgrade" || m.Disruptions && one.Area() == "disruption" {
+		if len(m.Run) == 0 && one.Area() != "disruption" && one.Area() != "upgrade" {
 			ids[one.ID] = true
 		}
 	}
-	for _, pattern := range m.Run {
+	for _, pattern := range slices.Concat(m.Run, m.Disruptions) {
 		for _, id := range c.match(pattern) {
 			ids[id] = true
 		}
@@ -130,7 +130,7 @@ func small(t *testing.T) (Catalogue, []mutants.Mutant) {
 		{Name: mutants.Control, Breaks: "Nothing.", Imitates: "a sound cluster"},
 		{Name: "own-pid-namespace", Breaks: "A.", Imitates: "x#1", Run: []string{"a"}, Confined: "it would break more",
 			Falls: []mutants.Expected{{Cases: []string{"a/*", "!a/three"}}}, Blurs: []mutants.Expected{{Cases: []string{"a/three"}, Why: "nothing is seen"}}},
-		{Name: "always-shared", Breaks: "B.", Imitates: "x#2", Disruptions: true,
+		{Name: "always-shared", Breaks: "B.", Imitates: "x#2", Disruptions: []string{"disruption"},
 			Falls: []mutants.Expected{{Cases: []string{"b/one"}, Why: "b needs a | and *"}}},
 	}
 }

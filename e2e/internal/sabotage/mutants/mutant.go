@@ -34,9 +34,9 @@ type Mutant struct {
 	Run []string
 	// Confined says why nothing else may be run under it; empty where it may.
 	Confined string
-	// Disruptions runs the cases of that area as well, with nothing beside them: they
+	// Disruptions are cases of that area that are run as well, with nothing beside them: they
 	// restart the node that all mutants are on.
-	Disruptions bool
+	Disruptions []string
 
 	// Falls are the cases that must turn non-conformant.
 	Falls []Expected

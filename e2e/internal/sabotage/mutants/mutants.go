@@ -31,16 +31,17 @@ func namespaces() []Mutant {
 			Runtime:  &wrapper.Breakage{Container: wrapper.OwnPIDNamespace},
 			// The pod is what its control is; but what the cases of admission judge is stored as it should be.
 			Falls: []Expected{
-				{Cases: []string{Shares, "!upgrade", "!admission/*", "admission/restricted-pod-shares", "controllers/static-pod-shares", "!debug/copy-does-not-share"}},
+				{Cases: []string{Shares, "!upgrade", "!admission/*", "admission/restricted-pod-shares", "controllers/static-pod-shares", "!debug/copy-does-not-share", "!controllers/rollout-isolates"}},
 				{Cases: []string{"debug/copy-shares"}, Why: "the copy is to share, and is isolated"},
+				{Cases: []string{"debug/copy-does-not-share"}, Why: "the original, which is to share, is isolated"},
+				{Cases: []string{"lifecycle/restart-on-failure", "lifecycle/restart-never", "lifecycle/sandbox-end-with-*"},
+					Why: "a sibling's signal, by which the containers are to end, does not reach them"},
 				{Cases: []string{"security/two-users-denied"}, Why: "the two do not even see each other's arguments"},
 			},
 			Blurs: []Expected{
-				{Cases: []string{Isolated, "debug/copy-does-not-share"}, Why: "the control, or the original, which is to share, is isolated as well, so that nothing differs"},
-				{Cases: []string{"lifecycle/restart-on-failure", "lifecycle/restart-never", "lifecycle/sandbox-end-with-*"},
-					Why: "what the containers are to end by is a sibling's signal, which does not reach them"},
+				{Cases: []string{Isolated}, Why: "the control, which is to share, is isolated as well, so that nothing differs"},
 			},
-			Disruptions: true,
+			Disruptions: []string{"disruption"},
 		},
 		{
 			Name:     "always-shared",
@@ -364,7 +365,6 @@ func ends() []Mutant {
 			Run:      []string{"lifecycle", "init", "reaping"},
 			Falls: []Expected{
 				{Cases: []string{"lifecycle/leftovers-die", "lifecycle/no-leftovers-however-it-ends", "init/leftovers-are-gone"}},
-				{Cases: []string{"lifecycle/exec-ends-with-its-container"}, Why: "the session is one of the processes that survive"},
 				{Cases: []string{"init/sees-only-the-sandbox-besides"}, Why: "what the init container before it left is there"},
 			},
 		},
@@ -479,6 +479,15 @@ func admission() []Mutant {
 				Why: "the control, which is to be refused for SYS_PTRACE, is admitted, so that it does not bite"}},
 		},
 		{
+			Name:        "webhook-hides-failure",
+			Breaks:      "A webhook reports pods as running that have failed.",
+			Imitates:    "kubernetes#141948 in its kind (a pod that has ended, and is not told of)",
+			Admission:   webhook.HideFailure,
+			Run:         []string{"lifecycle/*sandbox*"},
+			Disruptions: []string{"disruption/node-restart-ends-never-restarted"},
+			Falls:       []Expected{{Cases: []string{"lifecycle/sandbox-end-with-restart-never", "disruption/node-restart-ends-never-restarted"}}},
+		},
+		{
 			Name:      "webhook-mends",
 			Breaks:    "A webhook makes valid what is not: it takes contradictions out of new pods, and changes of the field out of updates.",
 			Imitates:  "policies that mutate instead of refusing",
@@ -555,33 +564,25 @@ exit 1
 // nodes are mutants of the worker itself.
 func nodes() []Mutant {
 	return []Mutant{{
-		Name:     "runtime-wiped-at-boot",
-		Breaks:   "When a node boots, its runtime has forgotten all pods before kubelet starts.",
-		Imitates: "cri-o's crio-wipe service, and nodes whose /var/lib/containerd does not outlive a boot",
-		Node:     wipeAtBoot,
+		Name:     "runtime-restart-ends-pods",
+		Breaks:   "A restart of the container runtime ends every container on the node.",
+		Imitates: "a containerd.service without KillMode=process and Delegate=yes: systemd then ends the shims along with it",
+		Node:     endShimsWithRuntime,
 		Run:      []string{"disruption"},
 		Confined: "it breaks the node for every pod on it",
 		Falls: []Expected{
-			{Cases: []string{"disruption/node-restart-ends-never-restarted"}, Why: "kubelet knows of no earlier attempt, and starts the pod as a new one"},
+			{Cases: []string{"disruption/containerd-restart-*"}},
 		},
 	}}
 }
 
-// wipeAtBoot has kubelet's unit remove all pods from the runtime, once after each boot:
-// /run does not outlive one, and it is kept from happening in the boot that is.
-const wipeAtBoot = `
-mkdir -p /etc/systemd/system/kubelet.service.d /opt/procns-wipe
-cat >/opt/procns-wipe/wipe <<'END'
-#!/bin/sh
-[ -e /run/procns-wiped ] && exit
-: >/run/procns-wiped
-crictl --timeout 60s rmp --all --force || true
-END
-chmod +x /opt/procns-wipe/wipe
-: >/run/procns-wiped
-cat >/etc/systemd/system/kubelet.service.d/50-procns-wipe.conf <<'END'
+// endShimsWithRuntime changes how systemd stops containerd: the shims are in its control group.
+const endShimsWithRuntime = `
+mkdir -p /etc/systemd/system/containerd.service.d
+cat >/etc/systemd/system/containerd.service.d/50-procns-sabotage.conf <<'END'
 [Service]
-ExecStartPre=/opt/procns-wipe/wipe
+KillMode=control-group
+TimeoutStopSec=5
 END
 systemctl daemon-reload
 `

@@ -17,14 +17,16 @@ import (
 // Request is what the API server is about to store, as a webhook may change it.
 type Request struct {
 	Operation string // CREATE or UPDATE
-	// Resource is the plural, with the subresource behind a slash: "pods", "pods/ephemeralcontainers".
+	// Resource is the plural, with the subresource behind a slash: "pods", "pods/status".
 	Resource string
 	// Pod is the pod's specification, or that of a workload's template; Old is the one
 	// before an update, and nil otherwise.
 	Pod, Old map[string]any
+	// Status is the object's, as kubelet reports a pod's.
+	Status map[string]any
 }
 
-// Change edits Request.Pod.
+// Change edits Request.Pod and Request.Status.
 type Change func(Request)
 
 // Handler answers AdmissionReviews with the changes of the mutants, by their names.
@@ -116,19 +118,25 @@ func answer(text []byte, mutants map[string]Change) ([]byte, error) {
 	if in.Request.SubResource != "" {
 		resource += "/" + in.Request.SubResource
 	}
-	_, was := podSpec(in.Request.Object)
-	untouched, err := clone(was)
+	untouched, err := clone(in.Request.Object)
 	if err != nil {
 		return nil, err
 	}
 	_, old := podSpec(in.Request.OldObject)
-	change(Request{in.Request.Operation, resource, pod, old})
-	if !reflect.DeepEqual(untouched, pod) {
-		out.Response.PatchType = "JSONPatch"
-		out.Response.Patch, err = json.Marshal([]map[string]any{{"op": "replace", "path": pointer, "value": pod}})
+	status := part(in.Request.Object, "status")
+	change(Request{in.Request.Operation, resource, pod, old, status})
+	var patch []map[string]any
+	if _, was := podSpec(untouched); !reflect.DeepEqual(was, pod) {
+		patch = append(patch, map[string]any{"op": "replace", "path": pointer, "value": pod})
 	}
-	if err != nil {
-		return nil, err
+	if !reflect.DeepEqual(part(untouched, "status"), status) {
+		patch = append(patch, map[string]any{"op": "replace", "path": "/status", "value": status})
+	}
+	if len(patch) > 0 {
+		out.Response.PatchType = "JSONPatch"
+		if out.Response.Patch, err = json.Marshal(patch); err != nil {
+			return nil, err
+		}
 	}
 	return json.Marshal(out)
 }

@@ -59,6 +59,7 @@ func TestChanges(t *testing.T) {
 		}
 		return `{"kind":"` + kind + `","spec":` + spec + `}`
 	}
+	failed := strings.Replace(mutant(shared), `"spec"`, `"status":{"phase":"Failed","conditions":[{"name":"two"}]},"spec"`, 1)
 	const trueField, falseField = `"shareProcessNamespace":true`, `"shareProcessNamespace":false`
 	for name, row := range map[string]struct {
 		change              Change
@@ -86,6 +87,8 @@ func TestChanges(t *testing.T) {
 		"an addition is taken back":  {Mend, "UPDATE", "pods", mutant(shared), mutant(absent), "/spec ", "shareProcess"},
 		"an unknown target is forgotten": {Mend, "UPDATE", "pods/ephemeralcontainers",
 			mutant(`,"ephemeralContainers":[{"name":"e","targetContainerName":"nobody"},{"name":"f","targetContainerName":"two"}]`), mutant(absent), `"targetContainerName":"two"`, "nobody"},
+		"a failure is hidden": {HideFailure, "UPDATE", "pods/status", failed, failed, `"phase":"Running"`, "Failed"},
+		"a failure elsewhere": {HideFailure, "UPDATE", "pods", failed, failed, "", ""},
 		"another class's pod": {SetFalse, "CREATE", "pods", pod("other", shared), "null", "", ""},
 		"no pod at all":       {SetFalse, "CREATE", "configmaps", `{"kind":"ConfigMap","data":{}}`, "null", "", ""},
 	} {
@@ -129,7 +132,7 @@ func FuzzAnswer(f *testing.F) {
 	f.Add([]byte(`{"request":{"uid":"u","operation":"CREATE","resource":{"resource":"pods"},"object":` + pod("mutant", `,"shareProcessNamespace":true,"hostPID":true`) + `}}`))
 	f.Add([]byte(`{"request":{"object":{"spec":{"containers":[7],"ephemeralContainers":[null],"runtimeClassName":"mutant"}}}}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		for _, change := range []Change{SetFalse, DropFalse, FillIn, Prune, DropPtrace, Mend} {
+		for _, change := range []Change{SetFalse, DropFalse, FillIn, Prune, DropPtrace, Mend, HideFailure} {
 			if out, err := answer(text, map[string]Change{"mutant": change}); err == nil {
 				assert.True(t, json.Valid(out))
 			}
