@@ -75,13 +75,15 @@ func main() {
 	os.Exit(run(c, *from == "", *record))
 }
 
-// chosen are the mutants of the names, with the control, which everything is held against.
+// chosen are the mutants of the names, with the control, which everything is held against: under it
+// run the cases that some of the mutants concerns.
 func chosen(names string) ([]mutants.Mutant, error) {
 	if names == "" {
 		return mutants.All(), nil
 	}
 	control, _ := mutants.Named(mutants.Control)
-	some := []mutants.Mutant{control}
+	var some []mutants.Mutant
+	all := false
 	for name := range strings.SplitSeq(names, ",") {
 		m, ok := mutants.Named(strings.TrimSpace(name))
 		if !ok {
@@ -89,9 +91,16 @@ func chosen(names string) ([]mutants.Mutant, error) {
 		}
 		if m.Name != mutants.Control {
 			some = append(some, m)
+			if m.Node == "" && m.Between == "" { // those run alone, and their cases would disturb others
+				control.Run = append(control.Run, m.Run...)
+			}
+			all = all || len(m.Run) == 0
 		}
 	}
-	return some, nil
+	if all {
+		control.Run = nil
+	}
+	return append([]mutants.Mutant{control}, some...), nil
 }
 
 func run(c *campaign.Campaign, anew, record bool) int {
