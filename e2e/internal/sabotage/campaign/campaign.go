@@ -216,6 +216,10 @@ func (c *Campaign) selection(m mutants.Mutant) []string {
 	return areas
 }
 
+// caseTimeout is how long a case waits for what it needs to see first. Under many mutants that never
+// comes; a sound node has it within a minute, also when two mutants are tried at one time.
+const caseTimeout = 3 * time.Minute
+
 // try runs the suite against one mutant.
 func (c *Campaign) try(ctx context.Context, m mutants.Mutant, run []string, flags ...string) error {
 	folder := filepath.Join(c.Folder, m.Name)
@@ -236,7 +240,7 @@ func (c *Campaign) try(ctx context.Context, m mutants.Mutant, run []string, flag
 	}
 	arguments = append(arguments, flags...)
 	starting := max(2, 4*runtime.NumCPU()/max(1, c.AtOnce))
-	arguments = append(arguments, "-run", strings.Join(run, ","), "-timeout", c.Timeout.String(), "-starting", fmt.Sprint(starting))
+	arguments = append(arguments, "-run", strings.Join(run, ","), "-timeout", c.Timeout.String(), "-case-timeout", caseTimeout.String(), "-starting", fmt.Sprint(starting))
 	code, err := c.suite(ctx, folder, arguments)
 	if err == nil && code == suite.ExitUsage {
 		err = fmt.Errorf("the suite could not be run under the mutant %s: see %s", m.Name, output(folder))

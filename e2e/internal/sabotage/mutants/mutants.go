@@ -393,6 +393,7 @@ func ends() []Mutant {
 				{Cases: []string{"lifecycle/restart-never", "lifecycle/restart-on-failure", "lifecycle/restart-always", "lifecycle/kill-spares-the-siblings", "lifecycle/restarted-container-shares",
 					"lifecycle/liveness-failure-spares-the-siblings", "lifecycle/out-of-memory", "lifecycle/nginx-quits"}},
 				{Cases: []string{"lifecycle/exit-codes"}, Why: "the container is first started in the sandbox that is ending, and what is last known of it is that this failed (128, StartError)"},
+				{Cases: []string{"lifecycle/restart-all-keeps-the-sandbox"}, Why: "the first of the containers that are all started anew ends it"},
 				{Cases: []string{"lifecycle/grace-period"}, Why: "the sandbox ends with the first container that ends, and takes the others along"},
 			},
 			Blurs: []Expected{{Cases: []string{"sidecar/sees-the-others-end"}, Why: "the container that would tell has ended with the sandbox"}},
