@@ -84,9 +84,10 @@ func webhookConfiguration(authority []byte) *admissionv1.MutatingWebhookConfigur
 	specs := hook("specs", rule("", both, "pods", "pods/ephemeralcontainers"),
 		rule("apps", both, "deployments", "replicasets", "statefulsets", "daemonsets"),
 		rule("batch", both, "jobs", "cronjobs"))
-	// Kubelet reports every change of every pod: failures alone go through the webhook.
+	// Kubelet reports every change of every pod: failures alone go through the webhook, and of pods that
+	// are not being deleted, which without it would never end.
 	status := hook("status", rule("", []admissionv1.OperationType{admissionv1.Update}, "pods/status"))
-	status.MatchConditions = []admissionv1.MatchCondition{{Name: "failed", Expression: `object.status.phase == "Failed"`}}
+	status.MatchConditions = []admissionv1.MatchCondition{{Name: "failed", Expression: `object.status.phase == "Failed" && !has(object.metadata.deletionTimestamp)`}}
 	return &admissionv1.MutatingWebhookConfiguration{
 		ObjectMeta: metav1.ObjectMeta{Name: objectName},
 		Webhooks:   []admissionv1.MutatingWebhook{specs, status},
