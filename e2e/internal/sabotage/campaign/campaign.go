@@ -83,54 +83,74 @@ func (c *Campaign) Found() (matrix.Matrix, error) {
 	return found, nil
 }
 
-// prepare makes the cluster by a run of one case, which must be conformant, and puts the
-// mutants into it. All that the list has are installed: which are tried makes no difference.
+// prepare makes the cluster, and puts the mutants into it. All that the list has are installed:
+// which are tried makes no difference.
 func (c *Campaign) prepare(ctx context.Context) error {
+	programs, err := c.writePrograms()
+	if err != nil {
+		return err
+	}
+	if err := c.makeCluster(ctx); err != nil {
+		return err
+	}
+	client, err := c.connect()
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	if err := install(ctx, client, c.nodes, c.Cluster+"-control-plane", programs, mutants.All()); err != nil {
+		return err
+	}
+	c.say("%d mutants installed: %.1fs", len(mutants.All()), time.Since(began).Seconds())
+	return nil
+}
+
+// writePrograms makes the folder that the nodes mount, and kind's configuration, which names it.
+func (c *Campaign) writePrograms() (folder string, err error) {
 	// The same in each campaign: a cluster that was kept has it mounted.
-	programs, err := filepath.Abs(filepath.Join(filepath.Dir(c.Runtime), "sabotage-programs"))
+	folder, err = filepath.Abs(filepath.Join(filepath.Dir(c.Runtime), "sabotage-programs"))
 	if err != nil {
-		return err
+		return "", err
 	}
-	if err := MakeFolder(programs, c.Runtime, mutants.All()); err != nil {
-		return err
+	if err := MakeFolder(folder, c.Runtime, mutants.All()); err != nil {
+		return "", err
 	}
-	config, err := KindConfig(programs, mutants.All())
-	if err == nil {
-		err = os.WriteFile(c.kindConfig(), config, 0o644)
-	}
+	config, err := KindConfig(folder, mutants.All())
 	if err != nil {
-		return err
+		return "", err
 	}
+	return folder, os.WriteFile(c.kindConfig(), config, 0o644)
+}
+
+// makeCluster makes it by a run of one case, which must be conformant.
+func (c *Campaign) makeCluster(ctx context.Context) error {
 	folder := filepath.Join(c.Folder, "cluster")
 	arguments := append(c.ownCluster(folder), "-run", "version/field-is-kept")
 	for _, archive := range c.Archives {
 		arguments = append(arguments, "-load", archive)
 	}
-	if code, err := c.suite(ctx, folder, arguments); err != nil || code != suite.ExitConformant {
-		return errors.Join(err, fmt.Errorf("the cluster could not be made, or is not sound before anything is broken (exit code %d): see %s", code, output(folder)))
-	}
-	kind, err := cluster.NewKind(c.Cluster, c.Engine, c.NodeImage, c.Folder, c.Out)
-	if err != nil {
-		return err
-	}
-	if _, err := kind.GenerateKubeconfig(); err != nil {
-		return err
-	}
-	config2, client, _, err := cluster.Connect(cluster.Place{Kubeconfig: kind.GetKubeconfig()}, 50, &cluster.Counts{})
-	if err != nil {
-		return err
-	}
-	c.config, c.nodes = config2, cluster.OwnNodes{Kind: kind, Client: client}
-	return c.install(ctx, client, programs)
-}
-
-func (c *Campaign) install(ctx context.Context, client kubernetes.Interface, programs string) error {
-	began := time.Now()
-	err := install(ctx, client, c.nodes, c.Cluster+"-control-plane", programs, mutants.All())
-	if err == nil {
-		c.say("%d mutants installed: %.1fs", len(mutants.All()), time.Since(began).Seconds())
+	code, err := c.suite(ctx, folder, arguments)
+	if err == nil && code != suite.ExitConformant {
+		err = fmt.Errorf("the cluster could not be made, or is not sound before anything is broken (exit code %d): see %s", code, output(folder))
 	}
 	return err
+}
+
+// connect finds the way to the cluster, which the gateways take as well.
+func (c *Campaign) connect() (kubernetes.Interface, error) {
+	kind, err := cluster.NewKind(c.Cluster, c.Engine, c.NodeImage, c.Folder, c.Out)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := kind.GenerateKubeconfig(); err != nil {
+		return nil, err
+	}
+	config, client, _, err := cluster.Connect(cluster.Place{Kubeconfig: kind.GetKubeconfig()}, 50, &cluster.Counts{})
+	if err != nil {
+		return nil, err
+	}
+	c.config, c.nodes = config, cluster.OwnNodes{Kind: kind, Client: client}
+	return client, nil
 }
 
 func (c *Campaign) kindConfig() string { return filepath.Join(c.Folder, "kind-config.yaml") }
