@@ -35,6 +35,11 @@ func (m Matrix) WriteDocument(w io.Writer, c Catalogue, all []mutants.Mutant) er
 		p("Made on: %s.\n\n", strings.Join(on, " · "))
 	}
 	p("%s\n\n", m.summary(c, all))
+	for _, one := range c.Cases {
+		if m.inapplicable(one.ID) {
+			p("%s was skipped under every mutant: this cluster lacks what it is about, and another has to show that it can fail.\n\n", one.ID)
+		}
+	}
 	if len(defects) > 0 {
 		p("## Not as it must be\n\n")
 		for _, d := range defects {

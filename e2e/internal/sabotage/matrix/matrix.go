@@ -149,11 +149,25 @@ func (m Matrix) Check(c Catalogue, all []mutants.Mutant) ([]Defect, error) {
 		return defects, nil
 	}
 	for _, one := range c.Cases {
-		if one.Level != suite.Informational && len(m.of(one.ID, Killed)) == 0 {
+		if one.Level != suite.Informational && len(m.of(one.ID, Killed)) == 0 && !m.inapplicable(one.ID) {
 			defects = append(defects, Defect{Case: one.ID, What: "no mutant is killed by it: nothing shows that it can fail"})
 		}
 	}
 	return defects, nil
+}
+
+// inapplicable tells whether the cluster lacks what a case is about, so that it was skipped under
+// every mutant: whether it can fail, another cluster has to show.
+func (m Matrix) inapplicable(id string) bool {
+	skipped := false
+	for _, cells := range m.Mutants {
+		if cell, tried := cells[id]; tried && cell != Skipped {
+			return false
+		} else if tried {
+			skipped = true
+		}
+	}
+	return skipped
 }
 
 func (m Matrix) checkOne(c Catalogue, mutant mutants.Mutant) ([]Defect, error) {

@@ -199,6 +199,16 @@ func document(t *testing.T, m Matrix, c Catalogue, all []mutants.Mutant, name st
 	golden.Assert(t, page.String(), name)
 }
 
+// TestInapplicable: a case that no run could try is not held to have been shown, nor to be a defect.
+func TestInapplicable(t *testing.T) {
+	m := New()
+	m.Mutants["one"] = map[string]Cell{"a/lacking": Skipped, "a/tried": Skipped}
+	m.Mutants["two"] = map[string]Cell{"a/lacking": Skipped, "a/tried": Survived}
+	for id, want := range map[string]bool{"a/lacking": true, "a/tried": false, "a/unheard": false} {
+		assert.Equal(t, want, m.inapplicable(id), id)
+	}
+}
+
 func TestKept(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "matrix.json")
 	none, err := Read(file)
