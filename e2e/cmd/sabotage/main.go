@@ -76,14 +76,13 @@ func main() {
 }
 
 // chosen are the mutants of the names, with the control, which everything is held against: under it
-// run the cases that some of the mutants concerns.
+// run the cases that these may concern.
 func chosen(names string) ([]mutants.Mutant, error) {
 	if names == "" {
 		return mutants.All(), nil
 	}
 	control, _ := mutants.Named(mutants.Control)
 	var some []mutants.Mutant
-	all := false
 	for name := range strings.SplitSeq(names, ",") {
 		m, ok := mutants.Named(strings.TrimSpace(name))
 		if !ok {
@@ -91,16 +90,25 @@ func chosen(names string) ([]mutants.Mutant, error) {
 		}
 		if m.Name != mutants.Control {
 			some = append(some, m)
-			if m.Node == "" && m.Between == "" { // those run alone, and their cases would disturb others
-				control.Run = append(control.Run, m.Run...)
-			}
-			all = all || len(m.Run) == 0
 		}
 	}
-	if all {
-		control.Run = nil
-	}
+	control.Run = concerned(some)
 	return append([]mutants.Mutant{control}, some...), nil
+}
+
+// concerned are the cases that some mutants may concern, as for -run; none where that is all of them.
+func concerned(some []mutants.Mutant) []string {
+	var patterns []string
+	for _, m := range some {
+		if m.Alone() {
+			continue // its cases would disturb others
+		}
+		if len(m.Run) == 0 {
+			return nil
+		}
+		patterns = append(patterns, m.Run...)
+	}
+	return patterns
 }
 
 func run(c *campaign.Campaign, anew, record bool) int {

@@ -385,11 +385,13 @@ func (r *Runner) doubt(ctx context.Context, result *Result, o Observation, since
 	if result.Outcome != NonConformant || result.Case.Act != nil && result.Case.Act.Disrupts {
 		return
 	}
-	said := r.Cluster.Disturbance(ctx, result.Target.Node, since).Said
-	// A pod has a reason of its own where kubelet ended it, for lack of something on the node or
-	// for another pod.
+	said := ""
 	if o.AfterPod != nil && o.AfterPod.Reason != "" {
+		// It has a reason of its own where kubelet ended it, for lack of something on the node or
+		// for another pod.
 		said = "kubelet ended pod " + o.AfterPod.Name + ": " + o.AfterPod.Reason
+	} else {
+		said = r.Cluster.Disturbance(ctx, result.Target.Node, since).Said
 	}
 	if said != "" {
 		result.Outcome = Inconclusive

@@ -161,7 +161,7 @@ func (c *Campaign) together(ctx context.Context) error {
 	failures := make([]error, len(c.Mutants))
 	var wg sync.WaitGroup
 	for i, m := range c.Mutants {
-		if m.Node != "" || m.Between != "" {
+		if m.Alone() {
 			continue
 		}
 		places <- struct{}{}

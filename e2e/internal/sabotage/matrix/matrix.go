@@ -161,10 +161,12 @@ func (m Matrix) Check(c Catalogue, all []mutants.Mutant) ([]Defect, error) {
 func (m Matrix) inapplicable(id string) bool {
 	skipped := false
 	for _, cells := range m.Mutants {
-		if cell, tried := cells[id]; tried && cell != Skipped {
-			return false
-		} else if tried {
+		switch cells[id] {
+		case "": // not run under this one
+		case Skipped:
 			skipped = true
+		default:
+			return false
 		}
 	}
 	return skipped

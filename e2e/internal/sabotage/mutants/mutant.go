@@ -64,6 +64,10 @@ const (
 // Control is the name of the mutant that breaks nothing: the wrapper alone.
 const Control = "unbroken"
 
+// Alone tells whether the mutant is tried with no other beside it: it breaks the node for all, or
+// waits for an upgrade. (What its Disruptions restart is another matter: they come later.)
+func (m Mutant) Alone() bool { return m.Node != "" || m.Between != "" }
+
 // HasClass tells whether the mutant's pods have a RuntimeClass of its own.
 func (m Mutant) HasClass() bool { return m.Gateway == nil && m.Node == "" }
 

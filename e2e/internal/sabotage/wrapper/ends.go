@@ -44,7 +44,7 @@ func LeaveProcesses(c *Container) error {
 			return err
 		}
 		for _, pid := range strings.Fields(string(pids)) {
-			if !descends(pid, strconv.Itoa(init)) {
+			if !descends(pid, init) {
 				continue
 			}
 			err := os.WriteFile(filepath.Join(refuge, "cgroup.procs"), []byte(pid), 0o644)
@@ -57,9 +57,9 @@ func LeaveProcesses(c *Container) error {
 }
 
 // descends tells whether a process has the other among its ancestors.
-func descends(pid, from string) bool {
-	for parent := parentOf(pid); parent != "" && parent != "0"; parent = parentOf(parent) {
-		if parent == from {
+func descends(pid string, from int) bool {
+	for p, ok := process(pid); ok; p, ok = process(strconv.Itoa(p.PPID)) {
+		if p.PPID == from {
 			return true
 		}
 	}

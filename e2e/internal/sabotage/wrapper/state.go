@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 
+	"procns/e2e/internal/probe"
 	"procns/e2e/internal/sabotage/oci"
 )
 
@@ -177,32 +178,21 @@ func (s *State) Follow(name string, pid int) error {
 // startTime is field 22 of /proc/PID/stat, which tells a process from another with its
 // PID; empty where there is none, or it is a zombie.
 func startTime(pid string) string {
-	const state, start = 3, 22
-	if stat(pid, state) == "Z" {
+	p, ok := process(pid)
+	if !ok || p.State == "Z" {
 		return ""
 	}
-	return stat(pid, start)
+	return strconv.FormatUint(p.StartTime, 10)
 }
 
-// parentOf is a process's PPID; empty where there is no such process.
-func parentOf(pid string) string {
-	const ppid = 4
-	return stat(pid, ppid)
-}
-
-// stat is a field of /proc/PID/stat behind the name, counted as proc_pid_stat(5) does; empty where
-// there is none.
-func stat(pid string, field int) string {
+// process is what /proc/PID/stat tells of a process, if there is one.
+func process(pid string) (probe.Process, bool) {
 	text, err := os.ReadFile(filepath.Join("/proc", pid, "stat"))
 	if err != nil {
-		return ""
+		return probe.Process{}, false
 	}
-	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
-	const name = 2
-	if i := field - name - 1; i < len(fields) {
-		return fields[i]
-	}
-	return ""
+	p, err := probe.ParseStat(string(text))
+	return p, err == nil
 }
 
 // locked runs do while no other call of the mutant does the like.
