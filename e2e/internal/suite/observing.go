@@ -123,3 +123,72 @@ func unobserved(o Observation) error {
 	}
 	return nil
 }
+
+// pause waits before a container is observed again that could not be. A container that
+// answers is asked again at once; its answer paces the rounds. Where none is left to ask,
+// nothing else does.
+func (s *stage) pause(ctx context.Context, unpaced bool) error {
+	if !unpaced && unobserved(s.observation) == nil {
+		return ctx.Err()
+	}
+	s.restASecond(ctx)
+	return context.Cause(ctx)
+}
+
+// restASecond is the time in which a node or a container may come back.
+func (s *stage) restASecond(ctx context.Context) {
+	s.rest(func() {
+		select {
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+		}
+	})
+}
+
+// asExpected tells whether the stage's own part in all its cases is what it has to be.
+func (s *stage) asExpected() bool { return s.err == nil && len(s.neighbours) == 0 && s.satisfied() }
+
+// satisfied tells whether every case's judge answers as the stage's part in it
+// demands: yes on a fixture, no on a control.
+func (s *stage) satisfied() bool {
+	if unobserved(s.observation) != nil {
+		return false
+	}
+	for _, e := range s.cases {
+		err := e.c.Judge(s.observation)
+		if e.holds && err != nil || !e.holds && !IsViolation(err) {
+			return false
+		}
+	}
+	return true
+}
+
+// waitForControls holds a stage whose claim is that nothing happens, until the
+// control has shown how long it takes when it does happen, and then as long
+// again: what was to come would have come.
+func (s *stage) waitForControls(ctx context.Context, began time.Time) error {
+	if len(s.after) == 0 {
+		return nil
+	}
+	// The controls need a place to act in meanwhile.
+	s.rest(func() {
+		for _, control := range s.after {
+			select {
+			case <-control.settled:
+			case <-control.done: // it never showed: the case ends inconclusive
+				continue
+			case <-ctx.Done():
+				return
+			}
+			// A physical time: the reaction time of the same program to the same
+			// signal on the same node, at least one second, twice over.
+			hold := time.Until(began.Add(2 * max(control.took, time.Second)))
+			select {
+			case <-time.After(hold):
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	return context.Cause(ctx)
+}

@@ -378,27 +378,6 @@ func (r *Runner) conclude(ctx context.Context, c Case, target Target, stages map
 	return result
 }
 
-// doubt takes back that a cluster does not conform, where the pod, its node or the way
-// there was disturbed by something else. A case that disturbs the node itself is judged
-// as it is.
-func (r *Runner) doubt(ctx context.Context, result *Result, o Observation, since time.Time) {
-	if result.Outcome != NonConformant || result.Case.Act != nil && result.Case.Act.Disrupts {
-		return
-	}
-	said := ""
-	if o.AfterPod != nil && o.AfterPod.Reason != "" {
-		// It has a reason of its own where kubelet ended it, for lack of something on the node or
-		// for another pod.
-		said = "kubelet ended pod " + o.AfterPod.Name + ": " + o.AfterPod.Reason
-	} else {
-		said = r.Cluster.Disturbance(ctx, result.Target.Node, since).Said
-	}
-	if said != "" {
-		result.Outcome = Inconclusive
-		result.Reason = fmt.Sprintf("cannot tell: the run was disturbed: %s; and then: %s", said, result.Reason)
-	}
-}
-
 // given says what a case misses before it can be judged.
 func given(c Case, o Observation) error {
 	if c.Given == nil {
