@@ -173,8 +173,11 @@ func keep(c *campaign.Campaign, found matrix.Matrix, catalogue matrix.Catalogue,
 	if err != nil {
 		return err
 	}
-	for name, cells := range found.Mutants {
-		kept.Mutants[name] = cells
+	for _, m := range c.Mutants {
+		if m.Name == mutants.Control && len(m.Run) > 0 {
+			continue // it ran a part of the catalogue: what is known of the whole stays
+		}
+		kept.Mutants[m.Name] = found.Mutants[m.Name]
 	}
 	kept.On = found.On
 	if err := errors.Join(os.MkdirAll(recordings, 0o755), kept.Write(filepath.Join(recordings, "matrix.json"))); err != nil {
