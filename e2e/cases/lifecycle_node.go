@@ -26,6 +26,17 @@ func nodeCases() []suite.Case {
 	}}
 }
 
+// findGroups prints a pod's control groups on its node, by either cgroup driver's
+// name for them. POD_UID comes through the environment; without it all pods' would match.
+const findGroups = `find /sys/fs/cgroup -type d \( -name "*pod${POD_UID:?}*" -o -name "*pod$(echo "$POD_UID" | tr - _)*" \) -prune 2>/dev/null`
+
+// podUID is what the node's control groups and the runtime know a pod by.
+func podUID(pod suite.Hands) string {
+	metadata, _ := pod.Stored()["metadata"].(map[string]any)
+	uid, _ := metadata["uid"].(string)
+	return uid
+}
+
 // searchNode prints a line for each thing of a pod's that is on the node. The
 // texts to look for come through the environment: in its arguments it would find
 // itself. crictl gives up after two seconds, unless told otherwise, which is not
@@ -34,7 +45,7 @@ const searchNode = `
 for file in /proc/[0-9]*/cmdline; do
 	if grep -qaF "$MARKER" "$file" 2>/dev/null; then echo "process $file"; fi
 done
-find /sys/fs/cgroup -type d \( -name "*pod$POD_UID*" -o -name "*pod$(echo "$POD_UID" | tr - _)*" \) -prune 2>/dev/null | sed 's/^/group /'
+` + findGroups + ` | sed 's/^/group /'
 crictl --timeout 60s pods --quiet --state ready --label "io.kubernetes.pod.uid=$POD_UID" | sed 's/^/sandbox /'
 crictl --timeout 60s ps --quiet --state running --label "io.kubernetes.pod.uid=$POD_UID" | sed 's/^/container /'
 `
@@ -43,9 +54,9 @@ var deleteAndSearch = &suite.Act{
 	Name: "delete-and-search",
 	Ends: true,
 	Do: func(ctx context.Context, pod suite.Hands) error {
-		metadata, _ := pod.Stored()["metadata"].(map[string]any)
+		uid := podUID(pod)
 		search := func(name string) (string, error) {
-			result, err := pod.Node(ctx, name, "env", "MARKER="+pod.Before().Markers["two"], fmt.Sprintf("POD_UID=%v", metadata["uid"]), "sh", "-c", searchNode)
+			result, err := pod.Node(ctx, name, "env", "MARKER="+pod.Before().Markers["two"], "POD_UID="+uid, "sh", "-c", searchNode)
 			return result.Stdout, err
 		}
 		if _, err := search("before"); err != nil {

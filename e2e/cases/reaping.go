@@ -16,7 +16,7 @@ import (
 // reapingCases state who reaps what is orphaned. On their controls PID 1 is a
 // program that does not, so that zombies stay for good.
 func reapingCases() []suite.Case {
-	return []suite.Case{
+	cases := []suite.Case{
 		{
 			ID:      "reaping/orphan",
 			Level:   suite.Extended,
@@ -66,6 +66,7 @@ func reapingCases() []suite.Case {
 			},
 		},
 	}
+	return append(cases, limitCases()...)
 }
 
 // leaveOrphans makes an orphan and ends it, runs a command by exec and kills it,

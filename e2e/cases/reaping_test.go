@@ -2,6 +2,12 @@ package cases
 
 import (
 	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"procns/e2e/internal/probe"
 	"procns/e2e/internal/suite"
@@ -40,6 +46,52 @@ var reapingBreakages = map[string][]breakage{
 			o.After["probed"].Processes = append(o.After["probed"].Processes, child)
 		}},
 	},
+	"reaping/pids-limit": limitBreakages(),
+}
+
+// limitBreakages are what the script tells where one of its steps goes otherwise.
+func limitBreakages() []breakage {
+	const refused = "sh: can't fork: Resource temporarily unavailable"
+	var all []breakage
+	for what, lines := range map[string][]string{
+		"there is no limit":                     {"hoarder 0 500 ", "seen 507", "full 0 ", "kill 0", "left 26", "freed 0 "},
+		"another limit than the pod's holds":    {"hoarder 2 300 " + refused, "seen 308", "full 2 " + refused, "kill 0", "left 15", "freed 0 "},
+		"the sibling sees itself alone":         {"hoarder 2 91 " + refused, "seen 4", "full 2 " + refused, "kill 0", "left 4", "freed 0 "},
+		"each container has a limit of its own": {"hoarder 2 91 " + refused, "seen 98", "full 0 ", "kill 0", "left 17", "freed 0 "},
+		"kill does not reach the hoarder's":     {"hoarder 2 91 " + refused, "seen 98", "full 2 " + refused, "kill 1", "left 99", "freed 2 " + refused},
+		"nobody reaps":                          {"hoarder 2 91 " + refused, "seen 98", "full 2 " + refused, "kill 0", "left 99", "freed 2 " + refused},
+		"some are reaped, and most are not":     {"hoarder 2 91 " + refused, "seen 98", "full 2 " + refused, "kill 0", "left 80", "freed 0 "},
+		"what is gone still counts":             {"hoarder 2 91 " + refused, "seen 98", "full 2 " + refused, "kill 0", "left 8", "freed 2 " + refused},
+	} {
+		all = append(all, breakage{what, ranOtherwise("exhaust", 0, strings.Join(lines, "\n")+"\n", "").apply})
+	}
+	return all
+}
+
+// TestLimitCannotTell: what proves nothing about the limit is no violation, and
+// never a pass.
+func TestLimitCannotTell(t *testing.T) {
+	i := slices.IndexFunc(All(), func(c suite.Case) bool { return c.ID == "reaping/pids-limit" })
+	c := All()[i]
+	for name, apply := range map[string]func(o *suite.Observation){
+		"the limit could not be lowered": ranOtherwise("limit", 2, "1024\n", "sh: can't create /sys/fs/cgroup/pids.max: Read-only file system").apply,
+		"the pod has no control group":   ranOtherwise("limit", 0, "", "").apply,
+		"the limit was set again":        ranOtherwise("limit-after", 0, "1024\n", "").apply,
+		"the script did not run":         func(o *suite.Observation) { o.Ran["exhaust"] = probe.CommandResult{Failure: "the stream was cut"} },
+		"the script was cut short":       ranOtherwise("exhaust", 137, "hoarder 2 89 sh: can't fork: Resource temporarily unavailable\nseen 97\n", "").apply,
+		"the node is full, and the pod is not": ranOtherwise("exhaust", 0,
+			"hoarder 2 20 sh: can't fork: Resource temporarily unavailable\nseen 28\nfull 2 sh: can't fork: Resource temporarily unavailable\nkill 0\nleft 9\nfreed 0 \n", "").apply,
+		"the hoarder ended for another reason": ranOtherwise("exhaust", 0,
+			"hoarder 2 91 sh: can't open '/shared/never': No such file or directory\nseen 98\nfull 0 \nkill 0\nleft 9\nfreed 0 \n", "").apply,
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := recorded(t, c, c.Fixture)
+			apply(&o)
+			err := c.Judge(o)
+			require.Error(t, err)
+			assert.False(t, suite.IsViolation(err), "%v", err)
+		})
+	}
 }
 
 // zombieLeft leaves the noted process in what a container sees afterwards.

@@ -29,10 +29,11 @@ func ObserveCommand(boundary string, paths []string) []string {
 
 // errnoTexts are strerror's texts; glibc, musl and uClibc agree on them.
 var errnoTexts = map[string]Errno{
-	"Permission denied":         EACCES,
-	"Operation not permitted":   EPERM,
-	"No such file or directory": ENOENT,
-	"No such process":           ESRCH,
+	"Permission denied":                EACCES,
+	"Operation not permitted":          EPERM,
+	"No such file or directory":        ENOENT,
+	"No such process":                  ESRCH,
+	"Resource temporarily unavailable": EAGAIN,
 }
 
 // ErrnoOf names the errno that a command's error message ends with.

@@ -176,6 +176,7 @@ func TestErrnoOf(t *testing.T) {
 		"head: cannot open '/proc/9/root/x' for reading: No such process": ESRCH,
 		"cat: can't open '/none': No such file or directory":              ENOENT,
 		"cat: /x: Permission denied\ncat: /y: No such file or directory":  ENOENT,
+		"sh: can't fork: Resource temporarily unavailable":                EAGAIN,
 		"cat: '/Permission denied/x': Input/output error":                 Unknown,
 		"": Unknown,
 	} {

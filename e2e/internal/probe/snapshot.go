@@ -22,6 +22,7 @@ const (
 	EPERM   Errno = "EPERM"
 	ENOENT  Errno = "ENOENT"
 	ESRCH   Errno = "ESRCH"
+	EAGAIN  Errno = "EAGAIN"
 	Unknown Errno = "EUNKNOWN"
 )
 
