@@ -2,11 +2,13 @@
 # Disturbs runs of the suite on a real cluster, and demands of each that it ends in time, that it
 # calls nothing non-conformant, and that it leaves nothing behind:
 #
-#     scripts/check-robustness.sh [DISTURBANCE ...]     api-server node exec; default: all
+#     scripts/check-robustness.sh [DISTURBANCE ...]     api-server node exec kept; default: all
 #
 # api-server   the API server is stopped; kubelet starts it again
 # node         a worker's container is stopped; what was to run there is inconclusive
 # exec         every connection to a worker's kubelet is cut, ten times
+# kept         all nodes are killed, as a restart of the machine does: the next run makes the kept
+#              cluster anew, and is conformant
 #
 # A kind cluster is made for it (as make e2e makes it, and kept under its name meanwhile) and deleted.
 # CASES are the cases to run (default below), LIMIT the seconds within which a run has to end.
@@ -62,10 +64,27 @@ check() {
 	show_reasons inconclusive
 }
 
+check_kept() {
+	local code=0 node replaced
+	for node in control-plane worker worker2; do
+		engine_quietly kill "$CLUSTER-$node"
+	done
+	KEEP=1 ARGS="-kind-name $CLUSTER -report-dir $CHECKS/made -run pid1/is-the-sandbox" scripts/e2e.sh >"$CHECKS/kept.log" 2>&1 || code=$?
+	replaced=$(grep 'no longer works' "$CHECKS/kept.log" || true)
+	REPORTS=$CHECKS/kept.log
+	say "kept: exit code $code: $replaced"
+	expect kept "the cluster was made anew" [ -n "$replaced" ]
+	expect kept "the run is conformant" [ "$code" = 0 ]
+}
+
 make_cluster kind-config.yaml
 disturbances=("$@")
-[ "$#" -gt 0 ] || disturbances=(api-server node exec)
+[ "$#" -gt 0 ] || disturbances=(api-server node exec kept)
 for disturbance in "${disturbances[@]}"; do
-	check "$disturbance"
+	if [[ $disturbance == kept ]]; then
+		check_kept
+	else
+		check "$disturbance"
+	fi
 done
 conclude

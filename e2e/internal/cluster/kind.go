@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/e2e-framework/klient"
@@ -79,6 +80,25 @@ func NewKind(name, engine, nodeImage, folder string, out io.Writer) (*Kind, erro
 func (k *Kind) Exists() (bool, error) {
 	names, err := k.provider.List()
 	return slices.Contains(names, k.name), err
+}
+
+// Runs returns an error that names the first node of an existing cluster in which
+// no command can be run, because its container was stopped or hangs.
+func (k *Kind) Runs(ctx context.Context) error {
+	all, err := k.provider.ListNodes(k.name)
+	if err != nil {
+		return err
+	}
+	const bound = 20 * time.Second // for the engine to start one process on a busy machine
+	for _, node := range all {
+		trying, cancel := context.WithTimeout(ctx, bound)
+		err := node.CommandContext(trying, "true").Run()
+		cancel()
+		if err != nil {
+			return fmt.Errorf("node %s does not run", node)
+		}
+	}
+	return nil
 }
 
 // Image is the node image that an existing cluster's nodes were made from.

@@ -44,16 +44,13 @@ func (c *Run) provisionCluster(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%s does not answer: %w", c.Engine, err)
 	}
-	switch {
-	case exists && c.NodeImage != "" && kept.Image() != c.NodeImage:
-		return fmt.Errorf("the kept cluster %q runs %s, not %s: delete it first: %s", c.KindName, kept.Image(), c.NodeImage, kept.ByHand())
-	case exists:
-		c.say("==> using the kept kind cluster %q", c.KindName)
-		c.kind = kept
-		if _, err := kept.GenerateKubeconfig(); err != nil {
+	if exists {
+		exists, err = c.useKept(ctx, kept, nodes)
+		if err != nil {
 			return err
 		}
-	default:
+	}
+	if !exists {
 		name := "procns-" + c.report.ID
 		if c.Keep {
 			name = c.KindName
@@ -81,16 +78,48 @@ func (c *Run) provisionCluster(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
-	_, client, _, err := cluster.Connect(c.place(), float32(c.QPS), &cluster.Counts{})
+	const bound = 3 * time.Minute // kubelet needs seconds once the CNI is in place
+	return c.step("every node Ready", func() error { return c.awaitNodes(ctx, c.place(), nodes, bound) })
+}
+
+// useKept uses the cluster kept by an earlier run, if it can be used. A cluster
+// that no longer works is deleted, and false returned: its nodes do not start
+// again with the machine, and a run that was killed leaves half-made ones.
+func (c *Run) useKept(ctx context.Context, kept *cluster.Kind, nodes int) (bool, error) {
+	works := func() error {
+		if err := kept.Runs(ctx); err != nil {
+			return err
+		}
+		kubeconfig, err := kept.GenerateKubeconfig()
+		if err != nil {
+			return err
+		}
+		const bound = time.Minute // its nodes were Ready long ago; one just restarted needs 40 s
+		return c.awaitNodes(ctx, cluster.Place{Kubeconfig: kubeconfig, Context: kept.GetKubectlContext()}, nodes, bound)
+	}
+	broken := works()
+	switch {
+	case ctx.Err() != nil:
+		return false, context.Cause(ctx)
+	case broken != nil:
+		c.say("==> the kept kind cluster %q no longer works (%s): it is deleted, and a new one made", c.KindName, oneLine(broken))
+		return false, kept.Destroy(ctx)
+	case c.NodeImage != "" && kept.Image() != c.NodeImage:
+		return false, fmt.Errorf("the kept cluster %q runs %s, not %s: delete it first: %s", c.KindName, kept.Image(), c.NodeImage, kept.ByHand())
+	}
+	c.say("==> using the kept kind cluster %q", c.KindName)
+	c.kind = kept
+	return true, nil
+}
+
+func (c *Run) awaitNodes(ctx context.Context, place cluster.Place, count int, bound time.Duration) error {
+	_, client, _, err := cluster.Connect(place, float32(c.QPS), &cluster.Counts{})
 	if err != nil {
 		return err
 	}
-	return c.step("every node Ready", func() error {
-		const bound = 3 * time.Minute // kubelet needs seconds once the CNI is in place
-		waiting, cancel := context.WithTimeoutCause(ctx, bound, fmt.Errorf("not within %s", bound))
-		defer cancel()
-		return cluster.AwaitNodes(waiting, client, nodes)
-	})
+	waiting, cancel := context.WithTimeoutCause(ctx, bound, fmt.Errorf("not within %s", bound))
+	defer cancel()
+	return cluster.AwaitNodes(waiting, client, count)
 }
 
 // deleteKept deletes the cluster that -keep kept, if there is one.
