@@ -127,7 +127,7 @@ func splitFrames(boundary string, stream []byte) ([]frame, error) {
 			return nil, errors.New("the observation was cut short in a heading")
 		}
 		subject, field, ok := strings.Cut(string(head), " ")
-		if !ok || subject == "" || subject == "=" {
+		if !ok || subject != "self" && !isPID(subject) {
 			return nil, fmt.Errorf("unexpected heading %q", head)
 		}
 		end := bytes.Index(body, mark)
@@ -154,6 +154,12 @@ func splitFrames(boundary string, stream []byte) ([]frame, error) {
 		return nil, fmt.Errorf("the observation was cut short behind %q", last.subject+" "+last.field)
 	}
 	return frames, nil
+}
+
+// isPID says whether text names a directory of /proc that is a process's.
+func isPID(text string) bool {
+	pid, err := strconv.Atoi(text)
+	return err == nil && pid > 0 && strconv.Itoa(pid) == text
 }
 
 func (s *Snapshot) readSelf(f frame) error {

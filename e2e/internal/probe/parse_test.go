@@ -133,6 +133,9 @@ func TestSplitFrames(t *testing.T) {
 	}{
 		"heading without field":  {"\n" + b + " self\n\n" + b + " = 0\n" + end, `unexpected heading "self"`},
 		"closing without answer": {"\n" + b + " = 0\n" + end, "unexpected heading"},
+		"no process":             {"\n" + b + " 4\xb2 links\n\n" + b + " = 0\n" + end, `unexpected heading "4\xb2 links"`},
+		"process 0":              {"\n" + b + " 0 links\n\n" + b + " = 0\n" + end, "unexpected heading"},
+		"PID in another form":    {"\n" + b + " 07 links\n\n" + b + " = 0\n" + end, "unexpected heading"},
 		"no line":                {"\n" + b + " self pid", "cut short in a heading"},
 		"answer in an answer":    {"\n" + b + " self pid\n\n" + b + " self pid\n" + end, "not closed by its exit code"},
 		"no number":              {"\n" + b + " self pid\n\n" + b + " = one\n" + end, "exit code"},
@@ -243,6 +246,9 @@ func FuzzParseSnapshot(f *testing.F) {
 	s = new(stream).self(5).process(5, 0, ") S 9\nName:", "", "").end()
 	f.Add(s.stdout.Bytes(), s.stderr.Bytes())
 	f.Add([]byte("\n"+testBoundary+" self pid\n5\n"), []byte{})
+	// A PID that is not UTF-8: once, a regular expression was made of it.
+	s = new(stream).self(42).process(42, 0, "sh", "sh\x00", "").answer("4\xb2", "links", "", "ls: x\n", 1).end()
+	f.Add(s.stdout.Bytes(), s.stderr.Bytes())
 	f.Fuzz(func(t *testing.T, stdout, stderr []byte) {
 		got, err := ParseSnapshot("shell", testBoundary, stdout, stderr)
 		if err != nil {
