@@ -2,11 +2,12 @@
 # Disturbs runs of the suite on a real cluster, and demands of each that it ends in time, that it
 # calls nothing non-conformant, and that it leaves nothing behind:
 #
-#     scripts/check-robustness.sh [DISTURBANCE ...]     api-server node exec kept; default: all
+#     scripts/check-robustness.sh [DISTURBANCE ...]     api-server node exec shim kept; default: all
 #
 # api-server   the API server is stopped; kubelet starts it again
 # node         a worker's container is stopped; what was to run there is inconclusive
 # exec         every connection to a worker's kubelet is cut, ten times
+# shim         a worker's shims are stopped for longer than the runtime waits for them, ten times
 # kept         all nodes are killed, as a restart of the machine does: the next run makes the kept
 #              cluster anew, and is conformant
 #
@@ -38,12 +39,24 @@ disturb_exec() {
 	done
 }
 
+disturb_shim() {
+	local round
+	for round in 1 2 3 4 5 6 7 8 9 10; do
+		on_node worker pkill -STOP -f containerd-shim-runc-v2
+		sleep 4 # twice as long as containerd waits for a shim to tell its state
+		on_node worker pkill -CONT -f containerd-shim-runc-v2
+		sleep 2 # between two stops, so that what waited is done
+		: "$round"
+	done
+}
+
 mend_api-server() { until_ready; }
 mend_node() {
 	engine_quietly start "$CLUSTER-worker2"
 	until_ready
 }
 mend_exec() { :; }
+mend_shim() { :; }
 
 check() {
 	local disturbance=$1 code=0 began=$SECONDS
@@ -79,7 +92,7 @@ check_kept() {
 
 make_cluster kind-config.yaml
 disturbances=("$@")
-[ "$#" -gt 0 ] || disturbances=(api-server node exec kept)
+[ "$#" -gt 0 ] || disturbances=(api-server node exec shim kept)
 for disturbance in "${disturbances[@]}"; do
 	if [[ $disturbance == kept ]]; then
 		check_kept

@@ -23,10 +23,15 @@ const (
 	unreached
 	// cut: the connection broke when the command may have been running.
 	cut
+	// busy: the runtime did not come to the command in time. Nothing was run, as with
+	// unreached; but the way there is whole, so that what it says in the end is an answer.
+	busy
 )
 
 // The API server and kubelet hand their own troubles on as text.
 var (
+	// containerd gives a container's shim 2 s to tell its state, before it starts the command.
+	busyText      = regexp.MustCompile(`(?i)failed to load task: .*deadline ?exceeded`)
 	unreachedText = regexp.MustCompile(`(?i)error dialing backend|no preferred addresses found|` +
 		`apiserver is shutting down|server is currently unable to handle the request|service unavailable|too many requests`)
 	cutText = regexp.MustCompile(`(?i)error reading from error stream|connection reset by peer|broken pipe|unexpected EOF|` +
@@ -50,6 +55,8 @@ func troubleOf(err error) trouble {
 	switch {
 	case err == nil:
 		return none
+	case busyText.MatchString(text):
+		return busy
 	case errors.As(err, &dial) && dial.Op == "dial", unreachedText.MatchString(text):
 		return unreached
 	case apierrors.IsServiceUnavailable(err), apierrors.IsTooManyRequests(err):
@@ -62,8 +69,8 @@ func troubleOf(err error) trouble {
 	return none
 }
 
-// reconnecting bounds how long a request is repeated that did not arrive: an API
-// server that is restarted is back within a minute.
+// reconnecting bounds how long a request is repeated that did not arrive, or that nothing
+// was done about: an API server that is restarted is back within a minute.
 const reconnecting = time.Minute
 
 // persist repeats what failed for a trouble that repeating may mend.
@@ -85,6 +92,6 @@ func persist(ctx context.Context, once func() (trouble, error), mends func(troub
 	}
 }
 
-func repeatsNothing(t trouble) bool { return t == unreached }
+func repeatsNothing(t trouble) bool { return t == unreached || t == busy }
 
 func readsOnly(trouble) bool { return true }

@@ -37,7 +37,7 @@ var refusedForGood = regexp.MustCompile(`(?i)\bforbidden\b|pods? "?[^ ]*"? not f
 // Exec runs a command in a container without a terminal. A command that exits
 // non-zero, or does not start, is a result and no error: an error means that
 // there is no use in trying again, or that ctx ended. A request that did not reach
-// the node is repeated; a command whose connection was cut is not, for it may have
+// the node, or that its runtime had no time for, is repeated; a command whose connection was cut is not, for it may have
 // been run: its result says so.
 func (r Pod) Exec(ctx context.Context, container string, command ...string) (probe.CommandResult, error) {
 	return r.exec(ctx, repeatsNothing, container, command...)
@@ -48,7 +48,7 @@ func (r Pod) exec(ctx context.Context, mends func(trouble) bool, container strin
 		var found trouble
 		var err error
 		result, found, err = r.execOnce(ctx, container, command...)
-		result.Cut = found != none
+		result.Cut = found == unreached || found == cut
 		return found, err
 	}, mends)
 	return result, err
