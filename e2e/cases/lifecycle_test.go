@@ -1,9 +1,11 @@
 package cases
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"procns/e2e/internal/probe"
 	"procns/e2e/internal/suite"
@@ -152,6 +154,10 @@ var lifecycleBreakages = map[string][]breakage{
 	"lifecycle/logs-stay-apart": {
 		logBreaks("victim", "holds the old instance's line as well", func(o *suite.Observation, s string) string { return o.Logs["victim before"] + s }),
 		logBreaks("victim before", "is that of the new instance", func(o *suite.Observation, _ string) string { return o.Logs["victim"] }),
+		logBreaks("victim before", "is gone, and was a sibling's while it could be read", func(o *suite.Observation, _ string) string {
+			o.Logs["victim while it ran"] = o.Logs["killer"]
+			return removedLog
+		}),
 		logBreaks("killer", "holds a sibling's line", func(o *suite.Observation, s string) string { return s + o.Markers["bystander-line"] + "\n" }),
 		logBreaks("bystander", "is empty", func(*suite.Observation, string) string { return "" }),
 	},
@@ -314,6 +320,27 @@ func TestStatOf(t *testing.T) {
 			}
 		})
 	}
+}
+
+// removedLog is what kubelet sends for the log of a container that is gone.
+const removedLog = "unable to retrieve container logs for containerd://e2adabb6e1cf268a5750617cc5d636bd80ba54638d074677666b9c72df175ca6"
+
+// TestPreviousLogRemoved: where kubelet did not keep the instance that was killed, what it
+// printed is judged by what could be read of it while it ran, or not at all.
+func TestPreviousLogRemoved(t *testing.T) {
+	c := All()[slices.IndexFunc(All(), func(c suite.Case) bool { return c.ID == "lifecycle/logs-stay-apart" })]
+	o := recorded(t, c, c.Fixture)
+	assert.Equal(t, "kubelet kept the previous log", c.Record(o))
+	kept := o.Logs["victim before"]
+	o.Logs["victim before"] = removedLog
+
+	err := c.Judge(o)
+	require.Error(t, err)
+	assert.False(t, suite.IsViolation(err), "%v", err)
+
+	o.Logs["victim while it ran"] = kept
+	require.NoError(t, c.Judge(o))
+	assert.Contains(t, c.Record(o), "kubelet removed the instance")
 }
 
 // TestForgottenEndProvesNothing: kubelet's garbage collection can take the only
