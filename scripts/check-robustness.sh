@@ -31,22 +31,18 @@ disturb_api-server() {
 disturb_node() { engine_quietly stop --time 0 "$CLUSTER-worker2"; }
 
 disturb_exec() {
-	local round
-	for round in 1 2 3 4 5 6 7 8 9 10; do
+	for _ in 1 2 3 4 5 6 7 8 9 10; do
 		on_node worker ss --kill --tcp 'sport = :10250' >/dev/null 2>&1
 		sleep 2 # between two cuts, so that new connections are made
-		: "$round"
 	done
 }
 
 disturb_shim() {
-	local round
-	for round in 1 2 3 4 5 6 7 8 9 10; do
+	for _ in 1 2 3 4 5 6 7 8 9 10; do
 		on_node worker pkill -STOP -f containerd-shim-runc-v2
 		sleep 4 # twice as long as containerd waits for a shim to tell its state
 		on_node worker pkill -CONT -f containerd-shim-runc-v2
 		sleep 2 # between two stops, so that what waited is done
-		: "$round"
 	done
 }
 

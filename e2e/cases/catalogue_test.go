@@ -22,6 +22,14 @@ import (
 // every is the whole catalogue: what an ordinary run has, and what an upgrade needs.
 func every() []suite.Case { return append(All(), Upgrade()...) }
 
+// caseOf is the case of an ID.
+func caseOf(t *testing.T, id string) suite.Case {
+	t.Helper()
+	i := slices.IndexFunc(every(), func(c suite.Case) bool { return c.ID == id })
+	require.GreaterOrEqual(t, i, 0, "no such case: %s", id)
+	return every()[i]
+}
+
 func TestCasesAreComplete(t *testing.T) {
 	id := regexp.MustCompile(`^[a-z0-9]+/[a-z0-9]+(-[a-z0-9]+)*$`)
 	seen := map[string]bool{}

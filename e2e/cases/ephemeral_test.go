@@ -1,7 +1,6 @@
 package cases
 
 import (
-	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -128,8 +127,7 @@ var ephemeralBreakages = map[string][]breakage{
 // TestBusyNodeIsNoRefusal: a runtime that did not come to an answer has refused
 // no target.
 func TestBusyNodeIsNoRefusal(t *testing.T) {
-	i := slices.IndexFunc(All(), func(c suite.Case) bool { return c.ID == "ephemeral/exited-target" })
-	c := All()[i]
+	c := caseOf(t, "ephemeral/exited-target")
 	for _, state := range []suite.ContainerState{
 		{},
 		{Waiting: "ContainerCreating"},

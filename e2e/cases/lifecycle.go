@@ -273,8 +273,9 @@ func restartedOnce(o suite.Observation, name string, code int, reason string) er
 }
 
 // forgotten says that kubelet started a container again and no longer knows how
-// it ended before: its garbage collection takes a dead container whose successor
-// was created and has not started yet, which on a busy node lasts seconds.
+// it ended before: its garbage collection, once a minute, takes a dead container whose
+// successor was created and has not started yet, which on a busy node lasts seconds. It
+// keeps one dead instance by default, and counts the successor as that.
 func forgotten(c suite.ContainerState) bool { return c.Restarts > 0 && c.ExitCode == nil }
 
 // endKnown demands that kubelet has not forgotten how a container ended.
@@ -458,10 +459,9 @@ func logsStayedApart(o suite.Observation) error {
 }
 
 // previousLogRemoved tells whether kubelet said in the place of the previous log that the
-// runtime does not have the container any more. It keeps as many dead instances of a
-// container as it is configured to (one by default), and among them counts the one that is
-// being started: when its collection, once a minute, comes between the making of the new
-// instance and its start, the new one is what it keeps. The namespace has no part in that.
+// runtime does not have the container any more. Its garbage collection takes the log as it
+// takes the status (see forgotten), or it is configured to keep no dead container. The
+// namespace has no part in either.
 func previousLogRemoved(o suite.Observation) bool {
 	return strings.HasPrefix(o.Logs["victim before"], "unable to retrieve container logs for ")
 }

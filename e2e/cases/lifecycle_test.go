@@ -1,7 +1,6 @@
 package cases
 
 import (
-	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -328,7 +327,7 @@ const removedLog = "unable to retrieve container logs for containerd://e2adabb6e
 // TestPreviousLogRemoved: where kubelet did not keep the instance that was killed, what it
 // printed is judged by what could be read of it while it ran, or not at all.
 func TestPreviousLogRemoved(t *testing.T) {
-	c := All()[slices.IndexFunc(All(), func(c suite.Case) bool { return c.ID == "lifecycle/logs-stay-apart" })]
+	c := caseOf(t, "lifecycle/logs-stay-apart")
 	o := recorded(t, c, c.Fixture)
 	assert.Equal(t, "kubelet kept the previous log", c.Record(o))
 	kept := o.Logs["victim before"]

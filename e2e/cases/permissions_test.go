@@ -129,17 +129,6 @@ var permissionsBreakages = map[string][]breakage{
 	},
 }
 
-func permissionsCase(t *testing.T, id string) suite.Case {
-	t.Helper()
-	for _, c := range permissionsCases() {
-		if c.ID == id {
-			return c
-		}
-	}
-	require.Fail(t, "no such case", id)
-	return suite.Case{}
-}
-
 // TestPermissionsCannotTell: what proves nothing about the rules is no violation,
 // and never a pass.
 func TestPermissionsCannotTell(t *testing.T) {
@@ -201,7 +190,7 @@ func TestPermissionsCannotTell(t *testing.T) {
 		}, "has changed its user"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := permissionsCase(t, row.id)
+			c := caseOf(t, row.id)
 			o := recorded(t, c, c.Fixture)
 			row.apply(&o)
 			err := c.Judge(o)
@@ -214,7 +203,7 @@ func TestPermissionsCannotTell(t *testing.T) {
 
 // TestAttachUnderYama: with Yama in force, only SYS_PTRACE attaches, or nobody does.
 func TestAttachUnderYama(t *testing.T) {
-	attach, matrix := permissionsCase(t, "permissions/attach-follows-the-same-rule"), permissionsCase(t, "permissions/matrix")
+	attach, matrix := caseOf(t, "permissions/attach-follows-the-same-rule"), caseOf(t, "permissions/matrix")
 	for scope, row := range map[int]struct {
 		free  []string // of Yama
 		fault breakage
@@ -243,12 +232,12 @@ func TestAttachUnderYama(t *testing.T) {
 // TestPermissionsTable holds the table, as a run on a real cluster printed it, to
 // the one that docs/SYS_PTRACE.md shows.
 func TestPermissionsTable(t *testing.T) {
-	c := permissionsCase(t, "permissions/matrix")
+	c := caseOf(t, "permissions/matrix")
 	o := recorded(t, c, c.Fixture)
 	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "SYS_PTRACE.md"))
 	require.NoError(t, err)
 	assert.Contains(t, string(page), "```text\n"+c.Record(o)+"```\n", "the page shows another table than was recorded")
-	table := permissionsCase(t, "permissions/hangup-needs-no-sys-ptrace").Record(o)
+	table := caseOf(t, "permissions/hangup-needs-no-sys-ptrace").Record(o)
 	assert.Equal(t, 5, strings.Count(table, ": allowed\n"), table)
 	assert.Equal(t, 2, strings.Count(table, ": refused with EPERM\n"), table)
 

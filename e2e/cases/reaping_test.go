@@ -2,7 +2,6 @@ package cases
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 
@@ -71,8 +70,7 @@ func limitBreakages() []breakage {
 // TestLimitCannotTell: what proves nothing about the limit is no violation, and
 // never a pass.
 func TestLimitCannotTell(t *testing.T) {
-	i := slices.IndexFunc(All(), func(c suite.Case) bool { return c.ID == "reaping/pids-limit" })
-	c := All()[i]
+	c := caseOf(t, "reaping/pids-limit")
 	for name, apply := range map[string]func(o *suite.Observation){
 		"the limit could not be lowered": ranOtherwise("limit", 2, "1024\n", "sh: can't create /sys/fs/cgroup/pids.max: Read-only file system").apply,
 		"the pod has no control group":   ranOtherwise("limit", 0, "", "").apply,

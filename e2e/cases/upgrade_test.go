@@ -106,21 +106,10 @@ var upgradeBreakages = map[string][]breakage{
 		hidden("one", "two")),
 }
 
-func upgradeCase(t *testing.T, id string) suite.Case {
-	t.Helper()
-	for _, c := range Upgrade() {
-		if c.ID == id {
-			return c
-		}
-	}
-	require.Fail(t, "no such case", id)
-	return suite.Case{}
-}
-
 // TestRestartsOfANewKubelet: what upstream says of an upgrade is no violation, and
 // is named.
 func TestRestartsOfANewKubelet(t *testing.T) {
-	c := upgradeCase(t, "upgrade/documented-keeps-its-processes")
+	c := caseOf(t, "upgrade/documented-keeps-its-processes")
 	o := recorded(t, c, c.Fixture)
 	assert.Equal(t, "kubelet v1.36.3 → v1.37.2, containerd://2.4.2 → containerd://2.4.2: no container was restarted, every process is the same", c.Record(o))
 	restartedInPlace(&o, "nginx")
@@ -136,7 +125,7 @@ func TestRestartsOfANewKubelet(t *testing.T) {
 // TestEndingExecIsNoLoss: what was just ending when the witness was left is not
 // missed afterwards.
 func TestEndingExecIsNoLoss(t *testing.T) {
-	c := upgradeCase(t, "upgrade/deployment-keeps-its-processes")
+	c := caseOf(t, "upgrade/deployment-keeps-its-processes")
 	for what, exec := range map[string]probe.Process{
 		"a zombie": {PID: 9998, Comm: "sh", State: "Z", StartTime: 7}, "seen by one container only": {PID: 9999, Comm: "sh", State: "S", StartTime: 7},
 	} {
@@ -158,7 +147,7 @@ func TestForgottenWitness(t *testing.T) {
 		func(o *suite.Observation) { o.Fate.Earlier = suite.Observation{} },
 		func(o *suite.Observation) { o.Fate.Earlier.Before = nil },
 	} {
-		c := upgradeCase(t, "upgrade/deployment-keeps-its-processes")
+		c := caseOf(t, "upgrade/deployment-keeps-its-processes")
 		o := recorded(t, c, c.Fixture)
 		forget(&o)
 		err := c.Judge(o)

@@ -37,8 +37,8 @@ var refusedForGood = regexp.MustCompile(`(?i)\bforbidden\b|pods? "?[^ ]*"? not f
 // Exec runs a command in a container without a terminal. A command that exits
 // non-zero, or does not start, is a result and no error: an error means that
 // there is no use in trying again, or that ctx ended. A request that did not reach
-// the node, or that its runtime had no time for, is repeated; a command whose connection was cut is not, for it may have
-// been run: its result says so.
+// the node, or that its runtime had no time for, is repeated; a command whose
+// connection was cut is not, for it may have been run: its result says so.
 func (r Pod) Exec(ctx context.Context, container string, command ...string) (probe.CommandResult, error) {
 	return r.exec(ctx, repeatsNothing, container, command...)
 }
