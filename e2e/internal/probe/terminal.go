@@ -50,12 +50,13 @@ func (t *Terminal) Resize(to Size) error {
 	}
 }
 
-// NextSize waits for the next size to tell; there is none when the terminal closed.
-func (t *Terminal) NextSize() (Size, bool) {
+// NextSize waits for the next size to tell; there is none when the connection that
+// asks, whose context it is, has ended.
+func (t *Terminal) NextSize(connection context.Context) (Size, bool) {
 	select {
 	case size := <-t.sizes:
 		return size, true
-	case <-t.ctx.Done():
+	case <-connection.Done():
 		return Size{}, false
 	}
 }
@@ -80,6 +81,13 @@ func (t *Terminal) Close(err error) {
 func (t *Terminal) announce() {
 	close(t.changed)
 	t.changed = make(chan struct{})
+}
+
+// Blank tells whether nothing was shown yet.
+func (t *Terminal) Blank() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.screen.Len() == 0
 }
 
 // Screen returns all that was shown so far as plain text.

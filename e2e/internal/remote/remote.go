@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"regexp"
 
 	"procns/e2e/internal/probe"
@@ -99,28 +98,37 @@ func (r Pod) Observe(ctx context.Context, container string, paths []string) (*pr
 
 // Attach connects to the container's own process, as `kubectl attach -it` does,
 // and hands the connection to converse. tty says whether the container has a
-// terminal. Leaving converse detaches.
+// terminal. Leaving converse detaches. A request that did not reach the node, or
+// that its runtime had no time for, is repeated with the keys that were typed
+// meanwhile: nobody has read them.
 func (r Pod) Attach(ctx context.Context, container string, tty bool, converse func(*probe.Terminal) error) error {
 	request := r.subresource("attach").VersionedParams(&corev1.PodAttachOptions{
 		Container: container, Stdin: true, Stdout: true, Stderr: !tty, TTY: tty,
 	}, scheme.ParameterCodec)
 	ctx, detach := context.WithCancel(ctx)
 	defer detach()
-	stdin, keyboard := io.Pipe()
-	terminal := probe.NewTerminal(ctx, keyboard)
-	streamed := make(chan error, 1)
-	go func() {
-		options := remotecommand.StreamOptions{Stdin: stdin, Stdout: terminal, Tty: tty}
+	keys := newKeyboard()
+	terminal := probe.NewTerminal(ctx, keys)
+	attempt := func() (trouble, error) {
+		ctx, end := context.WithCancel(ctx)
+		defer end()
+		options := remotecommand.StreamOptions{Stdin: keys.reader(ctx), Stdout: terminal, Tty: tty}
 		if tty {
-			options.TerminalSizeQueue = &sizeQueue{terminal: terminal}
+			options.TerminalSizeQueue = &sizeQueue{ctx: ctx, terminal: terminal}
 		} else {
 			options.Stderr = terminal
 		}
 		err := r.stream(ctx, request, options)
-		terminal.Close(err)
-		// Unblocks a key press that nobody reads any more.
-		_ = stdin.CloseWithError(io.ErrClosedPipe)
-		streamed <- err
+		if !terminal.Blank() {
+			return none, err // the container was reached
+		}
+		return troubleOf(err), err
+	}
+	streamed := make(chan struct{})
+	go func() {
+		defer close(streamed)
+		terminal.Close(persist(ctx, attempt, repeatsNothing))
+		keys.close()
 	}()
 	err := converse(terminal)
 	detach()
@@ -155,6 +163,7 @@ func (r Pod) stream(ctx context.Context, request *rest.Request, options remoteco
 // sizeQueue tells the remote terminal its size: first a wide one, so that a
 // shell's line editing and ps wrap nothing, and then what the conversation wants.
 type sizeQueue struct {
+	ctx      context.Context // of the connection
 	terminal *probe.Terminal
 	sent     bool
 }
@@ -164,7 +173,7 @@ func (q *sizeQueue) Next() *remotecommand.TerminalSize {
 	size := probe.Size{Columns: 200, Rows: 50}
 	if q.sent {
 		var ok bool
-		if size, ok = q.terminal.NextSize(); !ok {
+		if size, ok = q.terminal.NextSize(q.ctx); !ok {
 			return nil
 		}
 	}
