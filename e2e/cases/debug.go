@@ -150,7 +150,7 @@ func copyDoesNotShare(o suite.Observation) error {
 // the third time.
 var attachAgain = &suite.Act{
 	Name:   "attach-again",
-	Within: time.Minute,
+	Within: comeback,
 	Do: func(ctx context.Context, pod suite.Hands) error {
 		for _, name := range []string{"first", "second"} {
 			err := pod.Attach(ctx, "shell", func(t *probe.Terminal) error {
@@ -179,7 +179,7 @@ var attachAgain = &suite.Act{
 			return err
 		}
 		restarts := pod.Before().Pod.Containers["shell"].Restarts
-		_, err = pod.Await(ctx, time.Minute, "running its new shell", func(p suite.PodState) bool {
+		_, err = pod.Await(ctx, comeback, "running its new shell", func(p suite.PodState) bool {
 			c := p.Containers["shell"]
 			return c.Running && c.Restarts > restarts
 		})

@@ -131,7 +131,7 @@ func killContainerTwo(ctx context.Context, pod suite.Hands) error {
 	if _, err := pod.Exec(ctx, "kill", "one", "kill", "-KILL", fmt.Sprint(two.PID)); err != nil {
 		return err
 	}
-	_, err = pod.Await(ctx, time.Minute, "running container two again", restarted("two"))
+	_, err = pod.Await(ctx, comeback, "running container two again", restarted("two"))
 	return err
 }
 

@@ -25,8 +25,9 @@ const (
 	initSignals     = "pid_namespaces(7), The namespace init process; signal(7)"
 )
 
-// comeback bounds the wait for a container that is started again, which takes
-// kubelet a second or two for the first time, and far longer on a busy node.
+// comeback bounds the wait for what kubelet does when a container has ended: it is
+// started again, or its pod is over. The first time that takes a second or two, and far
+// longer on a busy node.
 const comeback = 2 * time.Minute
 
 // A sibling kills a container's first process, with sessions open in it.

@@ -186,7 +186,7 @@ var seeItEnd = &suite.Act{
 	Name: "see-it-end",
 	Ends: true,
 	Do: func(ctx context.Context, pod suite.Hands) error {
-		_, err := pod.Await(ctx, 30*time.Second, "ended, or Ready", func(p suite.PodState) bool {
+		_, err := pod.Await(ctx, comeback, "ended, or Ready", func(p suite.PodState) bool {
 			return p.Ready || p.Phase == "Failed" || p.Phase == "Succeeded"
 		})
 		return err

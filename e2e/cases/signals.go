@@ -259,7 +259,7 @@ func logRotated(o suite.Observation) error {
 // container, and records what it had printed until then.
 var terminateBare = &suite.Act{
 	Name:   "terminate-bare",
-	Within: 30 * time.Second,
+	Within: comeback,
 	Sees:   []string{"shell"},
 	Do: func(ctx context.Context, pod suite.Hands) error {
 		if err := pod.Logs(ctx, "bare", "bare", false); err != nil {
