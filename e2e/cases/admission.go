@@ -104,6 +104,9 @@ func roundTripCases() []suite.Case {
 						return err
 					}
 				}
+				if !o.Answers["protobuf"].Protobuf || o.Answers["label"].Protobuf {
+					return suite.CannotTell("the pod in each of the two forms", "the server answered in another form than it was asked for")
+				}
 				return nil
 			},
 		},

@@ -72,7 +72,7 @@ var admissionBreakages = map[string][]breakage{
 	"admission/false-is-kept":       {stored("absent"), stored("true")},
 	"admission/absent-stays-absent": {stored("false"), stored("true")},
 	"admission/same-in-json-and-protobuf": {
-		answered("the protobuf form lost it", "protobuf", suite.Answer{Code: 200, Sharing: "absent"}),
+		answered("the protobuf form lost it", "protobuf", suite.Answer{Code: 200, Sharing: "absent", Protobuf: true}),
 		answered("the JSON form lost it", "label", suite.Answer{Code: 200, Sharing: "absent"}),
 	},
 	"admission/host-pid-excludes-sharing":  {admits("create"), invalid("create")},

@@ -144,9 +144,42 @@ var rollOutTwice = &suite.Act{
 			if found, err := findSuccessor(ctx, pod, rollout.name); err != nil || !found {
 				return err
 			}
+			_, err = pod.Request(ctx, rollout.name+" rollout", suite.Request{
+				Verb: "GET", API: "apps/v1", Path: "deployments",
+				Query: map[string]string{"fieldSelector": "metadata.name=" + placedName(pod), "timeoutSeconds": fmt.Sprint(soon.Seconds())},
+				Until: func(event []byte) bool { return rolloutIn(string(event)) == rolloutComplete },
+				Keep:  rolloutIn,
+			})
+			if err != nil {
+				return err
+			}
 		}
 		return nil
 	},
+}
+
+const rolloutComplete = "complete"
+
+// rolloutIn tells of a Deployment in a watch's event, as kubectl rollout status does, whether
+// all its pods come of its present template.
+func rolloutIn(event string) string {
+	var content struct {
+		Object struct {
+			Metadata struct{ Generation int64 }
+			Status   struct {
+				ObservedGeneration                           int64
+				Replicas, UpdatedReplicas, AvailableReplicas int
+			}
+		}
+	}
+	if err := json.Unmarshal([]byte(event), &content); err != nil {
+		return ""
+	}
+	is := content.Object.Status
+	if is.ObservedGeneration >= content.Object.Metadata.Generation && is.Replicas == 1 && is.UpdatedReplicas == 1 && is.AvailableReplicas == 1 {
+		return rolloutComplete
+	}
+	return fmt.Sprintf("%d pods, %d of the present template, %d available", is.Replicas, is.UpdatedReplicas, is.AvailableReplicas)
 }
 
 // evict has the pod evicted, as draining its node does.
@@ -344,7 +377,18 @@ func rolledOut(name string, judge func(suite.Observation) error) func(suite.Obse
 		if err != nil {
 			return err
 		}
-		return judge(successor)
+		if err := judge(successor); err != nil {
+			return err
+		}
+		rollout, asked := o.Answers[name+" rollout"]
+		if !asked || !rollout.Accepted() {
+			return suite.CannotTell("how far the rollout came", rollout.String())
+		}
+		if rollout.Body != rolloutComplete {
+			return suite.Violation("the new pod is the only one that the Deployment has",
+				fmt.Sprintf("within %s the rollout was not complete: %s", soon, rollout.Body))
+		}
+		return nil
 	}
 }
 

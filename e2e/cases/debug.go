@@ -21,7 +21,7 @@ func debugCases() []suite.Case {
 		{
 			ID:      "debug/copy-shares",
 			Level:   suite.Extended,
-			Claim:   "A copy for debugging that is made with --share-processes shares its process namespace, although the original does not.",
+			Claim:   "A copy such as kubectl debug makes with --copy-to and --share-processes shares its process namespace, although the original does not.",
 			Source:  copies,
 			Fixture: markersIsolated,
 			Control: markers,
@@ -31,7 +31,7 @@ func debugCases() []suite.Case {
 		{
 			ID:      "debug/copy-does-not-share",
 			Level:   suite.Extended,
-			Claim:   "A copy for debugging that is made with --share-processes=false does not share its process namespace, although the original does.",
+			Claim:   "A copy such as kubectl debug makes with --copy-to and --share-processes=false does not share its process namespace, although the original does.",
 			Source:  copies,
 			Fixture: markers,
 			Control: markersIsolated,

@@ -120,6 +120,13 @@ func killContainerTwo(ctx context.Context, pod suite.Hands) error {
 	}
 	pod.Note("processes", now.Table())
 	pod.Note("namespace", fmt.Sprint(now.Namespaces["pid"]))
+	for _, name := range []string{"two", "three"} {
+		joined, err := pod.Observe(ctx, name)
+		if err != nil {
+			return err
+		}
+		pod.Note("namespace of "+name, fmt.Sprint(joined.Namespaces["pid"]))
+	}
 	for _, p := range now.All(func(probe.Process) bool { return true }) {
 		pod.Note("identity "+fmt.Sprint(p.PID), p.Identity().String())
 	}
@@ -135,11 +142,19 @@ func killContainerTwo(ctx context.Context, pod suite.Hands) error {
 	return err
 }
 
+// restartSucceeded tells whether there was a disruption at all.
+func restartSucceeded(o suite.Observation) error {
+	if restart := o.Ran["restart"]; !restart.Ran() || restart.Code != 0 {
+		return suite.CannotTell("the restart succeeds", restart.String())
+	}
+	return nil
+}
+
 // nothingChanged compares what container one saw before the disruption with what
 // it saw after it, before anything else was done.
 func nothingChanged(o suite.Observation) error {
-	if restart := o.Ran["restart"]; !restart.Ran() || restart.Code != 0 {
-		return suite.CannotTell("the restart succeeds", restart.String())
+	if err := restartSucceeded(o); err != nil {
+		return err
 	}
 	names, err := marked(o)
 	if err != nil {
@@ -162,12 +177,49 @@ func nothingChanged(o suite.Observation) error {
 				"afterwards it saw\n"+o.Notes["processes"], one)
 		}
 	}
+	if err := familiesStay(o, one, names); err != nil {
+		return err
+	}
+	for _, name := range []string{"two", "three"} {
+		was := o.Container(name).Namespaces["pid"]
+		switch joined := o.Notes["namespace of "+name]; joined {
+		case fmt.Sprint(was):
+		case "", "0":
+			return suite.CannotTell("a look into container "+name+" after the disruption", "there was none", one)
+		default:
+			return suite.Violation(fmt.Sprintf("an exec into container %s joins PID namespace %d, as before", name, was), joined, o.Container(name))
+		}
+	}
 	return nothingRestarted(o, "two")
+}
+
+// familiesStay demands that PID 1, and whatever descends from the containers' first
+// processes, is what it was.
+func familiesStay(o suite.Observation, one *probe.Snapshot, names []string) error {
+	first, ok := one.Process(1)
+	if !ok {
+		return suite.CannotTell("container one sees PID 1", "it does not", one)
+	}
+	var roots []probe.Process
+	for _, name := range names {
+		if p, ok := one.Find(carrying(o, name)); ok {
+			roots = append(roots, p)
+		}
+	}
+	for _, p := range append(family(one, roots...), first) {
+		if got := o.Notes["identity "+fmt.Sprint(p.PID)]; got != p.Identity().String() {
+			return suite.Violation(fmt.Sprintf("process %s (%s) stays", p.Identity(), p.Command()), "afterwards container one saw\n"+o.Notes["processes"], one)
+		}
+	}
+	return nil
 }
 
 // restartedContainerJoined demands that container two runs again, as another
 // process that all containers see, in the namespace it was in.
 func restartedContainerJoined(o suite.Observation) error {
+	if err := restartSucceeded(o); err != nil {
+		return err
+	}
 	old, err := ownProcess(o, "two", "two")
 	if err != nil {
 		return err

@@ -41,6 +41,13 @@ var (
 			c.Restarts++
 			o.AfterPod.Containers["three"] = c
 		}},
+		noteIs("an exec into another container joins another namespace", "namespace of three", "4026531836"),
+		{"PID 1 is another process", func(o *suite.Observation) { o.Notes["identity 1"] = probe.Identity{PID: 1, StartTime: 1}.String() }},
+		{"a child was started anew", func(o *suite.Observation) {
+			child, _ := o.Container("one").Find(childOf("three")(o))
+			child.StartTime++
+			o.Notes["identity "+fmt.Sprint(child.PID)] = child.Identity().String()
+		}},
 		{"an exec joins another namespace", func(o *suite.Observation) { o.Notes["namespace"] = "4026531836" }},
 		{"a process was started anew", func(o *suite.Observation) {
 			p, _ := o.Container("three").Find(withMarker(o, "three"))

@@ -196,6 +196,11 @@ var killFromSibling = &suite.Act{
 		if err != nil {
 			return err
 		}
+		pod.Note("second session seen from victim", encoded(open.process))
+		doomed, err := doomedFamily(o)
+		if err != nil {
+			return err
+		}
 		if _, err := pod.Exec(ctx, "kill", "killer", "kill", "-KILL", strconv.Itoa(victim.PID)); err != nil {
 			return err
 		}
@@ -206,6 +211,9 @@ var killFromSibling = &suite.Act{
 		pod.Note("second session ended", strconv.FormatBool(ended))
 		back, err := pod.Await(ctx, comeback, "running again", restarted("victim"))
 		if err != nil || !back {
+			return err
+		}
+		if err := noteLeftovers(ctx, pod, append(doomed, open.process)); err != nil {
 			return err
 		}
 		want := written
@@ -380,26 +388,81 @@ func sharesNow(o suite.Observation, names ...string) error {
 	return nil
 }
 
-// leftoversDied looks for the old instance's processes by PID and start time:
-// the new instance has the same arguments.
-func leftoversDied(o suite.Observation) error {
+// doomedFamily is what the victim runs by itself before it is killed.
+func doomedFamily(o suite.Observation) ([]probe.Process, error) {
 	own := o.Container("victim")
 	first, err := ownBeginning(o, "victim")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	roots := []probe.Process{first}
 	for _, marker := range []string{"child", "daemon"} {
 		p, err := ownArgument(o, "victim", marker)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		roots = append(roots, p)
+	}
+	return family(own, roots...), nil
+}
+
+// noteLeftovers notes which of the processes the killer still sees, a while after kubelet
+// told that their containers have ended: a runtime tells that when it has killed them.
+// What dies only later has outlived its container, although the second snapshots,
+// which wait longer, do not show it any more.
+func noteLeftovers(ctx context.Context, pod suite.Hands, processes []probe.Process) error {
+	return askUntil(ctx, reply, func() (bool, error) {
+		from, err := pod.Observe(ctx, "killer")
+		if err != nil {
+			return false, err
+		}
+		if from.Failure != "" {
+			return false, nil
+		}
+		var left []string
+		for _, p := range processes {
+			if seen, ok := from.Process(p.PID); ok && seen.Identity() == p.Identity() {
+				left = append(left, fmt.Sprintf("PID %s (%s)", p.Identity(), p.Command()))
+			}
+		}
+		pod.Note("left over", fmt.Sprintf("%d: %s", len(left), strings.Join(left, ", ")))
+		return len(left) == 0, nil
+	})
+}
+
+// nothingLeftOver judges what noteLeftovers noted.
+func nothingLeftOver(o suite.Observation) error {
+	switch left := o.Notes["left over"]; {
+	case left == "":
+		return suite.CannotTell("the killer looks for what was left of the containers that ended", "it did not")
+	case !strings.HasPrefix(left, "0:"):
+		return suite.Violation(fmt.Sprintf("no process of a container is left %s after kubelet told of its end", reply), left, o.Container("killer"))
+	}
+	return nil
+}
+
+// leftoversDied looks for the old instance's processes by PID and start time:
+// the new instance has the same arguments.
+func leftoversDied(o suite.Observation) error {
+	doomed, err := doomedFamily(o)
+	if err != nil {
+		return err
 	}
 	if err := restartedOnce(o, "victim", 137, "Error"); err != nil {
 		return err
 	}
-	return gone(o, own, family(own, roots...), "victim", "bystander", "killer")
+	everyone := []string{"victim", "bystander", "killer"}
+	if err := gone(o, o.Container("victim"), doomed, everyone...); err != nil {
+		return err
+	}
+	session, ok := noted(o, "second session seen from victim")
+	if !ok {
+		return suite.CannotTell("the process of the session that is open when the container is killed", "it was not seen")
+	}
+	if err := gone(o, o.Container("victim"), []probe.Process{session}, everyone...); err != nil {
+		return err
+	}
+	return nothingLeftOver(o)
 }
 
 // gone demands that none of the processes is there any more, whoever looks.
@@ -475,7 +538,7 @@ func siblingWroteLog(o suite.Observation) error {
 		}
 		return suite.Violation("the killer sees the bystander's first process", "it does not", o.Container("killer"))
 	}
-	if written == "" || len(o.Logs) == 0 {
+	if _, read := o.Logs["bystander"]; written == "" || !read {
 		return suite.CannotTell("the containers' logs", "they could not be read")
 	}
 	for name, log := range o.Logs {

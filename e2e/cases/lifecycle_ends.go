@@ -173,12 +173,22 @@ kill -QUIT "$7"
 		if _, err := pod.Exec(ctx, "end each", "killer", script...); err != nil {
 			return err
 		}
-		_, err := pod.Await(ctx, comeback, "over", func(p suite.PodState) bool {
+		over, err := pod.Await(ctx, comeback, "over", func(p suite.PodState) bool {
 			return !slices.ContainsFunc(ending, func(name string) bool {
 				return p.Containers[name].ExitCode == nil && !forgotten(p.Containers[name])
 			})
 		})
-		return err
+		if err != nil || !over {
+			return err
+		}
+		var doomed []probe.Process
+		for _, name := range ending {
+			own := o.Container(name)
+			if first, ok := began(o, own, name); ok {
+				doomed = append(doomed, family(own, first)...)
+			}
+		}
+		return noteLeftovers(ctx, pod, doomed)
 	},
 }
 
@@ -225,10 +235,8 @@ func nginxQuit(o suite.Observation) error {
 // onlyHungryEnded takes the container's own word for whether a limit is enforced
 // at all: it ends with 0 when it was given the memory.
 func onlyHungryEnded(o suite.Observation) error {
-	if o.AfterPod != nil {
-		if c := o.AfterPod.Containers["hungry"]; c.ExitCode != nil && *c.ExitCode == 0 {
-			return suite.CannotTell("the node enforces the memory limit", "a container with a limit of 64 MiB was given 256")
-		}
+	if err := memoryLimited(o); err != nil {
+		return err
 	}
 	if err := restartedOnce(o, "hungry", 137, "OOMKilled"); err != nil {
 		return err
@@ -236,9 +244,22 @@ func onlyHungryEnded(o suite.Observation) error {
 	return spared(o, "killer")
 }
 
+// memoryLimited tells where the container hungry was not ended by its limit, but by itself.
+func memoryLimited(o suite.Observation) error {
+	if o.AfterPod != nil {
+		if c := o.AfterPod.Containers["hungry"]; c.ExitCode != nil && *c.ExitCode == 0 {
+			return suite.CannotTell("the node enforces the memory limit", "a container with a limit of 64 MiB was given 256")
+		}
+	}
+	return nil
+}
+
 func noLeftoversOfEnded(o suite.Observation) error {
 	if o.AfterPod == nil {
 		return suite.CannotTell("the pod's status after the act", "none")
+	}
+	if err := memoryLimited(o); err != nil {
+		return err
 	}
 	var old []probe.Process
 	killer := o.Container("killer")
@@ -263,5 +284,8 @@ func noLeftoversOfEnded(o suite.Observation) error {
 	if len(old) == 0 {
 		return suite.CannotTell("containers that ended", "none")
 	}
-	return gone(o, killer, old, "killer")
+	if err := gone(o, killer, old, "killer"); err != nil {
+		return err
+	}
+	return nothingLeftOver(o)
 }

@@ -3,6 +3,8 @@ package cases
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -43,7 +45,7 @@ func podUID(pod suite.Hands) string {
 // enough on a busy node.
 const searchNode = `
 for file in /proc/[0-9]*/cmdline; do
-	if grep -qaF "$MARKER" "$file" 2>/dev/null; then echo "process $file"; fi
+	if grep -qaF "$MARKERS" "$file" 2>/dev/null; then echo "process $file"; fi
 done
 ` + findGroups + ` | sed 's/^/group /'
 crictl --timeout 60s pods --quiet --state ready --label "io.kubernetes.pod.uid=$POD_UID" | sed 's/^/sandbox /'
@@ -55,8 +57,9 @@ var deleteAndSearch = &suite.Act{
 	Ends: true,
 	Do: func(ctx context.Context, pod suite.Hands) error {
 		uid := podUID(pod)
+		markers := strings.Join(slices.Collect(maps.Values(pod.Before().Markers)), "\n") // a pattern a line
 		search := func(name string) (string, error) {
-			result, err := pod.Node(ctx, name, "env", "MARKER="+pod.Before().Markers["two"], "POD_UID="+uid, "sh", "-c", searchNode)
+			result, err := pod.Node(ctx, name, "env", "MARKERS="+markers, "POD_UID="+uid, "sh", "-c", searchNode)
 			return result.Stdout, err
 		}
 		if _, err := search("before"); err != nil {

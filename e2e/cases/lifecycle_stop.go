@@ -53,7 +53,7 @@ func stopCases() []suite.Case {
 		{
 			ID:     "lifecycle/term-default-action",
 			Level:  suite.Extended,
-			Claim:  "On deletion, a first process without a handler for SIGTERM ends of it at once, with 143, instead of being killed after the grace period.",
+			Claim:  "On deletion, a first process without a handler for SIGTERM ends of it, with 143, instead of being killed after the grace period.",
 			Source: initSignals + "; " + onUnderstanding1,
 			Judge:  sleeperEnded,
 		},

@@ -111,6 +111,9 @@ func came(what, name string, result probe.CommandResult) breakage {
 	return breakage{what, func(o *suite.Observation) { o.Ran[name] = result }}
 }
 
+// dieLate: what is gone in the second snapshots was still there when it should not have been.
+var dieLate = noteIs("processes outlive their container, and are gone later", "left over", "1: PID 12 (started at tick 34) (sleep 3600)")
+
 // lifecycleBreakages are the faults that the cases of lifecycle must find.
 var lifecycleBreakages = map[string][]breakage{
 	"lifecycle/nothing-left-on-the-node": {
@@ -143,7 +146,11 @@ var lifecycleBreakages = map[string][]breakage{
 		}},
 	},
 	"lifecycle/leftovers-die": {
-		livesOn("victim", marking("child")), livesOn("victim", marking("daemon")), livesOn("victim", childOf("victim")), stuckRunning("victim"),
+		livesOn("victim", marking("child")), livesOn("victim", marking("daemon")), livesOn("victim", childOf("victim")), stuckRunning("victim"), dieLate,
+		{"the process of the session lives on", func(o *suite.Observation) {
+			p, _ := noted(*o, "second session seen from victim")
+			o.After["killer"].Processes = append(o.After["killer"].Processes, p)
+		}},
 		{"a child is left as a zombie", func(o *suite.Observation) {
 			p, _ := o.Container("victim").Find(marking("child")(o))
 			p.State, p.PPID, p.Argv = "Z", 1, nil
@@ -215,7 +222,7 @@ var lifecycleBreakages = map[string][]breakage{
 	},
 	"lifecycle/no-leftovers-however-it-ends": {
 		livesOn("crashed", childOf("crashed")), livesOn("finished", childOf("finished")), livesOn("hungry", childOf("hungry")),
-		livesOn("unhealthy", childOf("unhealthy")), livesOn("terminated", childOf("terminated")), stuckRunning("finished"),
+		livesOn("unhealthy", childOf("unhealthy")), livesOn("terminated", childOf("terminated")), stuckRunning("finished"), dieLate,
 	},
 	"lifecycle/sandbox-end-restarts-the-pod": {
 		notRestarted("other"), stuckRunning("killer"), exitCode("other", 0), exitReason("other", "ContainerStatusUnknown"),
@@ -332,6 +339,7 @@ func TestPreviousLogRemoved(t *testing.T) {
 	assert.Equal(t, "kubelet kept the previous log", c.Record(o))
 	kept := o.Logs["victim before"]
 	o.Logs["victim before"] = removedLog
+	delete(o.Logs, "victim while it ran")
 
 	err := c.Judge(o)
 	require.Error(t, err)

@@ -102,8 +102,8 @@ func sameMaster(m probe.Process, before, after *probe.Snapshot) error {
 	return nil
 }
 
-// nothingRestarted demands that kubelet restarted no container of the pod, but
-// for those named.
+// nothingRestarted demands that kubelet restarted no container of the pod, and that each
+// that ran runs, but for those named.
 func nothingRestarted(o suite.Observation, but ...string) error {
 	if o.AfterPod == nil {
 		return suite.CannotTell("the pod's status after the act", "none")
@@ -119,6 +119,9 @@ func nothingRestarted(o suite.Observation, but ...string) error {
 		if now.ID != was.ID || now.Restarts != was.Restarts {
 			return suite.Violation("no container restarts",
 				fmt.Sprintf("container %s: %d restarts before, %d after", name, was.Restarts, now.Restarts))
+		}
+		if was.Running && !now.Running {
+			return suite.Violation("container "+name+" runs on", describeEnd(now))
 		}
 	}
 	return nil

@@ -135,6 +135,7 @@ var pageBreakages = map[string][]breakage{
 	"pid1/protected-from-inside": {
 		sandboxReplaced("by-exec"), containerRestartedOf("sender"),
 		ownFileBecomes("by-exec", received, "a container's process gets the signal", func(string) string { return "marker USR1\n" }),
+		ownFileBecomes("by-main", received, "a sibling's process gets the signal", func(string) string { return "marker USR1\n" }),
 		{"PID 1 is stopped", func(o *suite.Observation) {
 			editIn(o.After, "by-exec", isPID1, func(p *probe.Process) { p.State = "T" })
 		}},
@@ -244,6 +245,7 @@ var pageBreakages = map[string][]breakage{
 	},
 	"signals/stop-and-continue": {
 		hidden("sender", "stopped"), containerRestartedOf("stopped"),
+		ofContainer("does not count as running", "stopped", func(c *suite.ContainerState) { c.Running = false }),
 		ownFileBecomes("stopped", received, "what was sent meanwhile is lost", func(string) string { return "" }),
 		{"the process is never seen stopped", func(o *suite.Observation) { delete(o.Notes, "stopped") }},
 		{"the process stays stopped", func(o *suite.Observation) {

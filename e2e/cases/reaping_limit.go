@@ -129,6 +129,9 @@ var exhaustLimit = &suite.Act{
 			_, err := pod.Node(ctx, name, "env", "POD_UID="+podUID(pod), "sh", "-c", lowerLimit, "limit", strconv.Itoa(lowLimit))
 			return err
 		}
+		if _, err := pod.Node(ctx, "configured", "sed", "-n", "s/^podPidsLimit: *//p", "/var/lib/kubelet/config.yaml"); err != nil {
+			return err
+		}
 		if err := lower("limit"); err != nil {
 			return err
 		}
@@ -193,6 +196,23 @@ func limitIsThePods(o suite.Observation) error {
 			}
 			return suite.Violation(try.who+" "+expected, result.String(), sibling)
 		}
+	}
+	return limitIsKubelets(o)
+}
+
+// limitIsKubelets demands that the limit that kubelet is told to set is the one that the
+// pod had.
+func limitIsKubelets(o suite.Observation) error {
+	configured, set := o.Ran["configured"], strings.TrimSpace(o.Ran["limit"].Stdout)
+	if !configured.Ran() || configured.Code != 0 {
+		return suite.CannotTell("kubelet's configuration on its node", configured.String())
+	}
+	want := strings.TrimSpace(configured.Stdout)
+	if want == "" || want == "-1" { // no limit of kubelet's: what the node has is recorded
+		return nil
+	}
+	if set != want {
+		return suite.Violation("the pod's limit of PIDs is kubelet's podPidsLimit, "+want, "it was "+set)
 	}
 	return nil
 }

@@ -64,7 +64,9 @@ func limitBreakages() []breakage {
 	} {
 		all = append(all, breakage{what, ranOtherwise("exhaust", 0, strings.Join(lines, "\n")+"\n", "").apply})
 	}
-	return all
+	return append(all,
+		came("kubelet was told of another limit", "configured", probe.CommandResult{Stdout: "2048\n"}),
+		came("the pod had no limit", "limit", probe.CommandResult{Stdout: "max\n"}))
 }
 
 // TestLimitCannotTell: what proves nothing about the limit is no violation, and

@@ -270,6 +270,9 @@ func sessionsCameBack(o suite.Observation) error {
 	if o.Notes["sessions seen"] != all || o.Notes["sessions ended"] == "" {
 		return suite.CannotTell("the sibling sees the processes of "+all+" sessions, and ends them", fmt.Sprintf("it sees %q", o.Notes["sessions seen"]))
 	}
+	if err := memoryLimited(o); err != nil {
+		return err
+	}
 	if ended := o.Notes["sessions ended"]; ended != all {
 		return suite.Violation(fmt.Sprintf("all %s sessions end within %s", all, comeback), ended+" did")
 	}

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -163,6 +164,7 @@ func (s *Session) request(ctx context.Context, namespace string, r suite.Request
 		return answer, fmt.Errorf("%s %s: %w", r.Verb, r.Path, err)
 	default:
 		answer.Sharing, answer.Body = returned(raw)
+		answer.Protobuf = bytes.HasPrefix(raw, protobufBegins)
 	}
 	if r.Keep != nil {
 		answer.Body = r.Keep(answer.Body)
@@ -202,6 +204,10 @@ func ask(ctx context.Context, request *rest.Request, until func([]byte) bool) (s
 		}
 	}
 }
+
+// protobufBegins is what the protobuf form of every object begins with (API Concepts,
+// Kubernetes Protobuf encoding).
+var protobufBegins = []byte("k8s\x00")
 
 func prefixOf(api string) string {
 	if api == "" || api == "v1" {

@@ -62,6 +62,8 @@ type Answer struct {
 	// Sharing is the field in the object that was returned, or in its pod
 	// template: "true", "false" or "absent"; empty where there is no object.
 	Sharing string `json:"sharing,omitempty"`
+	// Protobuf says that the object came in Kubernetes' protobuf form.
+	Protobuf bool `json:"protobuf,omitempty"`
 	// Body is the answer's text where the act asked for no object of Kubernetes'.
 	Body string `json:"body,omitempty"`
 }

@@ -1,0 +1,40 @@
+package cases
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"procns/e2e/internal/suite"
+)
+
+// TestCannotTell: what proves nothing is no violation, and never a pass.
+func TestCannotTell(t *testing.T) {
+	for _, row := range []struct {
+		id, what string
+		apply    func(*suite.Observation)
+	}{
+		{"lifecycle/leftovers-die", "the killer did not look again", func(o *suite.Observation) { delete(o.Notes, "left over") }},
+		{"lifecycle/leftovers-die", "the session was not seen", func(o *suite.Observation) { delete(o.Notes, "second session seen from victim") }},
+		{"lifecycle/no-leftovers-however-it-ends", "the killer did not look again", func(o *suite.Observation) { delete(o.Notes, "left over") }},
+		{"lifecycle/no-leftovers-however-it-ends", "no memory limit is enforced", exitCode("hungry", 0).apply},
+		{"lifecycle/log-written-by-a-sibling", "the bystander's log was not read", func(o *suite.Observation) { delete(o.Logs, "bystander") }},
+		{"stress/sessions-end-at-once", "no memory limit is enforced", exitCode("hungry", 0).apply},
+		{"disruption/kubelet-restart-changes-nothing", "kubelet was not restarted", ranOtherwise("restart", 1, "", "Failed to restart").apply},
+		{"disruption/kubelet-restart-changes-nothing", "container two was not looked into", func(o *suite.Observation) { delete(o.Notes, "namespace of two") }},
+		{"disruption/containerd-restart-keeps-new-containers-joining", "containerd was not restarted", ranOtherwise("restart", 1, "", "Failed to restart").apply},
+		{"admission/same-in-json-and-protobuf", "the server answers in JSON alone", answered("", "protobuf", suite.Answer{Code: 200, Sharing: "true"}).apply},
+		{"reaping/pids-limit", "kubelet's configuration is not where it is looked for", ranOtherwise("configured", 2, "", "sed: no such file").apply},
+	} {
+		t.Run(row.id+"/"+row.what, func(t *testing.T) {
+			c := caseOf(t, row.id)
+			o := recorded(t, c, c.Fixture)
+			require.NoError(t, c.Judge(o))
+			row.apply(&o)
+			err := c.Judge(o)
+			require.Error(t, err)
+			assert.False(t, suite.IsViolation(err), "%v", err)
+		})
+	}
+}
