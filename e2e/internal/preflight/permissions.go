@@ -70,7 +70,7 @@ func Permissions(needs Needs) []Permission {
 		{Resource: "pods/status", Verbs: []string{"patch"}, Some: true, Why: "whether the field can be changed is not tried"},
 		{Resource: "pods/resize", Verbs: []string{"patch"}, Some: true, Why: "whether the field can be changed is not tried"},
 		{Resource: "events", Verbs: []string{"list"}, Some: true, Why: "events are neither judged nor kept as evidence"},
-		{Group: "apps", Resource: "deployments", Verbs: []string{"create", "patch", "delete"}, Some: true, Why: "no workload makes pods"},
+		{Group: "apps", Resource: "deployments", Verbs: []string{"create", "patch", "watch", "delete"}, Some: true, Why: "no workload makes pods"},
 		{Group: "apps", Resource: "replicasets", Verbs: []string{"create", "delete"}, Some: true, Why: "no workload makes pods"},
 		{Group: "apps", Resource: "statefulsets", Verbs: []string{"create", "delete"}, Some: true, Why: "no workload makes pods"},
 		{Group: "apps", Resource: "daemonsets", Verbs: []string{"create", "delete"}, Some: true, Why: "no workload makes pods"},
