@@ -1,0 +1,106 @@
+package cases
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"procns/e2e/internal/probe"
+	"procns/e2e/internal/suite"
+)
+
+// What is left of a container that has ended.
+
+// doomedFamily is what the victim runs by itself before it is killed.
+func doomedFamily(o suite.Observation) ([]probe.Process, error) {
+	own := o.Container("victim")
+	first, err := ownBeginning(o, "victim")
+	if err != nil {
+		return nil, err
+	}
+	roots := []probe.Process{first}
+	for _, marker := range []string{"child", "daemon"} {
+		p, err := ownArgument(o, "victim", marker)
+		if err != nil {
+			return nil, err
+		}
+		roots = append(roots, p)
+	}
+	return family(own, roots...), nil
+}
+
+// noteLeftovers notes which of the processes the killer still sees, a while after kubelet
+// told that their containers have ended: a runtime tells that when it has killed them.
+// What dies only later has outlived its container, although the second snapshots,
+// which wait longer, do not show it any more.
+func noteLeftovers(ctx context.Context, pod suite.Hands, processes []probe.Process) error {
+	return askUntil(ctx, reply, func() (bool, error) {
+		from, err := pod.Observe(ctx, "killer")
+		if err != nil {
+			return false, err
+		}
+		if from.Failure != "" {
+			return false, nil
+		}
+		var left []string
+		for _, p := range processes {
+			if seen, ok := from.Process(p.PID); ok && seen.Identity() == p.Identity() {
+				left = append(left, fmt.Sprintf("PID %s (%s)", p.Identity(), p.Command()))
+			}
+		}
+		pod.Note("left over", fmt.Sprintf("%d: %s", len(left), strings.Join(left, ", ")))
+		return len(left) == 0, nil
+	})
+}
+
+// nothingLeftOver judges what noteLeftovers noted.
+func nothingLeftOver(o suite.Observation) error {
+	switch left := o.Notes["left over"]; {
+	case left == "":
+		return suite.CannotTell("the killer looks for what was left of the containers that ended", "it did not")
+	case !strings.HasPrefix(left, "0:"):
+		return suite.Violation(fmt.Sprintf("no process of a container is left %s after kubelet told of its end", reply), left, o.Container("killer"))
+	}
+	return nil
+}
+
+// leftoversDied looks for the old instance's processes by PID and start time:
+// the new instance has the same arguments.
+func leftoversDied(o suite.Observation) error {
+	doomed, err := doomedFamily(o)
+	if err != nil {
+		return err
+	}
+	if err := restartedOnce(o, "victim", 137, "Error"); err != nil {
+		return err
+	}
+	everyone := []string{"victim", "bystander", "killer"}
+	if err := gone(o, o.Container("victim"), doomed, everyone...); err != nil {
+		return err
+	}
+	session, ok := noted(o, "second session seen from victim")
+	if !ok {
+		return suite.CannotTell("the process of the session that is open when the container is killed", "it was not seen")
+	}
+	if err := gone(o, o.Container("victim"), []probe.Process{session}, everyone...); err != nil {
+		return err
+	}
+	return nothingLeftOver(o)
+}
+
+// gone demands that none of the processes is there any more, whoever looks.
+func gone(o suite.Observation, before *probe.Snapshot, processes []probe.Process, from ...string) error {
+	for _, container := range from {
+		after := o.AfterIn(container)
+		if len(after.Processes) == 0 {
+			return suite.CannotTell("container "+container+" sees processes after the act", "none", after)
+		}
+		for _, p := range processes {
+			if left, ok := after.Process(p.PID); ok && left.Identity() == p.Identity() {
+				return suite.Violation("no process of the container that ended is left",
+					fmt.Sprintf("PID %s is (%s)", left.Identity(), p.Command()), before, after)
+			}
+		}
+	}
+	return nil
+}
