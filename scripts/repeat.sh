@@ -19,17 +19,17 @@ shift
 
 folder=_artifacts/repeated-$(date +%Y%m%d-%H%M%S)
 mkdir -p "$folder"
+ended=() # the reports of the runs that came to their end
 own=1
 for flag in "$@"; do
 	case "$flag" in -kubeconfig* | --kubeconfig* | -context* | --context* | -in-cluster* | --in-cluster*) own='' ;; esac
 done
 
-# tabulate compares the reports there are, also after an interrupt.
+# tabulate compares the runs that came to their end, also after an interrupt.
 # shellcheck disable=SC2317,SC2329 # called by the trap
 tabulate() {
-	local reports=("$folder"/*/*/report.json)
-	if ((${#reports[@]} > 1)); then
-		go run ./e2e/cmd/stability "${reports[@]}" | tee "$folder/stability.md"
+	if ((${#ended[@]} > 1)); then
+		go run ./e2e/cmd/stability "${ended[@]}" | tee "$folder/stability.md"
 	fi
 }
 
@@ -60,6 +60,7 @@ for ((run = 1; run <= runs; run++)); do
 		echo "repeat: run $run wrote no report (exit code $code)" >&2
 		exit 3
 	fi
+	ended+=("${reports[0]}")
 	printf '==> run %d: exit code %d, %ds: %s\n' "$run" "$code" "$((SECONDS - begin))" "$(tail -n 1 "$folder/out")"
 	if ((code > worst)); then
 		worst=$code
