@@ -1,6 +1,8 @@
 package cases
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -24,6 +26,17 @@ func TestCannotTell(t *testing.T) {
 		{"disruption/kubelet-restart-changes-nothing", "kubelet was not restarted", ranOtherwise("restart", 1, "", "Failed to restart").apply},
 		{"disruption/kubelet-restart-changes-nothing", "container two was not looked into", func(o *suite.Observation) { delete(o.Notes, "namespace of two") }},
 		{"disruption/containerd-restart-keeps-new-containers-joining", "containerd was not restarted", ranOtherwise("restart", 1, "", "Failed to restart").apply},
+		{"lifecycle/pre-stop-hook-shares", "the herald's hooks ran more than once", func(o *suite.Observation) {
+			c := o.Deletion.Last.Containers["herald"]
+			c.Restarts++
+			o.Deletion.Last.Containers["herald"] = c
+			o.Logs["drainer"] += o.Markers["told"] + "\n"
+		}},
+		{"sidecar/sees-the-others-end", "the grace period was over before the others ended", func(o *suite.Observation) {
+			still, _ := o.Container("proxy").Find(carrying(*o, "one"))
+			o.Logs["proxy"] = strings.Replace(o.Logs["proxy"], "all seen\n", fmt.Sprintf("process %d (sh) S 0 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 %d 1 1\nall seen\n", still.PID, still.StartTime), 1)
+			o.Deletion.Seconds = float64(o.Deletion.GraceSeconds) + 1
+		}},
 		{"admission/same-in-json-and-protobuf", "the server answers in JSON alone", answered("", "protobuf", suite.Answer{Code: 200, Sharing: "true"}).apply},
 		{"reaping/pids-limit", "kubelet's configuration is not where it is looked for", ranOtherwise("configured", 2, "", "sed: no such file").apply},
 	} {

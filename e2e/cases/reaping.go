@@ -157,9 +157,9 @@ while [ "$made" -lt "$1" ] && [ "$left" -eq 0 ]; do
 	done
 	made=$((made + n))
 	kill -KILL $pids || exit
-	# Reaping takes no time to speak of; five seconds are for a node that is
+	# Reaping takes no time to speak of; half a minute is for a node that is
 	# busy with something else.
-	for second in 0 1 1 1 1 1; do
+	for second in 0 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1; do
 		sleep "$second"
 		left=0
 		for pid in $pids; do
