@@ -144,13 +144,8 @@ var rollOutTwice = &suite.Act{
 			if found, err := findSuccessor(ctx, pod, rollout.name); err != nil || !found {
 				return err
 			}
-			_, err = pod.Request(ctx, rollout.name+" rollout", suite.Request{
-				Verb: "GET", API: "apps/v1", Path: "deployments",
-				Query: map[string]string{"fieldSelector": "metadata.name=" + placedName(pod), "timeoutSeconds": fmt.Sprint(soon.Seconds())},
-				Until: func(event []byte) bool { return rolloutIn(string(event)) == rolloutComplete },
-				Keep:  rolloutIn,
-			})
-			if err != nil {
+			complete := func(event string) bool { return rolloutIn(event) == rolloutComplete }
+			if err := watchWorkload(ctx, pod, rollout.name+" rollout", "apps/v1", "deployments", complete, rolloutIn); err != nil {
 				return err
 			}
 		}
@@ -218,13 +213,9 @@ var finishJob = &suite.Act{
 		if err != nil || !ended {
 			return err
 		}
-		_, err = pod.Request(ctx, "job", suite.Request{
-			Verb: "GET", API: "batch/v1", Path: "jobs",
-			Query: map[string]string{"fieldSelector": "metadata.name=" + placedName(pod), "timeoutSeconds": fmt.Sprint(soon.Seconds())},
-			Until: func(event []byte) bool { return len(conditionsOf(string(event))) > 0 },
-			Keep:  func(event string) string { return strings.Join(conditionsOf(event), " ") },
-		})
-		return err
+		over := func(event string) bool { return len(conditionsOf(event)) > 0 }
+		met := func(event string) string { return strings.Join(conditionsOf(event), " ") }
+		return watchWorkload(ctx, pod, "job", "batch/v1", "jobs", over, met)
 	},
 }
 
@@ -318,6 +309,18 @@ func findSuccessor(ctx context.Context, pod suite.Hands, name string) (bool, err
 	return pod.Find(ctx, name, "pod in its place", soon, func(p suite.PodState) bool {
 		return strings.HasPrefix(p.Name, placedName(pod)+"-") && !slices.Contains(known, p.Name)
 	})
+}
+
+// watchWorkload watches what makes the pod until an event of it is the one that is waited
+// for, at most as long as soon, and records under name what keep makes of that event.
+func watchWorkload(ctx context.Context, pod suite.Hands, name, api, resource string, until func(event string) bool, keep func(event string) string) error {
+	_, err := pod.Request(ctx, name, suite.Request{
+		Verb: "GET", API: api, Path: resource,
+		Query: map[string]string{"fieldSelector": "metadata.name=" + placedName(pod), "timeoutSeconds": fmt.Sprint(soon.Seconds())},
+		Until: func(event []byte) bool { return until(string(event)) },
+		Keep:  keep,
+	})
+	return err
 }
 
 // placedName is the name of what was created of the manifest. What comes of that

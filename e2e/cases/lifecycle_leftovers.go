@@ -43,10 +43,8 @@ func noteLeftovers(ctx context.Context, pod suite.Hands, processes []probe.Proce
 			return false, nil
 		}
 		var left []string
-		for _, p := range processes {
-			if seen, ok := from.Process(p.PID); ok && seen.Identity() == p.Identity() {
-				left = append(left, fmt.Sprintf("PID %s (%s)", p.Identity(), p.Command()))
-			}
+		for _, p := range livingOn(from, processes) {
+			left = append(left, fmt.Sprintf("PID %s (%s)", p.Identity(), p.Command()))
 		}
 		pod.Note("left over", fmt.Sprintf("%d: %s", len(left), strings.Join(left, ", ")))
 		return len(left) == 0, nil
@@ -95,12 +93,22 @@ func gone(o suite.Observation, before *probe.Snapshot, processes []probe.Process
 		if len(after.Processes) == 0 {
 			return suite.CannotTell("container "+container+" sees processes after the act", "none", after)
 		}
-		for _, p := range processes {
-			if left, ok := after.Process(p.PID); ok && left.Identity() == p.Identity() {
-				return suite.Violation("no process of the container that ended is left",
-					fmt.Sprintf("PID %s is (%s)", left.Identity(), p.Command()), before, after)
-			}
+		if left := livingOn(after, processes); len(left) > 0 {
+			return suite.Violation("no process of the container that ended is left",
+				fmt.Sprintf("PID %s is (%s)", left[0].Identity(), left[0].Command()), before, after)
 		}
 	}
 	return nil
+}
+
+// livingOn are those of the processes that a snapshot shows as well: the same ones, and
+// not others that have got their PIDs.
+func livingOn(s *probe.Snapshot, processes []probe.Process) []probe.Process {
+	var left []probe.Process
+	for _, p := range processes {
+		if seen, ok := s.Process(p.PID); ok && seen.Identity() == p.Identity() {
+			left = append(left, p)
+		}
+	}
+	return left
 }
