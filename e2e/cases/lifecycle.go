@@ -230,12 +230,18 @@ var killFromSibling = &suite.Act{
 }
 
 // awaitLog records a container's log when it holds the text, or as it is in the
-// end: a line that was printed takes its time through the runtime's pipes.
+// end: a line that was printed takes its time through the runtime's pipes, and a
+// node that is busy may not answer at once. A log that is gone is not recorded.
 func awaitLog(ctx context.Context, pod suite.Hands, name, container string, previous bool, text string) error {
-	return askUntil(ctx, reply, func() (bool, error) {
-		err := pod.Logs(ctx, name, container, previous)
-		return strings.Contains(pod.Before().Logs[name], text), err
+	var last error
+	err := askUntil(ctx, reply, func() (bool, error) {
+		last = pod.Logs(ctx, name, container, previous)
+		return last == nil && strings.Contains(pod.Before().Logs[name], text), nil
 	})
+	if errors.Is(last, suite.ErrLogGone) {
+		last = nil
+	}
+	return errors.Join(err, last)
 }
 
 // askUntil asks again and again for what cannot be watched, until the answer is
@@ -428,12 +434,13 @@ func logsStayedApart(o suite.Observation) error {
 	return nil
 }
 
-// previousLogRemoved tells whether kubelet said in the place of the previous log that the
-// runtime does not have the container any more. Its garbage collection takes the log as it
+// previousLogRemoved tells whether there was no previous log to be had: kubelet said in its
+// place, or as an error, that the runtime does not have the container any more. Its garbage collection takes the log as it
 // takes the status (see forgotten), or it is configured to keep no dead container. The
 // namespace has no part in either.
 func previousLogRemoved(o suite.Observation) bool {
-	return strings.HasPrefix(o.Logs["victim before"], "unable to retrieve container logs for ")
+	log, had := o.Logs["victim before"]
+	return !had || strings.HasPrefix(log, "unable to retrieve container logs for ")
 }
 
 func siblingWroteLog(o suite.Observation) error {

@@ -258,9 +258,6 @@ func noLeftoversOfEnded(o suite.Observation) error {
 	if o.AfterPod == nil {
 		return suite.CannotTell("the pod's status after the act", "none")
 	}
-	if err := memoryLimited(o); err != nil {
-		return err
-	}
 	var old []probe.Process
 	killer := o.Container("killer")
 	for _, name := range slices.Sorted(maps.Keys(o.Markers)) {
@@ -287,5 +284,8 @@ func noLeftoversOfEnded(o suite.Observation) error {
 	if err := gone(o, killer, old, "killer"); err != nil {
 		return err
 	}
-	return nothingLeftOver(o)
+	if err := nothingLeftOver(o); err != nil {
+		return err
+	}
+	return memoryLimited(o) // last: a leftover is one, however its container ended
 }

@@ -21,6 +21,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/util/retry"
 
 	"procns/e2e/internal/suite"
 )
@@ -30,9 +31,6 @@ func (s *Session) createWorkload(ctx context.Context, m suite.Manifest) (*corev1
 	if err := s.postWorkload(ctx, m.Workload, s.Namespace, metav1.CreateOptions{}); err != nil {
 		return nil, fmt.Errorf("creating %s from %s: %w", m.Pod.Name, m.File, err)
 	}
-	const bound = 30 * time.Second // a controller needs well under a second
-	ctx, cancel := context.WithTimeoutCause(ctx, bound, fmt.Errorf("not within %s", bound))
-	defer cancel()
 	pod, err := s.AwaitOne(ctx, "pod of the workload", func(pod *corev1.Pod) bool { return pod.Labels[suite.PodLabel] == m.Pod.Name })
 	if err != nil {
 		return nil, fmt.Errorf("the workload %s of %s made no pod: %w", m.Pod.Name, m.File, err)
@@ -241,9 +239,22 @@ func returned(raw []byte) (sharing, body string) {
 
 // AddEphemeral implements suite.Cluster.
 func (s *Session) AddEphemeral(ctx context.Context, pod *corev1.Pod, containers []corev1.EphemeralContainer) error {
-	with := pod.DeepCopy()
-	with.Spec.EphemeralContainers = append(with.Spec.EphemeralContainers, containers...)
-	_, err := s.Client.CoreV1().Pods(s.Namespace).UpdateEphemeralContainers(ctx, pod.Name, with, metav1.UpdateOptions{})
+	pods := s.Client.CoreV1().Pods(s.Namespace)
+	// kubelet may write the status of a pod between the reading of it and the writing.
+	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		with := pod.DeepCopy()
+		with.Spec.EphemeralContainers = append(with.Spec.EphemeralContainers, containers...)
+		_, err := pods.UpdateEphemeralContainers(ctx, pod.Name, with, metav1.UpdateOptions{})
+		if !apierrors.IsConflict(err) {
+			return err
+		}
+		fresh, readErr := pods.Get(ctx, pod.Name, metav1.GetOptions{})
+		if readErr != nil {
+			return readErr
+		}
+		pod = fresh
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("adding ephemeral containers to pod %s: %w", pod.Name, err)
 	}
@@ -304,6 +315,9 @@ func (s *Session) Discard(ctx context.Context, m suite.Manifest) {
 // Logs implements suite.Cluster.
 func (s *Session) Logs(ctx context.Context, pod, container string, previous bool) (string, error) {
 	raw, err := s.Client.CoreV1().Pods(s.Namespace).GetLogs(pod, &corev1.PodLogOptions{Container: container, Previous: previous}).DoRaw(ctx)
+	if previous && apierrors.IsBadRequest(err) {
+		err = errors.Join(suite.ErrLogGone, err)
+	}
 	if err != nil {
 		return "", fmt.Errorf("logs of container %s of pod %s: %w", container, pod, err)
 	}

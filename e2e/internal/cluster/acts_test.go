@@ -23,14 +23,13 @@ import (
 
 // TestRequest: what a server answers, and what of it the observation keeps.
 func TestRequest(t *testing.T) {
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	session := sessionWith(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		switch {
 		case r.URL.Path == "/openapi/v3":
 			fmt.Fprint(w, `{"paths":{}}`)
 		case r.URL.Path == "/api/v1/namespaces/ns/pods/refused":
-			w.WriteHeader(http.StatusUnprocessableEntity)
-			fmt.Fprint(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Invalid","message":"no","code":422}`)
+			refuse(w, http.StatusUnprocessableEntity, "Invalid", "no")
 		case r.URL.Query().Get("watch") != "":
 			for _, phase := range []string{"Pending", "Running", "Succeeded"} {
 				fmt.Fprintf(w, `{"type":"MODIFIED","object":{"kind":"Pod","apiVersion":"v1","status":{"phase":%q}}}`+"\n", phase)
@@ -41,11 +40,7 @@ func TestRequest(t *testing.T) {
 		default:
 			http.NotFound(w, r)
 		}
-	}))
-	defer server.Close()
-	client, err := kubernetes.NewForConfig(&rest.Config{Host: server.URL})
-	require.NoError(t, err)
-	session := &Session{Client: client, Namespace: "ns"}
+	})
 
 	ended := func(phase string) func([]byte) bool {
 		return func(event []byte) bool { return bytes.Contains(event, []byte(phase)) }
@@ -109,4 +104,58 @@ func TestDeleteWaitsForTheLastState(t *testing.T) {
 	require.NoError(t, a.err)
 	assert.True(t, a.gone)
 	assert.Equal(t, corev1.PodSucceeded, a.last.Status.Phase)
+}
+
+func sessionWith(t *testing.T, answer http.HandlerFunc) *Session {
+	t.Helper()
+	server := httptest.NewServer(answer)
+	t.Cleanup(server.Close)
+	client, err := kubernetes.NewForConfig(&rest.Config{Host: server.URL})
+	require.NoError(t, err)
+	return &Session{Client: client, Namespace: "ns"}
+}
+
+func refuse(w http.ResponseWriter, code int, reason, message string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	fmt.Fprintf(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":%q,"message":%q,"code":%d}`, reason, message, code)
+}
+
+// TestAddEphemeralAgain: a pod whose status was written meanwhile is read again.
+func TestAddEphemeralAgain(t *testing.T) {
+	for name, row := range map[string]struct{ conflicts, puts int }{
+		"no conflict":       {0, 1},
+		"one conflict":      {1, 2},
+		"nothing but these": {99, 4},
+	} {
+		t.Run(name, func(t *testing.T) {
+			puts := 0
+			s := sessionWith(t, func(w http.ResponseWriter, r *http.Request) {
+				if r.Method == http.MethodPut {
+					puts++
+					if puts <= row.conflicts {
+						refuse(w, http.StatusConflict, "Conflict", "the object has been modified")
+						return
+					}
+				}
+				w.Header().Set("Content-Type", "application/json")
+				fmt.Fprint(w, `{"kind":"Pod","apiVersion":"v1","metadata":{"name":"a","namespace":"ns","resourceVersion":"2"}}`)
+			})
+			err := s.AddEphemeral(t.Context(), &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "a", Namespace: "ns"}}, []corev1.EphemeralContainer{{}})
+			assert.Equal(t, row.puts, puts)
+			assert.Equal(t, row.conflicts > puts, err != nil, "%v", err)
+		})
+	}
+}
+
+// TestLogGone: only of a previous instance can kubelet have nothing left.
+func TestLogGone(t *testing.T) {
+	s := sessionWith(t, func(w http.ResponseWriter, _ *http.Request) {
+		refuse(w, http.StatusBadRequest, "BadRequest", `previous terminated container "victim" in pod "a" not found`)
+	})
+	_, err := s.Logs(t.Context(), "a", "victim", true)
+	assert.ErrorIs(t, err, suite.ErrLogGone)
+	_, err = s.Logs(t.Context(), "a", "victim", false)
+	require.Error(t, err)
+	assert.NotErrorIs(t, err, suite.ErrLogGone)
 }

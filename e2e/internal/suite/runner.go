@@ -42,7 +42,8 @@ type Cluster interface {
 	// Delete deletes a pod and waits until it is gone, at most within; last is
 	// the pod as it was last seen.
 	Delete(ctx context.Context, pod string, graceSeconds int64, within time.Duration) (gone bool, last *corev1.Pod, err error)
-	// Logs is what a container, or its previous instance, printed.
+	// Logs is what a container, or its previous instance, printed; ErrLogGone if
+	// kubelet has nothing left of that instance.
 	Logs(ctx context.Context, pod, container string, previous bool) (string, error)
 	// FollowLogs yields what a container prints from now on, until it ends.
 	FollowLogs(ctx context.Context, pod, container string) (<-chan string, error)
@@ -54,6 +55,9 @@ type Cluster interface {
 	// namespace's deletion is what makes sure of it.
 	Discard(ctx context.Context, m Manifest)
 }
+
+// ErrLogGone says that kubelet keeps no previous instance of a container, nor its log.
+var ErrLogGone = errors.New("kubelet keeps no previous instance of the container")
 
 // Nodes reaches into the nodes of a cluster that the suite made itself.
 type Nodes interface {

@@ -229,8 +229,10 @@ func (s *stage) start(ctx context.Context) (*corev1.Pod, error) {
 	if err := s.health.refuses(s.placed.Pod); err != nil {
 		return nil, err
 	}
+	waiting, cancel := context.WithTimeoutCause(ctx, s.runner.Timeout, fmt.Errorf("not within %s", s.runner.Timeout))
+	defer cancel()
 	applied := time.Now()
-	stored, err := s.runner.Cluster.Create(ctx, s.placed)
+	stored, err := s.runner.Cluster.Create(waiting, s.placed) // a workload's pod comes later, by its controller
 	if err != nil {
 		return nil, err
 	}
@@ -246,8 +248,6 @@ func (s *stage) start(ctx context.Context) (*corev1.Pod, error) {
 		return stored, err
 	}
 
-	waiting, cancel := context.WithTimeoutCause(ctx, s.runner.Timeout, fmt.Errorf("not within %s", s.runner.Timeout))
-	defer cancel()
 	what, done := "Ready", func(p *corev1.Pod) bool { return StateOf(p).Ready }
 	if s.await != nil {
 		what, done = s.await.Name, func(p *corev1.Pod) bool { return s.await.Done(StateOf(p)) }
