@@ -43,3 +43,17 @@ func noted(o suite.Observation, name string) (probe.Process, bool) {
 	err := json.Unmarshal([]byte(o.Notes[name]), &p)
 	return p, err == nil
 }
+
+// succeeded demands that a command ran to its end with exit code 0; expected says
+// it as a sentence. A command that did not run tells nothing of what it would do.
+func succeeded(o suite.Observation, name, expected string, seen ...*probe.Snapshot) error {
+	switch r, recorded := o.Ran[name]; {
+	case !recorded:
+		return suite.CannotTell(expected, "it was not tried", seen...)
+	case !r.Ran():
+		return suite.CannotTell(expected, r.String(), seen...)
+	case r.Code != 0:
+		return suite.Violation(expected, r.String(), seen...)
+	}
+	return nil
+}

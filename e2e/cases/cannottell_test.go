@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"procns/e2e/internal/probe"
 	"procns/e2e/internal/suite"
 )
 
@@ -34,10 +35,24 @@ func TestCannotTell(t *testing.T) {
 			stillThere("one").apply(o)
 			o.Deletion.Seconds = float64(o.Deletion.GraceSeconds) + 1
 		}},
+		{"signals/hangup-replaces-workers", "hangup did not run", neverRan("hangup")},
+		{"signals/hangup-replaces-workers", "http did not run", neverRan("http")},
+		{"signals/log-rotation", "rotate did not run", neverRan("rotate")},
+		{"signals/image-without-shell", "terminate did not run", neverRan("terminate")},
+		{"signals/from-exec", "from-exec did not run", neverRan("from-exec")},
+		{"signals/stop-and-continue", "stop did not run", neverRan("stop")},
+		{"security/same-user-signals", "kill-one did not run", neverRan("kill-one")},
 		{"admission/same-in-json-and-protobuf", "the server answers in JSON alone", answered("", "protobuf", suite.Answer{Code: 200, Sharing: "true"}).apply},
 		{"reaping/pids-limit", "kubelet's configuration is not where it is looked for", ranOtherwise("configured", 2, "", "sed: no such file").apply},
 	} {
 		t.Run(row.id+"/"+row.what, func(t *testing.T) { cannotTellAfter(t, caseOf(t, row.id), row.apply) })
+	}
+}
+
+// neverRan is a command of which nothing is known but that the node did not start it.
+func neverRan(name string) func(*suite.Observation) {
+	return func(o *suite.Observation) {
+		o.Ran[name] = probe.CommandResult{Failure: "failed to load task: context deadline exceeded"}
 	}
 }
 

@@ -285,8 +285,8 @@ func sameUserSignals(o suite.Observation) error {
 		if _, err := markedProcess(o, to, to, from); err != nil {
 			return err
 		}
-		if kill := o.Ran["kill-"+to]; !kill.Ran() || kill.Code != 0 {
-			return suite.Violation("kill succeeds from container "+from+" on container "+to+"'s process", kill.String(), o.Container(from))
+		if err := succeeded(o, "kill-"+to, "kill succeeds from container "+from+" on container "+to+"'s process", o.Container(from)); err != nil {
+			return err
 		}
 		if err := wroteDown(o, to, "USR1"); err != nil {
 			return err

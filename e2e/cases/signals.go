@@ -179,9 +179,8 @@ func hangUpReloaded(container string) func(suite.Observation) error {
 		if _, err := masterSeenFrom(o, container); err != nil {
 			return err
 		}
-		kill := o.Ran["hangup"]
-		if !kill.Ran() || kill.Code != 0 {
-			return suite.Violation("kill -HUP on nginx's master succeeds", kill.String(), o.Container("nginx"), o.Container(container))
+		if err := succeeded(o, "hangup", "kill -HUP on nginx's master succeeds", o.Container("nginx"), o.Container(container)); err != nil {
+			return err
 		}
 		if err := workersReplaced(o); err != nil {
 			return err
@@ -189,10 +188,7 @@ func hangUpReloaded(container string) func(suite.Observation) error {
 		if err := nothingRestarted(o); err != nil {
 			return err
 		}
-		if http := o.Ran["http"]; !http.Ran() || http.Code != 0 {
-			return suite.Violation("nginx answers HTTP after the signal", http.String(), o.AfterIn("nginx"))
-		}
-		return nil
+		return succeeded(o, "http", "nginx answers HTTP after the signal", o.AfterIn("nginx"))
 	}
 }
 
@@ -232,10 +228,14 @@ func logRotated(o suite.Observation) error {
 	if _, err := masterSeenFrom(o, "sidecar"); err != nil {
 		return err
 	}
+	const reopened = "nginx reopens its log after USR1 from the sidecar"
+	if err := succeeded(o, "rotate", reopened, o.Container("nginx"), o.AfterIn("nginx")); err != nil {
+		return err
+	}
 	rotation := o.Ran["rotate"]
 	requests, err := strconv.Atoi(strings.TrimSpace(rotation.Stdout))
-	if err != nil || rotation.Code != 0 {
-		return suite.Violation("nginx reopens its log after USR1 from the sidecar", rotation.String(), o.Container("nginx"), o.AfterIn("nginx"))
+	if err != nil {
+		return suite.Violation(reopened, rotation.String(), o.Container("nginx"), o.AfterIn("nginx"))
 	}
 	m, _ := master(o.Container("nginx"))
 	if err := sameMaster(m, o.Container("nginx"), o.AfterIn("nginx")); err != nil {
@@ -283,8 +283,8 @@ func bareRestartedAlone(o suite.Observation) error {
 	if !ok {
 		return suite.Violation("the shell container sees the process of the image without a shell", "it does not", before)
 	}
-	if kill := o.Ran["terminate"]; !kill.Ran() || kill.Code != 0 {
-		return suite.Violation("kill -TERM succeeds on the process of the image without a shell", kill.String(), before)
+	if err := succeeded(o, "terminate", "kill -TERM succeeds on the process of the image without a shell", before); err != nil {
+		return err
 	}
 	if o.AfterPod == nil {
 		return suite.CannotTell("the pod's status after the signal", "none")
@@ -380,8 +380,10 @@ func eachReceivedOnce(receiver string) func(suite.Observation) error {
 		if _, err := markedProcess(o, receiver, receiver, "sender"); err != nil {
 			return err
 		}
-		if send := o.Ran["from-exec"]; receiver == "by-exec" && (!send.Ran() || send.Code != 0) {
-			return suite.Violation("kill succeeds on another container's process", send.String(), o.Container("sender"))
+		if receiver == "by-exec" {
+			if err := succeeded(o, "from-exec", "kill succeeds on another container's process", o.Container("sender")); err != nil {
+				return err
+			}
 		}
 		if err := wroteDown(o, receiver, trapped...); err != nil {
 			return err
@@ -448,8 +450,8 @@ func stoppedAndContinued(o suite.Observation) error {
 		return err
 	}
 	for _, name := range []string{"stop", "continue"} {
-		if kill := o.Ran[name]; !kill.Ran() || kill.Code != 0 {
-			return suite.Violation("kill succeeds on another container's process", kill.String(), o.Container("sender"))
+		if err := succeeded(o, name, "kill succeeds on another container's process", o.Container("sender")); err != nil {
+			return err
 		}
 	}
 	if stopped, ok := noted(o, "stopped"); !ok || stopped.Identity() != receiver.Identity() || stopped.State != "T" {
