@@ -123,8 +123,8 @@ var terminatePID1 = &suite.Act{
 		if err != nil {
 			return err
 		}
-		// kubelet sends its events when it finds the time.
-		return askUntil(ctx, reply, func() (bool, error) {
+		// kubelet sends its events when it finds the time: on a busy node, half a minute later.
+		return askUntil(ctx, comeback, func() (bool, error) {
 			err := pod.Events(ctx)
 			return failed || sandboxChanged(pod.Before()), err
 		})
