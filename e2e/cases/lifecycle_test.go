@@ -69,6 +69,11 @@ var otherPID1 = breakage{"PID 1 is another process afterwards", func(o *suite.Ob
 	}
 }}
 
+var sameSandbox = breakage{"PID 1 is the old one", func(o *suite.Observation) {
+	old, _ := o.Container("other").Process(1)
+	editIn(o.After, "other", isPID1, func(p *probe.Process) { *p = old })
+}}
+
 // livesOn lets a process of the snapshots before the act be there after it.
 func livesOn(container string, chosen func(*suite.Observation) func(probe.Process) bool) breakage {
 	return breakage{"a process of " + container + " lives on", func(o *suite.Observation) {
@@ -226,10 +231,7 @@ var lifecycleBreakages = map[string][]breakage{
 	},
 	"lifecycle/sandbox-end-restarts-the-pod": {
 		notRestarted("other"), stuckRunning("killer"), exitCode("other", 0), exitReason("other", "ContainerStatusUnknown"),
-		{"PID 1 is the old one", func(o *suite.Observation) {
-			old, _ := o.Container("other").Process(1)
-			editIn(o.After, "other", isPID1, func(p *probe.Process) { *p = old })
-		}},
+		sameSandbox,
 	},
 	"lifecycle/new-sandbox-shares": {
 		seesNoMore("killer", "other"), seesNoMore("other", "killer"),
@@ -374,4 +376,38 @@ func TestForgottenEndProvesNothing(t *testing.T) {
 			assert.False(t, suite.IsViolation(c.Judge(o)), "%v", c.Judge(o))
 		})
 	}
+}
+
+// TestForgottenSandboxEnd: that kubelet forgot how a container ended with its sandbox
+// takes nothing from what shows that it did, and excuses nothing else.
+func TestForgottenSandboxEnd(t *testing.T) {
+	forget := func(o *suite.Observation) {
+		for name, state := range o.AfterPod.Containers {
+			state.ExitCode, state.ExitReason = nil, ""
+			o.AfterPod.Containers[name] = state
+		}
+	}
+	for _, id := range []string{"lifecycle/sandbox-end-restarts-the-pod", "lifecycle/new-sandbox-shares", "lifecycle/sandbox-end-with-restart-on-failure"} {
+		t.Run(id, func(t *testing.T) {
+			c := caseOf(t, id)
+			o := recorded(t, c, c.Fixture)
+			forget(&o)
+			require.NoError(t, c.Judge(o))
+			if c.Record != nil {
+				assert.Contains(t, c.Record(o), "no longer knows")
+			}
+			for _, b := range []breakage{sameSandbox, stuckRunning("other")} {
+				o := recorded(t, c, c.Fixture)
+				forget(&o)
+				b.apply(&o)
+				assert.True(t, suite.IsViolation(c.Judge(o)), "%s: %v", b.name, c.Judge(o))
+			}
+		})
+	}
+	t.Run("the control of restartPolicy Never", func(t *testing.T) {
+		c := caseOf(t, "lifecycle/sandbox-end-with-restart-never")
+		o := recorded(t, c, c.Control)
+		forget(&o)
+		assert.True(t, suite.IsViolation(c.Judge(o)), "%v", c.Judge(o))
+	})
 }
