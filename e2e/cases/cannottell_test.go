@@ -51,9 +51,7 @@ func TestCannotTell(t *testing.T) {
 
 // neverRan is a command of which nothing is known but that the node did not start it.
 func neverRan(name string) func(*suite.Observation) {
-	return func(o *suite.Observation) {
-		o.Ran[name] = probe.CommandResult{Failure: "failed to load task: context deadline exceeded"}
-	}
+	return came(name+" did not run", name, probe.CommandResult{Failure: "failed to load task: context deadline exceeded"}).apply
 }
 
 // cannotTellAfter demands that a case conforms on what was recorded of its fixture, and

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"procns/e2e/internal/probe"
@@ -229,21 +228,6 @@ var killFromSibling = &suite.Act{
 	},
 }
 
-// awaitLog records a container's log when it holds the text, or as it is in the
-// end: a line that was printed takes its time through the runtime's pipes, and a
-// node that is busy may not answer at once. A log that is gone is not recorded.
-func awaitLog(ctx context.Context, pod suite.Hands, name, container string, previous bool, text string) error {
-	var last error
-	err := askUntil(ctx, reply, func() (bool, error) {
-		last = pod.Logs(ctx, name, container, previous)
-		return last == nil && strings.Contains(pod.Before().Logs[name], text), nil
-	})
-	if errors.Is(last, suite.ErrLogGone) {
-		last = nil
-	}
-	return errors.Join(err, last)
-}
-
 // askUntil asks again and again for what cannot be watched, until the answer is
 // the one that is waited for or the time is over; which it is, the judges see in
 // what was recorded.
@@ -389,78 +373,6 @@ func sharesNow(o suite.Observation, names ...string) error {
 				return suite.Violation(fmt.Sprintf("container %s sees the first process of container %s, PID %s", from, of, first.Identity()),
 					"it does not", o.AfterIn(from), own)
 			}
-		}
-	}
-	return nil
-}
-
-// logsStayedApart compares whole logs: each container prints one line, and the
-// victim's tells which of its instances printed it.
-func logsStayedApart(o suite.Observation) error {
-	if err := restartedOnce(o, "victim", 137, "Error"); err != nil {
-		return err
-	}
-	was, err := ownBeginning(o, "victim")
-	if err != nil {
-		return err
-	}
-	is, ok := began(o, o.AfterIn("victim"), "victim")
-	if !ok {
-		return suite.CannotTell("the restarted container sees its own first process", "it does not", o.AfterIn("victim"))
-	}
-	line := func(container string) string { return o.Markers[container+"-line"] }
-	before := "victim before"
-	if previousLogRemoved(o) {
-		before = "victim while it ran"
-	}
-	for _, log := range []struct{ name, want string }{
-		{before, fmt.Sprintf("%s from PID %d\n", line("victim"), was.PID)},
-		{"victim", fmt.Sprintf("%s from PID %d\n", line("victim"), is.PID)},
-		{"bystander", line("bystander") + "\n"},
-		{"killer", line("killer") + "\n"},
-	} {
-		got, ok := o.Logs[log.name]
-		if !ok {
-			return suite.CannotTell("the log of "+log.name, "it could not be read")
-		}
-		// What the killer wrote into it is another case's concern.
-		if written := o.Notes["written"]; written != "" && log.name == "bystander" {
-			got = strings.ReplaceAll(got, written+"\n", "")
-		}
-		if got != log.want {
-			return suite.Violation(fmt.Sprintf("the log of %s is %q", log.name, log.want), fmt.Sprintf("%q", got))
-		}
-	}
-	return nil
-}
-
-// previousLogRemoved tells whether there was no previous log to be had: kubelet said in its
-// place, or as an error, that the runtime does not have the container any more. Its garbage collection takes the log as it
-// takes the status (see forgotten), or it is configured to keep no dead container. The
-// namespace has no part in either.
-func previousLogRemoved(o suite.Observation) bool {
-	log, had := o.Logs["victim before"]
-	return !had || strings.HasPrefix(log, "unable to retrieve container logs for ")
-}
-
-func siblingWroteLog(o suite.Observation) error {
-	written := o.Notes["written"]
-	if _, ok := began(o, o.Container("killer"), "bystander"); !ok {
-		if _, err := ownBeginning(o, "killer"); err != nil {
-			return err
-		}
-		return suite.Violation("the killer sees the bystander's first process", "it does not", o.Container("killer"))
-	}
-	if _, read := o.Logs["bystander"]; written == "" || !read {
-		return suite.CannotTell("the containers' logs", "they could not be read")
-	}
-	for name, log := range o.Logs {
-		want := 0
-		if name == "bystander" {
-			want = 1
-		}
-		if got := strings.Count(log, written); got != want {
-			return suite.Violation(fmt.Sprintf("the written line stands %d times in the log of %s", want, name), fmt.Sprintf("%d times: %q; %s", got, log, o.Ran["write"]))
 		}
 	}
 	return nil

@@ -59,13 +59,11 @@ func (s *shelf) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if r.Method != http.MethodGet && s.refuses != "" && strings.Contains(r.URL.Path, s.refuses) {
-		w.WriteHeader(http.StatusForbidden)
-		fmt.Fprint(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Forbidden","message":"not you","code":403}`)
+		refuse(w, http.StatusForbidden, "Forbidden", "not you")
 		return
 	}
 	if r.Method == http.MethodPost && s.taken {
-		w.WriteHeader(http.StatusConflict)
-		fmt.Fprint(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"AlreadyExists","message":"it exists","code":409}`)
+		refuse(w, http.StatusConflict, "AlreadyExists", "it exists")
 		return
 	}
 	if r.Method != http.MethodGet {
@@ -75,15 +73,21 @@ func (s *shelf) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	answer, ok := s.answers[r.URL.Path]
 	if !ok {
-		w.WriteHeader(http.StatusNotFound)
-		answer = `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","message":"not found","code":404}`
+		refuse(w, http.StatusNotFound, "NotFound", "not found")
+		return
 	}
 	fmt.Fprint(w, answer)
 }
 
-func clientOf(t *testing.T, s *shelf) kubernetes.Interface {
+func refuse(w http.ResponseWriter, code int, reason, message string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	fmt.Fprintf(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":%q,"message":%q,"code":%d}`, reason, message, code)
+}
+
+func clientOf(t *testing.T, answers http.Handler) kubernetes.Interface {
 	t.Helper()
-	server := httptest.NewServer(s)
+	server := httptest.NewServer(answers)
 	t.Cleanup(server.Close)
 	client, err := kubernetes.NewForConfig(&rest.Config{Host: server.URL})
 	require.NoError(t, err)

@@ -1,0 +1,199 @@
+package cases
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"procns/e2e/internal/probe"
+	"procns/e2e/internal/suite"
+)
+
+// The pod of receivers and a sender, and the files in which they keep what they
+// received and sent.
+const (
+	signalling         = "signals.yaml"
+	signallingIsolated = "signals-isolated.yaml"
+	received           = "/tmp/received"
+	sent               = "/sent"
+)
+
+var (
+	receivers = []string{"by-exec", "by-main", "stopped"}
+	// trapped are the signals that the receivers have a handler for.
+	trapped = []string{"HUP", "INT", "USR1", "USR2", "TERM", "WINCH"}
+)
+
+// receiversListen is the precondition that every receiver has set its traps: a
+// signal that comes sooner does what it does by default, and ends it.
+func receiversListen(o suite.Observation) error {
+	for _, name := range receivers {
+		if own := o.Container(name).Files[received]; !own.OK() || own.Text != "" {
+			return suite.CannotTell("container "+name+" has set its traps and received nothing yet", describeAccess(own), o.Container(name))
+		}
+	}
+	return nil
+}
+
+// signalSiblings has the sender's container signal each receiver: the first from
+// a command run in it, the second from its own first process, and the third is
+// stopped, signalled, and continued.
+var signalSiblings = &suite.Act{
+	Name:   "signal-siblings",
+	Within: 30 * time.Second,
+	Do: func(ctx context.Context, pod suite.Hands) error {
+		pids := map[string]string{}
+		for _, name := range receivers {
+			p, ok := pod.Before().Container("sender").Find(carrying(pod.Before(), name))
+			if !ok {
+				return nil // the judges say that the sender does not see it
+			}
+			pids[name] = strconv.Itoa(p.PID)
+		}
+		const send = `pid=$1; shift; for name in "$@"; do kill "-$name" "$pid" || exit 1; done`
+		if _, err := pod.Exec(ctx, "from-exec", "sender", append([]string{"sh", "-c", send, "send", pids["by-exec"]}, trapped...)...); err != nil {
+			return err
+		}
+		const tell = `pid=$1; shift; for name in "$@"; do echo "$name $pid" >/commands || exit 1; done`
+		if _, err := pod.Exec(ctx, "from-main", "sender", append([]string{"sh", "-c", tell, "tell", pids["by-main"]}, trapped...)...); err != nil {
+			return err
+		}
+		// A stopped process is given its signals once it is continued, not before.
+		if _, err := pod.Exec(ctx, "stop", "sender", "sh", "-c", send, "send", pids["stopped"], "STOP", "USR1"); err != nil {
+			return err
+		}
+		stopped := func(p probe.Process) bool { return strconv.Itoa(p.PID) == pids["stopped"] && p.State == "T" }
+		if _, err := noteOnceSeen(ctx, pod, "stopped", "sender", stopped); err != nil {
+			return err
+		}
+		_, err := pod.Exec(ctx, "continue", "sender", "sh", "-c", send, "send", pids["stopped"], "CONT")
+		return err
+	},
+}
+
+// eachReceivedOnce demands that the sender saw the receiver, and that the
+// receiver wrote down each signal once, and nothing else.
+func eachReceivedOnce(receiver string) func(suite.Observation) error {
+	return func(o suite.Observation) error {
+		if _, err := markedProcess(o, receiver, receiver, "sender"); err != nil {
+			return err
+		}
+		if receiver == "by-exec" {
+			if err := succeeded(o, "from-exec", "kill succeeds on another container's process", o.Container("sender")); err != nil {
+				return err
+			}
+		}
+		if err := wroteDown(o, receiver, trapped...); err != nil {
+			return err
+		}
+		return nothingRestarted(o)
+	}
+}
+
+// wroteDown demands that a receiver, still the same process, wrote down these
+// signals once each, in whatever order, and no other.
+func wroteDown(o suite.Observation, receiver string, signals ...string) error {
+	was, err := ownProcess(o, receiver, receiver)
+	if err != nil {
+		return err
+	}
+	after := o.AfterIn(receiver)
+	if is, ok := after.Process(was.PID); !ok || is.Identity() != was.Identity() {
+		return suite.Violation(fmt.Sprintf("container %s's process stays %s", receiver, was.Identity()), "it is gone", o.Container(receiver), after)
+	}
+	own := after.Files[received]
+	if !own.OK() {
+		return suite.CannotTell("what container "+receiver+" received", describeAccess(own), after)
+	}
+	var want []string
+	for _, name := range signals {
+		want = append(want, o.Markers[receiver]+" "+name)
+	}
+	got := strings.FieldsFunc(own.Text, func(r rune) bool { return r == '\n' })
+	slices.Sort(want)
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		expected := "no signal"
+		if len(signals) > 0 {
+			expected = strings.Join(signals, ", ") + ", each once"
+		}
+		return suite.Violation(fmt.Sprintf("container %s receives %s", receiver, expected), fmt.Sprintf("it wrote down %q", own.Text), after)
+	}
+	return nil
+}
+
+// sentByMainProcess demands besides that it was the sender's first process that
+// sent them, which it wrote down itself.
+func sentByMainProcess(o suite.Observation) error {
+	if err := eachReceivedOnce("by-main")(o); err != nil {
+		return err
+	}
+	receiver, err := ownProcess(o, "by-main", "by-main")
+	if err != nil {
+		return err
+	}
+	var want strings.Builder
+	for _, name := range trapped {
+		fmt.Fprintf(&want, "%s %d\n", name, receiver.PID)
+	}
+	if log := o.AfterIn("sender").Files[sent]; !log.OK() || log.Text != want.String() {
+		return suite.Violation("the sender's first process sends each signal that it is told to", describeAccess(log), o.AfterIn("sender"))
+	}
+	return nil
+}
+
+func stoppedAndContinued(o suite.Observation) error {
+	receiver, err := markedProcess(o, "stopped", "stopped", "sender")
+	if err != nil {
+		return err
+	}
+	for _, name := range []string{"stop", "continue"} {
+		if err := succeeded(o, name, "kill succeeds on another container's process", o.Container("sender")); err != nil {
+			return err
+		}
+	}
+	if stopped, ok := noted(o, "stopped"); !ok || stopped.Identity() != receiver.Identity() || stopped.State != "T" {
+		return suite.Violation(fmt.Sprintf("process %s is stopped (state T), as its sibling sees it", receiver.Identity()), "it was not", o.Container("sender"))
+	}
+	if now, ok := o.AfterIn("sender").Process(receiver.PID); !ok || now.State == "T" {
+		return suite.Violation(fmt.Sprintf("process %s runs on after SIGCONT", receiver.Identity()), "it does not", o.AfterIn("sender"))
+	}
+	// What was sent to it while it was stopped is handled now: it does run.
+	if err := wroteDown(o, "stopped", "USR1"); err != nil {
+		return err
+	}
+	return nothingRestarted(o)
+}
+
+// broadcast signals all there is to be signalled, from a shell that would tell
+// if it were reached itself.
+var broadcast = &suite.Act{
+	Name:   "broadcast",
+	Within: 30 * time.Second,
+	Do: func(ctx context.Context, pod suite.Hands) error {
+		_, err := pod.Exec(ctx, "broadcast", "sender", "sh", "-c", `trap "echo reached" TERM; kill -TERM -1; echo "sent $?"`)
+		return err
+	},
+}
+
+func broadcastReachedSiblings(o suite.Observation) error {
+	kill := o.Ran["broadcast"]
+	if !kill.Ran() {
+		return suite.CannotTell("kill -TERM -1 runs in the sender's container", kill.String())
+	}
+	if kill.Stdout != "sent 0\n" {
+		return suite.Violation("kill -TERM -1 succeeds, and does not reach its sender", kill.String(), o.AfterIn("sender"))
+	}
+	for _, name := range receivers {
+		if err := wroteDown(o, name, "TERM"); err != nil {
+			return err
+		}
+	}
+	if err := samePID1(o, "sender"); err != nil {
+		return err
+	}
+	return nothingRestarted(o)
+}
