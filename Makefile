@@ -1,7 +1,6 @@
 # Each target is one short script of scripts/, which says what it does and needs.
 
 .DEFAULT_GOAL := help
-VERSION := $(shell git describe --always --dirty --tags 2>/dev/null || echo unversioned)
 
 .PHONY: help
 help: ## List the targets.
@@ -45,7 +44,7 @@ lint: ## Check the code: gofmt, vet, staticcheck, shellcheck, actionlint.
 
 .PHONY: build
 build: ## Build the suite as one file: bin/procns.test.
-	go test -c -o bin/procns.test -ldflags "-X procns/e2e.suiteVersion=$(VERSION)" ./e2e
+	@scripts/build.sh
 
 .PHONY: clean
 clean: ## Remove what was built. Reports in _artifacts/ stay.

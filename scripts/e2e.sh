@@ -9,20 +9,13 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/lib.sh
 
-build_binary() {
-	local version
-	version=$(git describe --always --dirty --tags 2>/dev/null || echo unversioned)
-	step "test binary bin/procns.test" \
-		go test -c -o bin/procns.test -ldflags "-X procns/e2e.suiteVersion=$version" ./e2e
-}
-
 main() {
 	local flags=() name reference archive
 	# Steps run in process groups of their own: an interrupt has to be passed on.
 	trap clean_up EXIT
 	trap 'exit 130' INT
 	trap 'exit 143' TERM
-	build_binary
+	step "test binary bin/procns.test" build_suite
 
 	local engine_settings
 	engine_settings=$(scripts/engine.sh)

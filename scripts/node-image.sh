@@ -48,6 +48,8 @@ go_part() {
 	cached "$folder" "$hash" "$name" "$build" "$module" "$@"
 }
 
+# build_kubernetes: the tags are those that Kubernetes itself builds with. Whoever shares its
+# libraries has them too: see with_node_flags.
 build_kubernetes() {
 	local module="$1" version="$2" command="$3" package flags='-s -w' minor
 	minor="${version#v1.}"
@@ -76,7 +78,7 @@ build_cni_plugins() {
 build_cri_tools() {
 	local version
 	version="$(version_of "$1" sigs.k8s.io/cri-tools)"
-	go_build "$1" -ldflags "-s -w -X sigs.k8s.io/cri-tools/pkg/version.Version=$version" tool
+	go_build "$1" -tags selinux,notest,grpcnotrace -ldflags "-s -w -X sigs.k8s.io/cri-tools/pkg/version.Version=$version" tool
 }
 
 build_etcd() {
@@ -85,7 +87,7 @@ build_etcd() {
 }
 
 build_coredns() {
-	go_build "$1" -ldflags '-s -w' .
+	go_build "$1" -tags selinux,notest,grpcnotrace -ldflags '-s -w' .
 }
 
 # build_base makes the distribution's part: the node's root, and kube-proxy's, which is a few
@@ -364,7 +366,7 @@ build_image() {
 # costs to find out that there is no network is bounded: the first question has ten seconds.
 kind_default() {
 	local image
-	image="$(cd "$ROOT" && go run ./scripts/kind-default-image)"
+	image="$(cd "$ROOT" && with_node_flags go run ./scripts/kind-default-image)"
 	if [[ -n ${K8S_VERSION:-} && $image != *":$K8S_VERSION@"* && $image != *":$K8S_VERSION" ]]; then
 		return
 	fi

@@ -37,11 +37,8 @@ delete_cluster() {
 }
 
 build() {
-	local version
-	version=$(git describe --always --dirty --tags 2>/dev/null || echo unversioned)
-	step "test binary bin/procns.test" \
-		go test -c -o bin/procns.test -ldflags "-X procns/e2e.suiteVersion=$version" ./e2e
-	step "bin/sabotage" go build -o bin/sabotage ./e2e/cmd/sabotage
+	step "test binary bin/procns.test" build_suite
+	step "bin/sabotage" with_node_flags go build -o bin/sabotage -ldflags -w ./e2e/cmd/sabotage
 	step "bin/sabotaged-runtime" build_sabotaged_runtime
 }
 

@@ -11,33 +11,32 @@ cd "$(dirname "$0")/.."
 
 FUZZTIME="${FUZZTIME:-3s}"
 
+# Everything was vetted before: what `go test` would vet again on its own is a part of that. And no
+# debugger is going to read these programs.
+readonly ONCE="-vet=off -gcflags=all=-dwarf=false"
+
 # packages prints all but ./e2e: that one is the suite itself and wants a cluster.
 packages() {
 	go list ./... | grep -v '/e2e$'
 }
 
-# fuzz_targets prints a package and one of its fuzz targets a line. `go test -list` prints the
-# names first, and then the package that they belong to.
+# fuzz_targets prints a package and one of its fuzz targets a line. They are read from the source:
+# `go test -list` would link every package's tests once more for it.
 fuzz_targets() {
-	local word package names=()
-	while read -r word package _; do
-		case "$word" in
-		Fuzz*) names+=("$word") ;;
-		ok)
-			if ((${#names[@]} > 0)); then
-				printf "$package %s\n" "${names[@]}"
-			fi
-			names=()
-			;;
-		esac
-	done < <(go test -list '^Fuzz' "$@")
+	local file name
+	{ grep --recursive --include='*_test.go' -E '^func Fuzz[^(]*\(' ./e2e ./scripts || (($? == 1)); } |
+		while IFS=: read -r file name; do
+			name="${name#func }"
+			printf '%s %s\n' "$(dirname "$file")" "${name%%(*}"
+		done
 }
 
 # fuzz PACKAGE TARGET tries one target for a while, and ends xargs if it finds a failure.
 fuzz() {
 	local package="$1" target="$2" begin=$SECONDS said tries=3
 	# Without a bound, minimizing what is new eats all of so short a time.
-	until said=$(go test -run '^$' -fuzz "^$target\$" -fuzztime "$FUZZTIME" -fuzzminimizetime 10x -parallel 1 "$package" 2>&1); do
+	# shellcheck disable=SC2086 # a list of flags
+	until said=$(go test $ONCE -run '^$' -fuzz "^$target\$" -fuzztime "$FUZZTIME" -fuzzminimizetime 10x -parallel 1 "$package" 2>&1); do
 		# Before Go 1.27, the end of the time itself can be reported as a failure (go.dev/issue/75804):
 		# alone, and no input is kept. Such a run found nothing, and is made again.
 		if ((--tries)) && [[ $said == *$'\n    context deadline exceeded\nFAIL\n'* && $said != *"Failing input written"* ]]; then
@@ -66,12 +65,13 @@ mapfile -t tested <<<"$listed"
 
 begin=$SECONDS
 say "go vet"
-go vet ./...
+with_node_flags go vet ./...
 say "go vet: $((SECONDS - begin))s"
 
 begin=$SECONDS
 say "go test ${race[*]} (${#tested[@]} packages)"
-if ! go test "${race[@]}" "${tested[@]}"; then
+# shellcheck disable=SC2086 # a list of flags
+if ! go test $ONCE "${race[@]}" "${tested[@]}"; then
 	printf 'test: go test failed, see above\n' >&2
 	exit 1
 fi
@@ -79,12 +79,12 @@ say "go test: $((SECONDS - begin))s"
 
 fuzzed=0
 if [[ ! $FUZZTIME =~ ^0[a-z]*$ ]]; then
-	targets=$(fuzz_targets "${tested[@]}")
+	targets=$(fuzz_targets)
 	if [[ -n $targets ]]; then
 		fuzzed=$(wc -l <<<"$targets")
 		# One target a processor: targets that wait for each other would take a minute.
 		export -f fuzz say
-		export FUZZTIME
+		export FUZZTIME ONCE
 		xargs -n 2 -P "$(getconf _NPROCESSORS_ONLN)" bash -c 'fuzz "$@"' fuzz <<<"$targets" || exit 1
 	fi
 fi
