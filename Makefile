@@ -1,6 +1,7 @@
 # Each target is one short script of scripts/, which says what it does and needs.
 
 .DEFAULT_GOAL := help
+VERSION := $(shell git describe --always --dirty --tags 2>/dev/null || echo unversioned)
 
 .PHONY: help
 help: ## List the targets.
@@ -44,7 +45,7 @@ lint: ## Check the code: gofmt, vet, staticcheck, shellcheck, actionlint.
 
 .PHONY: build
 build: ## Build the suite as one file: bin/procns.test.
-	@scripts/build.sh
+	scripts/go.sh test -c -o bin/procns.test -ldflags "-w -X procns/e2e.suiteVersion=$(VERSION)" ./e2e
 
 .PHONY: clean
 clean: ## Remove what was built. Reports in _artifacts/ stay.

@@ -97,7 +97,7 @@ demonstrate_rbac() {
 demonstrate_incluster() {
 	local image=localhost/procns/check:1 folder=$CHECKS/image node code
 	mkdir -p "$folder"
-	with_node_flags go test -c -o "$folder/procns.test" -ldflags -w ./e2e
+	scripts/go.sh test -c -o "$folder/procns.test" -ldflags -w ./e2e
 	printf 'FROM scratch\nCOPY procns.test /procns.test\nENTRYPOINT ["/procns.test"]\n' >"$folder/Dockerfile"
 	"$ENGINE" build --quiet --tag "$image" "$folder" >/dev/null
 	for node in worker worker2; do

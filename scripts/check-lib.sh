@@ -111,7 +111,7 @@ run() {
 
 # outcomes prints the last run's results: outcome, target, case and reason, with tabs between them.
 outcomes() {
-	with_node_flags go run ./e2e/cmd/outcomes "$REPORTS"/*/report.json
+	scripts/go.sh run ./e2e/cmd/outcomes "$REPORTS"/*/report.json
 }
 
 # results OUTCOME [NODE] counts results of the last run; NODE is a node's name behind the cluster's.

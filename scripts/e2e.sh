@@ -15,7 +15,7 @@ main() {
 	trap clean_up EXIT
 	trap 'exit 130' INT
 	trap 'exit 143' TERM
-	step "test binary bin/procns.test" build_suite
+	step "test binary bin/procns.test" make --no-print-directory build
 
 	local engine_settings
 	engine_settings=$(scripts/engine.sh)

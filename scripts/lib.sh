@@ -163,25 +163,9 @@ retry() {
 	done
 }
 
-# with_node_flags COMMAND... runs a command that compiles, with the flags that Kubernetes' programs
-# are built with here (go_build, and build_kubernetes in node-image.sh). Nearly all that the suite
-# imports they import too, in the same versions: compiled in one way, it is compiled once.
-with_node_flags() {
-	local flags
-	flags="$(go env GOFLAGS)"
-	CGO_ENABLED=0 GOFLAGS="${flags:+$flags }-trimpath -gcflags=all=-dwarf=false -tags=selinux,notest,grpcnotrace" "$@"
-}
-
-# build_suite makes bin/procns.test, the suite.
-build_suite() {
-	local version
-	version="$(git describe --always --dirty --tags 2>/dev/null || echo unversioned)"
-	with_node_flags go test -c -o bin/procns.test -ldflags "-w -X procns/e2e.suiteVersion=$version" ./e2e
-}
-
 # build_sabotaged_runtime makes bin/sabotaged-runtime. It runs in nodes, whose libraries are none of ours.
 build_sabotaged_runtime() {
-	GOOS=linux with_node_flags go build -ldflags '-s -w' -o bin/sabotaged-runtime ./e2e/cmd/sabotaged-runtime
+	GOOS=linux scripts/go.sh build -ldflags '-s -w' -o bin/sabotaged-runtime ./e2e/cmd/sabotaged-runtime
 }
 
 # hash_of prints a short content hash of its arguments: a file counts by its content, a folder by

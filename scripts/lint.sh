@@ -89,14 +89,14 @@ shell() {
 have go || die "go is not installed: install Go $(sed -n 's/^go //p' go.mod) or newer"
 have shellcheck || require_packages shellcheck
 
-staticcheck=(go tool "-modfile=$ROOT/tools/go.mod" staticcheck)
+staticcheck=("$ROOT/scripts/go.sh" tool "-modfile=$ROOT/tools/go.mod" staticcheck)
 
 check gofmt formatted
-check "go vet" in_modules with_node_flags go vet ./...
-check staticcheck in_modules with_node_flags "${staticcheck[@]}" ./...
+check "go vet" in_modules "$ROOT/scripts/go.sh" vet ./...
+check staticcheck in_modules "${staticcheck[@]}" ./...
 check shellcheck shell
 if [[ -d .github/workflows ]]; then
-	check actionlint go tool "-modfile=$ROOT/tools/go.mod" actionlint
+	check actionlint "$ROOT/scripts/go.sh" tool "-modfile=$ROOT/tools/go.mod" actionlint
 fi
 
 if ((${#complaints[@]} > 0)); then

@@ -49,7 +49,7 @@ go_part() {
 }
 
 # build_kubernetes: the tags are those that Kubernetes itself builds with. Whoever shares its
-# libraries has them too: see with_node_flags.
+# libraries has them too: see scripts/go.sh.
 build_kubernetes() {
 	local module="$1" version="$2" command="$3" package flags='-s -w' minor
 	minor="${version#v1.}"
@@ -366,7 +366,7 @@ build_image() {
 # costs to find out that there is no network is bounded: the first question has ten seconds.
 kind_default() {
 	local image
-	image="$(cd "$ROOT" && with_node_flags go run ./scripts/kind-default-image)"
+	image="$(cd "$ROOT" && scripts/go.sh run ./scripts/kind-default-image)"
 	if [[ -n ${K8S_VERSION:-} && $image != *":$K8S_VERSION@"* && $image != *":$K8S_VERSION" ]]; then
 		return
 	fi

@@ -29,7 +29,7 @@ done
 # shellcheck disable=SC2317,SC2329 # called by the trap
 tabulate() {
 	if ((${#ended[@]} > 1)); then
-		go run ./e2e/cmd/stability "${ended[@]}" | tee "$folder/stability.md"
+		scripts/go.sh run ./e2e/cmd/stability "${ended[@]}" | tee "$folder/stability.md"
 	fi
 }
 

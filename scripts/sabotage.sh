@@ -37,8 +37,8 @@ delete_cluster() {
 }
 
 build() {
-	step "test binary bin/procns.test" build_suite
-	step "bin/sabotage" with_node_flags go build -o bin/sabotage -ldflags -w ./e2e/cmd/sabotage
+	step "test binary bin/procns.test" make --no-print-directory build
+	step "bin/sabotage" scripts/go.sh build -o bin/sabotage -ldflags -w ./e2e/cmd/sabotage
 	step "bin/sabotaged-runtime" build_sabotaged_runtime
 }
 

@@ -13,7 +13,7 @@ FUZZTIME="${FUZZTIME:-3s}"
 
 # Everything was vetted before: what `go test` would vet again on its own is a part of that. And no
 # debugger is going to read these programs.
-readonly ONCE="-vet=off -gcflags=all=-dwarf=false"
+readonly TEST_FLAGS="-vet=off -gcflags=all=-dwarf=false"
 
 # packages prints all but ./e2e: that one is the suite itself and wants a cluster.
 packages() {
@@ -36,7 +36,7 @@ fuzz() {
 	local package="$1" target="$2" begin=$SECONDS said tries=3
 	# Without a bound, minimizing what is new eats all of so short a time.
 	# shellcheck disable=SC2086 # a list of flags
-	until said=$(go test $ONCE -run '^$' -fuzz "^$target\$" -fuzztime "$FUZZTIME" -fuzzminimizetime 10x -parallel 1 "$package" 2>&1); do
+	until said=$(go test $TEST_FLAGS -run '^$' -fuzz "^$target\$" -fuzztime "$FUZZTIME" -fuzzminimizetime 10x -parallel 1 "$package" 2>&1); do
 		# Before Go 1.27, the end of the time itself can be reported as a failure (go.dev/issue/75804):
 		# alone, and no input is kept. Such a run found nothing, and is made again.
 		if ((--tries)) && [[ $said == *$'\n    context deadline exceeded\nFAIL\n'* && $said != *"Failing input written"* ]]; then
@@ -65,13 +65,13 @@ mapfile -t tested <<<"$listed"
 
 begin=$SECONDS
 say "go vet"
-with_node_flags go vet ./...
+scripts/go.sh vet ./...
 say "go vet: $((SECONDS - begin))s"
 
 begin=$SECONDS
 say "go test ${race[*]} (${#tested[@]} packages)"
 # shellcheck disable=SC2086 # a list of flags
-if ! go test $ONCE "${race[@]}" "${tested[@]}"; then
+if ! go test $TEST_FLAGS "${race[@]}" "${tested[@]}"; then
 	printf 'test: go test failed, see above\n' >&2
 	exit 1
 fi
@@ -84,7 +84,7 @@ if [[ ! $FUZZTIME =~ ^0[a-z]*$ ]]; then
 		fuzzed=$(wc -l <<<"$targets")
 		# One target a processor: targets that wait for each other would take a minute.
 		export -f fuzz say
-		export FUZZTIME ONCE
+		export FUZZTIME TEST_FLAGS
 		xargs -n 2 -P "$(getconf _NPROCESSORS_ONLN)" bash -c 'fuzz "$@"' fuzz <<<"$targets" || exit 1
 	fi
 fi
