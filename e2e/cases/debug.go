@@ -251,7 +251,7 @@ func sizesArrived(o suite.Observation) error {
 // shellIn is the first process of the container shell, which has its parent
 // outside, as the named container sees it.
 func shellIn(s *probe.Snapshot) (probe.Process, bool) {
-	return s.Find(func(p probe.Process) bool { return p.PPID == 0 && p.Comm == "sh" })
+	return firstRunning(s, "sh")
 }
 
 func sameShellAnswers(o suite.Observation) error {

@@ -72,10 +72,11 @@ func noStrangers(o suite.Observation) error {
 	for _, p := range s.All(func(p probe.Process) bool { return p.PID != 1 && !descends(s, p, own.PID) }) {
 		return suite.Violation("every process that is visible is the sandbox's or the container's", fmt.Sprintf("PID %d is neither", p.PID), s)
 	}
-	if first, ok := s.Process(1); ok && own.PID != 1 && !isSandbox(first) {
-		return suite.Violation("PID 1 is the sandbox's process", "it is "+first.Command(), s)
+	if own.PID == 1 {
+		return nil // a pod that does not share
 	}
-	return nil
+	_, err = sandboxOf(o, "lookout")
+	return err
 }
 
 // descends tells whether a process is the ancestor or one of its descendants.
@@ -113,8 +114,28 @@ func nodeVisible(o suite.Observation) error {
 			return suite.Violation("the process of the other pod's container "+name+" is visible", "it is not", s)
 		}
 	}
-	if first, ok := s.Process(1); !ok || isSandbox(first) {
-		return suite.Violation("PID 1 is the node's init", "it is "+first.Command(), s)
+	return nodesInit(s, o.Neighbour)
+}
+
+// nodesInit demands that PID 1 is the node's own, by what it is: it has no parent,
+// is older than all that is visible, and is not the sandbox of the other pod, which
+// is visible as another process.
+func nodesInit(s *probe.Snapshot, other *suite.Observation) error {
+	first, ok := s.Process(1)
+	if !ok {
+		return suite.Violation("PID 1 is the node's init", "there is no PID 1", s)
+	}
+	if err := eldest(s, first); err != nil {
+		return err
+	}
+	for name := range other.Markers {
+		sandbox, ok := other.Container(name).Process(1)
+		if !ok {
+			return suite.CannotTell("the other pod's own PID 1", "container "+name+" sees none", other.Container(name))
+		}
+		if sandbox.StartTime <= first.StartTime {
+			return suite.Violation("PID 1 is the node's init", "it is no older than the other pod's sandbox", s, other.Container(name))
+		}
 	}
 	return nil
 }

@@ -18,15 +18,24 @@ var neighboursBreakages = map[string][]breakage{
 		{"a child of the node's init is visible", func(o *suite.Observation) {
 			o.Before["lookout"].Processes = append(o.Before["lookout"].Processes, probe.Process{PID: 9999, PPID: 1, Comm: "containerd"})
 		}},
-		{"PID 1 is the node's init", func(o *suite.Observation) {
-			edit(o, "lookout", isPID1, func(p *probe.Process) { p.Argv = []string{"/sbin/init"} })
+		{"PID 1 has a parent", func(o *suite.Observation) {
+			edit(o, "lookout", isPID1, func(p *probe.Process) { p.PPID = 7 })
+		}},
+		{"PID 1 is younger than the container's process", func(o *suite.Observation) {
+			edit(o, "lookout", isPID1, func(p *probe.Process) { p.StartTime *= 2 })
 		}},
 	},
 	"neighbours/sharing-beside-isolated": strangersVisible,
 	"neighbours/isolated-beside-sharing": strangersVisible,
 	"neighbours/host-pid-sees-the-node": {
 		{"hostPID is not honoured: PID 1 is a sandbox", func(o *suite.Observation) {
-			edit(o, "lookout", isPID1, func(p *probe.Process) { p.Argv = []string{"/pause"} })
+			sandbox, _ := o.Neighbour.Container("one").Process(1)
+			edit(o, "lookout", func(p probe.Process) bool { return p.StartTime < sandbox.StartTime }, func(p *probe.Process) {
+				p.StartTime = sandbox.StartTime
+			})
+		}},
+		{"PID 1 has a parent", func(o *suite.Observation) {
+			edit(o, "lookout", isPID1, func(p *probe.Process) { p.PPID = 7 })
 		}},
 		{"the other pod is invisible", func(o *suite.Observation) { hide(o, "lookout", withMarker(o.Neighbour, "two")) }},
 		{"another process has the other pod's text", func(o *suite.Observation) {

@@ -46,6 +46,39 @@ var (
 	}}
 )
 
+// notTheSandbox are faults after which PID 1 is not the sandbox's process.
+var notTheSandbox = []breakage{
+	pid1Is("nginx's master", func(p probe.Process) bool { return isNginx(p) && p.PPID == 0 }),
+	pid1Is("the shell", func(p probe.Process) bool { return p.Comm == "sh" && p.PPID == 0 }),
+	{"each container has its own pause", func(o *suite.Observation) {
+		edit(o, "shell", isPID1, func(p *probe.Process) { p.StartTime++ })
+	}},
+	{"PID 1 is hidden", func(o *suite.Observation) { hide(o, "nginx", isPID1) }},
+	{"a process is older than PID 1", func(o *suite.Observation) {
+		edit(o, "nginx", isNginx, func(p *probe.Process) { p.StartTime = 1 })
+	}},
+	{"PID 1 has a parent", func(o *suite.Observation) {
+		for c := range o.Before {
+			edit(o, c, isPID1, func(p *probe.Process) { p.PPID = 7 })
+		}
+	}},
+}
+
+// pid1Is has a container's own first process be PID 1, for all to see, under
+// whatever name: it is as old as the sandbox was.
+func pid1Is(what string, first func(probe.Process) bool) breakage {
+	return breakage{"PID 1 is " + what, func(o *suite.Observation) {
+		for container := range o.Before {
+			s := o.Before[container]
+			sandbox, _ := s.Process(1)
+			hide(o, container, isPID1)
+			edit(o, container, func(p probe.Process) bool { return first(p) && !p.Observer }, func(p *probe.Process) {
+				p.PID, p.StartTime, p.Argv = 1, sandbox.StartTime, sandbox.Argv
+			})
+		}
+	}}
+}
+
 // pageBreakages are the faults that the page's own cases must find.
 var pageBreakages = map[string][]breakage{
 	"version/field-is-kept": {stored("false"), stored("absent")},
@@ -77,27 +110,22 @@ var pageBreakages = map[string][]breakage{
 	"walkthrough/exec-ps":            {emptyPS},
 	"walkthrough/exec-hangup":        {emptyPS, hangUpIgnored, masterReplaced, workersGone},
 	"walkthrough/exec-nginx-conf":    {nothingPrinted, otherFile},
-	"pid1/is-the-sandbox": {
-		{"PID 1 is an application", func(o *suite.Observation) {
+	"pid1/is-the-sandbox":            notTheSandbox,
+	"pid1/sandbox-program":           notTheSandbox,
+	"pid1/sandbox-is-pause": append([]breakage{
+		{"the sandbox runs another program", func(o *suite.Observation) {
 			for c := range o.Before {
-				edit(o, c, isPID1, func(p *probe.Process) { p.Argv = []string{"/usr/sbin/app"} })
+				edit(o, c, isPID1, func(p *probe.Process) { p.Argv, p.Comm = []string{"/usr/bin/pod"}, "pod" })
 			}
 		}},
-		{"each container has its own pause", func(o *suite.Observation) {
-			edit(o, "shell", isPID1, func(p *probe.Process) { p.StartTime++ })
-		}},
-		{"PID 1 is hidden", func(o *suite.Observation) { hide(o, "nginx", isPID1) }},
-		{"a process is older than PID 1", func(o *suite.Observation) {
-			edit(o, "nginx", isNginx, func(p *probe.Process) { p.StartTime = 1 })
-		}},
-	},
+	}, notTheSandbox...),
 	"pid1/single-container": {
 		{"the container's process is PID 1", func(o *suite.Observation) {
 			hide(o, "lookout", isPID1)
 			edit(o, "lookout", withMarker(o, "lookout"), func(p *probe.Process) { p.PID = 1 })
 		}},
-		{"PID 1 is an application", func(o *suite.Observation) {
-			edit(o, "lookout", isPID1, func(p *probe.Process) { p.Argv = []string{"/sbin/tini"} })
+		{"PID 1 has a parent", func(o *suite.Observation) {
+			edit(o, "lookout", isPID1, func(p *probe.Process) { p.PPID = 7 })
 		}},
 		{"PID 1 is hidden", func(o *suite.Observation) { hide(o, "lookout", isPID1) }},
 	},

@@ -133,6 +133,9 @@ func (c *Run) note(survey cluster.Survey) {
 		about.Provisioned = "existing"
 	}
 	c.report.Targets = survey.Selection.Targets
+	for i := range c.report.Targets {
+		c.report.Targets[i].Made = c.kind != nil
+	}
 	for _, l := range survey.Selection.LeftOut {
 		c.report.LeftOut = append(c.report.LeftOut, report.LeftOut{Node: l.Node, Reason: l.Reason})
 	}

@@ -47,6 +47,8 @@ type Target struct {
 	// UserNamespaces is what the runtime says of itself in the node's status:
 	// "yes" or "no", or "unknown" where it says nothing (before v1.30).
 	UserNamespaces string `json:"userNamespaces,omitempty"`
+	// Made says that the suite itself made the cluster.
+	Made bool `json:"-"`
 }
 
 // Name is the target's name in reports: the node, and the runtime class if any.

@@ -122,7 +122,7 @@ func sandboxes() []Mutant {
 			Runtime:  &wrapper.Breakage{Container: wrapper.FollowFirst, Created: wrapper.FollowedFirst},
 			Run:      []string{"pid1", "visibility", "init", "sidecar", "walkthrough/exec-*", "isolation"},
 			Falls: []Expected{
-				{Cases: []string{"pid1/no-container-is", "pid1/is-the-sandbox", "pid1/single-container", "pid1/hangup-reaches-the-sandbox",
+				{Cases: []string{"pid1/no-container-is", "pid1/is-the-sandbox", "pid1/sandbox-is-pause", "pid1/single-container", "pid1/hangup-reaches-the-sandbox",
 					"pid1/demanding-*", "pid1/image-warns", "init/not-pid-1", "sidecar/not-pid-1", "walkthrough/exec-ps"}},
 				{Cases: []string{"init/one-namespace", "init/sees-only-the-sandbox-besides", "init/leftovers-are-gone"}, Why: "each init container has a namespace of its own, which ends with it"},
 				{Cases: []string{"pid1/protected-from-inside"}, Why: "the PID 1 that is signalled has handlers of its own, unlike pause"},
