@@ -3,8 +3,8 @@ package cases
 import (
 	"context"
 	"encoding/json"
-	"time"
 
+	"procns/e2e/internal/pace"
 	"procns/e2e/internal/probe"
 	"procns/e2e/internal/suite"
 )
@@ -13,19 +13,20 @@ import (
 // process under a name, for the judge. A process table cannot be watched: each
 // look is one exec. Where it is never seen, nothing is kept, and the judge says so.
 func noteOnceSeen(ctx context.Context, pod suite.Hands, name, container string, is func(probe.Process) bool) (probe.Process, error) {
-	for deadline := time.Now().Add(reply); ; {
+	var found probe.Process
+	err := pace.Until(ctx, reply, func() (bool, error) {
 		s, err := pod.Observe(ctx, container)
 		if err != nil {
-			return probe.Process{}, err
+			return false, err
 		}
-		if p, ok := s.Find(is); ok {
+		p, ok := s.Find(is)
+		if ok {
+			found = p
 			pod.Note(name, encoded(p))
-			return p, nil
 		}
-		if time.Now().After(deadline) {
-			return probe.Process{}, nil
-		}
-	}
+		return ok, nil
+	})
+	return found, err
 }
 
 // encoded is a process as a note.

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"io"
 	"regexp"
-	"time"
 
+	"procns/e2e/internal/pace"
 	"procns/e2e/internal/probe"
 	"procns/e2e/internal/suite"
 )
@@ -159,7 +159,7 @@ var attachAgain = &suite.Act{
 				if err != nil || name == "first" {
 					return err
 				}
-				return tellSizes(t, pod)
+				return tellSizes(ctx, t, pod)
 			})
 			if err != nil {
 				return err
@@ -209,27 +209,28 @@ func askShell(t *probe.Terminal) (string, error) {
 var toldSizes = []probe.Size{{Columns: 101, Rows: 41}, {Columns: 77, Rows: 23}}
 
 // tellSizes notes what the shell says of its terminal's size after each was told.
-func tellSizes(t *probe.Terminal, pod suite.Hands) error {
+func tellSizes(ctx context.Context, t *probe.Terminal, pod suite.Hands) error {
 	answer := regexp.MustCompile(`size=([0-9 ]*)\.\n`)
 	for _, size := range toldSizes {
 		if err := t.Resize(size); err != nil {
 			return err
 		}
 		// Nobody is told that a size has arrived: the shell is asked until it has.
-		for deadline := time.Now().Add(reply); ; {
+		err := pace.Until(ctx, reply, func() (bool, error) {
 			since := len(t.Screen())
 			if err := t.Type("echo \"size=$(stty size).\"\n"); err != nil {
-				return err
+				return false, err
 			}
 			shown, err := t.Await(since, reply, "answer of the shell", answer.MatchString)
 			if err != nil {
-				return err
+				return false, err
 			}
 			says := answer.FindStringSubmatch(shown)[1]
 			pod.Note("told "+size.String(), says)
-			if says == size.String() || time.Now().After(deadline) {
-				break
-			}
+			return says == size.String(), nil
+		})
+		if err != nil {
+			return err
 		}
 	}
 	return nil

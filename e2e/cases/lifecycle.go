@@ -171,7 +171,7 @@ func ownArgument(o suite.Observation, container, marker string) (probe.Process, 
 
 var killFromSibling = &suite.Act{
 	Name:   "kill-from-sibling",
-	Within: comeback,
+	Within: comeback, ExecWithin: sessionsLast,
 	Do: func(ctx context.Context, pod suite.Hands) error {
 		if err := killSession(ctx, pod); err != nil {
 			return err
@@ -226,23 +226,6 @@ var killFromSibling = &suite.Act{
 			awaitLog(ctx, pod, "killer", "killer", false, o.Markers["killer-line"]),
 		)
 	},
-}
-
-// askUntil asks again and again for what cannot be watched, until the answer is
-// the one that is waited for or the time is over; which it is, the judges see in
-// what was recorded.
-func askUntil(ctx context.Context, within time.Duration, ask func() (bool, error)) error {
-	for deadline := time.Now().Add(within); ; {
-		answered, err := ask()
-		if answered || err != nil || time.Now().After(deadline) {
-			return err
-		}
-		select { // The server is spared: five questions a second.
-		case <-time.After(200 * time.Millisecond):
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
 }
 
 // restarted waits for containers that had not been restarted before.

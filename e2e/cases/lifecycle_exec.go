@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"procns/e2e/internal/pace"
 	"procns/e2e/internal/probe"
 	"procns/e2e/internal/suite"
 )
@@ -20,6 +21,10 @@ type session struct {
 	cancel   context.CancelFunc
 	err      error // that the connection was cut; to be read when done
 }
+
+// sessionsLast is the longest that an act keeps a session open: each of its waits bounds
+// itself.
+const sessionsLast = 5 * comeback
 
 // startSession does not wait. The session is one process only: a child would keep
 // its streams open after its death.
@@ -39,7 +44,7 @@ func startSession(ctx context.Context, pod suite.Hands, name, container string) 
 // openSession returns when the container itself sees the session's process.
 func openSession(ctx context.Context, pod suite.Hands, name, container string) (*session, error) {
 	s := startSession(ctx, pod, name, container)
-	err := askUntil(ctx, comeback, func() (bool, error) {
+	err := pace.Until(ctx, comeback, func() (bool, error) {
 		own, err := pod.Observe(ctx, container)
 		if err != nil {
 			return false, err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"procns/e2e/internal/pace"
 	"procns/e2e/internal/probe"
 	"procns/e2e/internal/suite"
 )
@@ -34,7 +35,7 @@ func doomedFamily(o suite.Observation) ([]probe.Process, error) {
 // What dies only later has outlived its container, although the second snapshots,
 // which wait longer, do not show it any more.
 func noteLeftovers(ctx context.Context, pod suite.Hands, processes []probe.Process) error {
-	return askUntil(ctx, reply, func() (bool, error) {
+	return pace.Until(ctx, reply, func() (bool, error) {
 		from, err := pod.Observe(ctx, "killer")
 		if err != nil {
 			return false, err

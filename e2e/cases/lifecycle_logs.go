@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"procns/e2e/internal/pace"
 	"procns/e2e/internal/suite"
 )
 
@@ -16,7 +17,7 @@ import (
 // node that is busy may not answer at once. A log that is gone is not recorded.
 func awaitLog(ctx context.Context, pod suite.Hands, name, container string, previous bool, text string) error {
 	var last error
-	err := askUntil(ctx, reply, func() (bool, error) {
+	err := pace.Until(ctx, reply, func() (bool, error) {
 		last = pod.Logs(ctx, name, container, previous)
 		return last == nil && strings.Contains(pod.Before().Logs[name], text), nil
 	})

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"procns/e2e/internal/pace"
 	"procns/e2e/internal/suite"
 )
 
@@ -68,14 +69,11 @@ var deleteAndSearch = &suite.Act{
 		if err := pod.Delete(ctx, 1, comeback); err != nil {
 			return err
 		}
-		// Nobody can be told by a node that a control group is gone: it is looked
-		// for again and again, as fast as the node answers.
-		for deadline := time.Now().Add(time.Minute); ; {
+		// Nobody can be told by a node that a control group is gone.
+		return pace.Until(ctx, time.Minute, func() (bool, error) {
 			found, err := search("after")
-			if err != nil || found == "" || time.Now().After(deadline) {
-				return err
-			}
-		}
+			return found == "", err
+		})
 	},
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"procns/e2e/internal/pace"
 	"procns/e2e/internal/probe"
 	"procns/e2e/internal/suite"
 )
@@ -128,7 +129,7 @@ var terminatePID1 = &suite.Act{
 			return err
 		}
 		// kubelet sends its events when it finds the time: on a busy node, half a minute later.
-		return askUntil(ctx, comeback, func() (bool, error) {
+		return pace.Until(ctx, comeback, func() (bool, error) {
 			err := pod.Events(ctx)
 			return failed || sandboxChanged(pod.Before()), err
 		})

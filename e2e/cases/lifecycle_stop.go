@@ -237,7 +237,7 @@ func isZombie(p probe.Process) bool { return p.State == "Z" }
 
 var deleteStubborn = &suite.Act{
 	Name: "delete",
-	Ends: true,
+	Ends: true, ExecWithin: sessionsLast,
 	Do: func(ctx context.Context, pod suite.Hands) error {
 		open, err := openSession(ctx, pod, "session", "stubborn")
 		if err != nil {

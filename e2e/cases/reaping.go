@@ -73,7 +73,7 @@ func reapingCases() []suite.Case {
 // and then makes a thousand orphans, all in the same container.
 var leaveOrphans = &suite.Act{
 	Name:   "leave-orphans",
-	Within: 30 * time.Second,
+	Within: 30 * time.Second, ExecWithin: comeback,
 	Do: func(ctx context.Context, pod suite.Hands) error {
 		if err := oneOrphan(ctx, pod); err != nil {
 			return err
@@ -267,7 +267,7 @@ func firstRoundDone(o suite.Observation) error {
 // there are then: one that is still there later is not about to be reaped.
 var letProbesTimeOut = &suite.Act{
 	Name:   "let-probes-time-out",
-	Within: 60 * time.Second,
+	Within: 60 * time.Second, ExecWithin: comeback,
 	Do: func(ctx context.Context, pod suite.Hands) error {
 		const script = `
 n=0

@@ -123,7 +123,7 @@ conclude freed "$freed"
 // exhaustLimit ends the pod: where its PIDs are not given back, nothing can be run in it.
 var exhaustLimit = &suite.Act{
 	Name: "exhaust-limit",
-	Ends: true,
+	Ends: true, ExecWithin: 2 * comeback,
 	Do: func(ctx context.Context, pod suite.Hands) error {
 		lower := func(name string) error {
 			_, err := pod.Node(ctx, name, "env", "POD_UID="+podUID(pod), "sh", "-c", lowerLimit, "limit", strconv.Itoa(lowLimit))

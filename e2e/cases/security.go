@@ -211,7 +211,7 @@ var walkUnderSeccomp = &suite.Act{
 		if _, err := pod.Exec(ctx, "seccomp", "shell", "grep", "^Seccomp:", "/proc/self/status"); err != nil {
 			return err
 		}
-		return followPage(byExec(ctx, pod, "sh", "-c"), pod)
+		return followPage(ctx, byExec(ctx, pod, "sh", "-c"), pod)
 	},
 }
 

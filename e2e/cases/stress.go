@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"procns/e2e/internal/pace"
 	"procns/e2e/internal/probe"
 	"procns/e2e/internal/suite"
 )
@@ -76,7 +77,7 @@ func stressGiven(o suite.Observation) error {
 // storm is the load: execs, sessions that end together, and two rounds of kills.
 var storm = &suite.Act{
 	Name:   "storm",
-	Within: comeback,
+	Within: comeback, ExecWithin: sessionsLast,
 	Do: func(ctx context.Context, pod suite.Hands) error {
 		if err := execAtOnce(ctx, pod); err != nil {
 			return err
@@ -165,7 +166,7 @@ func openSessions(ctx context.Context, pod suite.Hands) ([]*session, error) {
 		sessions = append(sessions, startSession(ctx, pod, sessionName(i), stressed[i%len(stressed)]))
 	}
 	seen := 0
-	err := askUntil(ctx, comeback, func() (bool, error) {
+	err := pace.Until(ctx, comeback, func() (bool, error) {
 		from, err := pod.Observe(ctx, "killer")
 		if err != nil {
 			return false, err
@@ -190,7 +191,7 @@ func sessionName(i int) string { return fmt.Sprintf("session %d", i) }
 func killStressed(ctx context.Context, pod suite.Hands, round int) error {
 	var from *probe.Snapshot
 	first := map[string]probe.Process{}
-	err := askUntil(ctx, comeback, func() (bool, error) {
+	err := pace.Until(ctx, comeback, func() (bool, error) {
 		var err error
 		if from, err = pod.Observe(ctx, "killer"); err != nil {
 			return false, err

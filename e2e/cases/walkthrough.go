@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"procns/e2e/internal/pace"
 	"procns/e2e/internal/probe"
 	"procns/e2e/internal/suite"
 )
@@ -138,7 +139,7 @@ var walkByAttach = &suite.Act{
 	Sees:   []string{"nginx"},
 	Do: func(ctx context.Context, pod suite.Hands) error {
 		return pod.Attach(ctx, "shell", func(t *probe.Terminal) error {
-			err := attachedWalk(t, pod)
+			err := attachedWalk(ctx, t, pod)
 			pod.Note("screen", t.Screen())
 			return err
 		})
@@ -150,7 +151,7 @@ var walkByExec = &suite.Act{
 	Within: 30 * time.Second,
 	Sees:   []string{"nginx"},
 	Do: func(ctx context.Context, pod suite.Hands) error {
-		if err := followPage(byExec(ctx, pod, "sh", "-c"), pod); err != nil {
+		if err := followPage(ctx, byExec(ctx, pod, "sh", "-c"), pod); err != nil {
 			return err
 		}
 		// Containers of a pod share localhost.
@@ -166,7 +167,7 @@ var walkByShell = &suite.Act{
 	Within: 30 * time.Second,
 	Sees:   []string{"nginx"},
 	Do: func(ctx context.Context, pod suite.Hands) error {
-		return followPage(byExec(ctx, pod, "sh", "-c", `printf "%s\n" "$1" | /bin/sh`, "walk"), pod)
+		return followPage(ctx, byExec(ctx, pod, "sh", "-c", `printf "%s\n" "$1" | /bin/sh`, "walk"), pod)
 	},
 }
 
@@ -187,7 +188,7 @@ const reply = 30 * time.Second
 
 // attachedWalk types what the page says, each command after the prompt that
 // follows the one before.
-func attachedWalk(t *probe.Terminal, pod suite.Hands) error {
+func attachedWalk(ctx context.Context, t *probe.Terminal, pod suite.Hands) error {
 	// The echo after Enter bounds the wait for a prompt by an event: whatever the
 	// shell shows before it answers, it has shown when the answer is there.
 	const question, answer = "echo procns-$((6*7))", "procns-42"
@@ -224,7 +225,7 @@ func attachedWalk(t *probe.Terminal, pod suite.Hands) error {
 	if _, err := t.Await(0, reply, "prompt", atPrompt); err != nil {
 		return err
 	}
-	return followPage(func(_, command string) (string, error) {
+	return followPage(ctx, func(_, command string) (string, error) {
 		since := len(t.Screen())
 		if err := t.Type(command + "\n"); err != nil {
 			return "", err
@@ -236,7 +237,7 @@ func attachedWalk(t *probe.Terminal, pod suite.Hands) error {
 
 // followPage runs the page's commands and notes what each printed. Where ps
 // shows no nginx there is nothing to signal, and the walk ends.
-func followPage(run func(name, command string) (string, error), pod suite.Hands) error {
+func followPage(ctx context.Context, run func(name, command string) (string, error), pod suite.Hands) error {
 	before, err := run("ps-before", "ps ax")
 	if err != nil {
 		return err
@@ -257,15 +258,16 @@ func followPage(run func(name, command string) (string, error), pod suite.Hands)
 	pod.Note("hangup", printed)
 	// ps is typed again until the workers are new ones: nginx lets the old finish
 	// their requests first, and a process table cannot be watched.
-	for deadline := time.Now().Add(reply); ; {
+	err = pace.Until(ctx, reply, func() (bool, error) {
 		after, err := run("ps-after", "ps ax")
 		if err != nil {
-			return err
+			return false, err
 		}
 		pod.Note("ps-after", after)
-		if newWorkersIn(before, after) || time.Now().After(deadline) {
-			break
-		}
+		return newWorkersIn(before, after), nil
+	})
+	if err != nil {
+		return err
 	}
 	head, err := run("head", fmt.Sprintf("head /proc/%d/root%s", masters[0].PID, nginxConf))
 	pod.Note("head", head)

@@ -14,6 +14,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/util/flowcontrol"
 )
 
 // Place says where a cluster is: in a kubeconfig (empty: the usual places), in one
@@ -30,7 +31,9 @@ func Connect(at Place, qps float32, counts *Counts) (*rest.Config, kubernetes.In
 	if err != nil {
 		return nil, nil, "", err
 	}
-	config.QPS, config.Burst = qps, int(2*qps)
+	// One limiter for all that is sent: execs and attachments, which no client of
+	// client-go's sends, wait for it as well (internal/remote).
+	config.RateLimiter = flowcontrol.NewTokenBucketRateLimiter(qps, max(1, int(2*qps)))
 	config.UserAgent = "procns"
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return countingTransport{next, counts} })
 	client, err := kubernetes.NewForConfig(config)

@@ -260,7 +260,7 @@ clusters: [{name: c, cluster: {server: "https://api.example"}}], users: [{name: 
 	require.NoError(t, err)
 	assert.Equal(t, "a", name)
 	assert.Equal(t, "https://api.example", config.Host)
-	assert.InDelta(t, 7, config.QPS, 0)
+	assert.InDelta(t, 7, config.RateLimiter.QPS(), 0)
 	for says, place := range map[string]Place{
 		`has no current context: choose with -context: it has a, b`: {Kubeconfig: file},
 		`there is no context "c" in ` + file + `: it has a, b`:      {Kubeconfig: file, Context: "c"},

@@ -329,19 +329,32 @@ func (s *Session) remote(pod string) remote.Pod {
 }
 
 // Exec implements suite.Cluster.
-func (s *Session) Exec(ctx context.Context, pod, container string, command ...string) (probe.CommandResult, error) {
+func (s *Session) Exec(ctx context.Context, within time.Duration, pod, container string, command ...string) (probe.CommandResult, error) {
 	s.Counts.Execs.Add(1)
-	result, err := s.remote(pod).Exec(ctx, container, command...)
+	result, err := s.remote(pod).Exec(ctx, within, container, command...)
 	if result.Cut {
 		s.Counts.noteTrouble(result.Failure)
 	}
-	return result, err
+	return result, s.withState(err, pod)
 }
 
 // Observe implements suite.Cluster.
-func (s *Session) Observe(ctx context.Context, pod, container string, paths []string) (*probe.Snapshot, string, error) {
+func (s *Session) Observe(ctx context.Context, within time.Duration, pod, container string, paths []string) (*probe.Snapshot, string, error) {
 	s.Counts.Execs.Add(1)
-	return s.remote(pod).Observe(ctx, container, paths)
+	snapshot, raw, err := s.remote(pod).Observe(ctx, within, container, paths)
+	return snapshot, raw, s.withState(err, pod)
+}
+
+// withState adds the pod's state to the error of a request that did not end in its time.
+func (s *Session) withState(err error, pod string) error {
+	var late *probe.DeadlineError
+	if !errors.As(err, &late) {
+		return err
+	}
+	if current, ok := s.Current(pod); ok {
+		return fmt.Errorf("%w: %s", err, Describe(current))
+	}
+	return fmt.Errorf("%w: pod %s is no longer there", err, pod)
 }
 
 // Attach implements suite.Cluster.

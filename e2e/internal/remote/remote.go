@@ -3,11 +3,11 @@
 package remote
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"regexp"
+	"time"
 
 	"procns/e2e/internal/probe"
 
@@ -38,33 +38,44 @@ var refusedForGood = regexp.MustCompile(`(?i)\bforbidden\b|pods? "?[^ ]*"? not f
 // there is no use in trying again, or that ctx ended. A request that did not reach
 // the node, or that its runtime had no time for, is repeated; a command whose
 // connection was cut is not, for it may have been run: its result says so.
-func (r Pod) Exec(ctx context.Context, container string, command ...string) (probe.CommandResult, error) {
-	return r.exec(ctx, repeatsNothing, container, command...)
+//
+// A command that has not ended within the given time is given up, with a
+// probe.DeadlineError and a result that says so.
+func (r Pod) Exec(ctx context.Context, within time.Duration, container string, command ...string) (probe.CommandResult, error) {
+	return r.exec(ctx, within, repeatsNothing, container, command...)
 }
 
-func (r Pod) exec(ctx context.Context, mends func(trouble) bool, container string, command ...string) (result probe.CommandResult, err error) {
+func (r Pod) exec(ctx context.Context, within time.Duration, mends func(trouble) bool, container string, command ...string) (result probe.CommandResult, err error) {
 	err = persist(ctx, func() (trouble, error) {
 		var found trouble
 		var err error
-		result, found, err = r.execOnce(ctx, container, command...)
+		result, found, err = r.execOnce(ctx, within, container, command...)
 		result.Cut = found == unreached || found == cut
 		return found, err
 	}, mends)
 	return result, err
 }
 
-func (r Pod) execOnce(ctx context.Context, container string, command ...string) (probe.CommandResult, trouble, error) {
+func (r Pod) execOnce(ctx context.Context, within time.Duration, container string, command ...string) (probe.CommandResult, trouble, error) {
 	request := r.subresource("exec").VersionedParams(&corev1.PodExecOptions{
 		Container: container, Command: command, Stdout: true, Stderr: true,
 	}, scheme.ParameterCodec)
-	var stdout, stderr bytes.Buffer
-	err := r.stream(ctx, request, remotecommand.StreamOptions{Stdout: &stdout, Stderr: &stderr})
+	if err := r.takeTurn(ctx); err != nil {
+		err = fmt.Errorf("exec in container %s: it was not sent: %w", container, err)
+		return probe.CommandResult{Failure: err.Error()}, none, err
+	}
+	var stdout, stderr sink
+	late := &probe.DeadlineError{What: "exec in container " + container, Within: within}
+	err := r.stream(ctx, within, late, request, remotecommand.StreamOptions{Stdout: &stdout, Stderr: &stderr})
 	result := probe.CommandResult{Stdout: stdout.String(), Stderr: stderr.String()}
 	var exit utilexec.CodeExitError
 	switch {
 	case err == nil:
 	case errors.As(err, &exit):
 		result.Code = exit.Code
+	case errors.As(err, &late):
+		result.Failure = late.Error()
+		return result, none, late
 	case ctx.Err() != nil:
 		return result, none, fmt.Errorf("exec in container %s: %w", container, context.Cause(ctx))
 	case refusedForGood.MatchString(err.Error()):
@@ -79,9 +90,9 @@ func (r Pod) execOnce(ctx context.Context, container string, command ...string) 
 // Observe takes a snapshot from inside a container. A container in which no
 // script can run yields a snapshot that says so in its Failure. The second
 // result is the raw text, for the evidence.
-func (r Pod) Observe(ctx context.Context, container string, paths []string) (*probe.Snapshot, string, error) {
+func (r Pod) Observe(ctx context.Context, within time.Duration, container string, paths []string) (*probe.Snapshot, string, error) {
 	boundary := "procns-" + probe.RandomHex(8)
-	result, err := r.exec(ctx, readsOnly, container, probe.ObserveCommand(boundary, paths)...)
+	result, err := r.exec(ctx, within, readsOnly, container, probe.ObserveCommand(boundary, paths)...)
 	if err != nil {
 		return nil, "", err
 	}
@@ -112,13 +123,16 @@ func (r Pod) Attach(ctx context.Context, container string, tty bool, converse fu
 	attempt := func() (trouble, error) {
 		ctx, end := context.WithCancel(ctx)
 		defer end()
+		if err := r.takeTurn(ctx); err != nil {
+			return none, err
+		}
 		options := remotecommand.StreamOptions{Stdin: keys.reader(ctx), Stdout: terminal, Tty: tty}
 		if tty {
 			options.TerminalSizeQueue = &sizeQueue{ctx: ctx, terminal: terminal}
 		} else {
 			options.Stderr = terminal
 		}
-		err := r.stream(ctx, request, options)
+		err := r.stream(ctx, 0, nil, request, options) // the conversation has a deadline of its own
 		if !terminal.Blank() {
 			return none, err // the container was reached
 		}
@@ -141,8 +155,18 @@ func (r Pod) subresource(name string) *rest.Request {
 		Namespace(r.Namespace).Name(r.Name).SubResource(name)
 }
 
-// stream speaks WebSocket, and SPDY to servers that do not (before v1.31).
-func (r Pod) stream(ctx context.Context, request *rest.Request, options remotecommand.StreamOptions) error {
+// takeTurn waits until the client's rate allows another request: exec and attach bypass
+// the client that sends the others.
+func (r Pod) takeTurn(ctx context.Context) error {
+	if r.Config.RateLimiter == nil {
+		return nil
+	}
+	return r.Config.RateLimiter.Wait(ctx)
+}
+
+// stream speaks WebSocket, and SPDY to servers that do not (before v1.31). It ends
+// with late when it has lasted for within (0: as long as ctx).
+func (r Pod) stream(ctx context.Context, within time.Duration, late error, request *rest.Request, options remotecommand.StreamOptions) error {
 	webSocket, err := remotecommand.NewWebSocketExecutor(r.Config, "GET", request.URL().String())
 	if err != nil {
 		return err
@@ -157,7 +181,12 @@ func (r Pod) stream(ctx context.Context, request *rest.Request, options remoteco
 	if err != nil {
 		return err
 	}
-	return executor.StreamWithContext(ctx, options)
+	if within > 0 {
+		var end context.CancelFunc
+		ctx, end = context.WithTimeoutCause(ctx, within, late)
+		defer end()
+	}
+	return abandonable(ctx, func() error { return executor.StreamWithContext(ctx, options) })
 }
 
 // sizeQueue tells the remote terminal its size: first a wide one, so that a

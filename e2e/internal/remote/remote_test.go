@@ -29,7 +29,7 @@ func TestExecFallsBackToSPDY(t *testing.T) {
 	assert.NilError(t, err)
 
 	pod := Pod{Client: client, Config: config, Namespace: "ns", Name: "pod"}
-	result, err := pod.Exec(t.Context(), "shell", "true")
+	result, err := pod.Exec(t.Context(), reply, "shell", "true")
 	assert.NilError(t, err)
 	assert.Assert(t, !result.Ran())
 	mu.Lock()

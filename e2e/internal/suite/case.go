@@ -132,6 +132,9 @@ type Act struct {
 	// Within bounds the wait for the act's effect. The runner observes again
 	// until the judges are satisfied (fixture) or have bitten (control).
 	Within time.Duration
+	// ExecWithin is how long one command of the act may take, where that is more than
+	// a minute: a session that something else ends, say.
+	ExecWithin time.Duration
 	// Sees names the containers whose second snapshot the judges look at. Empty
 	// means all; each costs one exec a round.
 	Sees []string

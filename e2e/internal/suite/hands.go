@@ -3,12 +3,14 @@ package suite
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
+	"procns/e2e/internal/pace"
 	"procns/e2e/internal/probe"
 )
 
@@ -95,7 +97,7 @@ func put[V any](into *map[string]V, name string, value V) {
 func (h *hands) Before() Observation { return h.stage.observation }
 
 func (h *hands) Exec(ctx context.Context, name, container string, command ...string) (probe.CommandResult, error) {
-	result, err := h.cluster().Exec(ctx, h.stage.pod, container, command...)
+	result, err := h.cluster().Exec(ctx, h.stage.actsExecWithin(), h.stage.pod, container, command...)
 	h.record(func(o *Observation) { put(&o.Ran, name, result) })
 	if err == nil && result.Cut {
 		err = fmt.Errorf("exec in container %s: the connection was cut: %s", container, result.Failure)
@@ -104,7 +106,7 @@ func (h *hands) Exec(ctx context.Context, name, container string, command ...str
 }
 
 func (h *hands) Observe(ctx context.Context, container string) (*probe.Snapshot, error) {
-	snapshot, _, err := h.cluster().Observe(ctx, h.stage.pod, container, nil)
+	snapshot, _, err := h.cluster().Observe(ctx, h.stage.execWithin(), h.stage.pod, container, nil)
 	if err == nil && snapshot.Cut {
 		err = fmt.Errorf("container %s could not be observed: %s", container, snapshot.Failure)
 	}
@@ -112,7 +114,10 @@ func (h *hands) Observe(ctx context.Context, container string) (*probe.Snapshot,
 }
 
 func (h *hands) Attach(ctx context.Context, container string, converse func(*probe.Terminal) error) error {
-	return h.cluster().Attach(ctx, h.stage.pod, container, converse)
+	within := max(h.stage.patience(h.stage.runner.deadlines().Conversation), h.stage.key.act.ExecWithin)
+	conversing, end := context.WithTimeoutCause(ctx, within, &probe.DeadlineError{What: "the terminal of container " + container, Within: within})
+	defer end()
+	return h.cluster().Attach(conversing, h.stage.pod, container, converse)
 }
 
 func (h *hands) Note(name, text string) {
@@ -238,9 +243,10 @@ func (h *hands) look(ctx context.Context, name string, pod *corev1.Pod) error {
 	waiting, cancel := context.WithTimeoutCause(ctx, h.stage.runner.Timeout, fmt.Errorf("not within %s", h.stage.runner.Timeout))
 	defer cancel()
 	seen := Observation{Pod: StateOf(pod), Before: map[string]*probe.Snapshot{}, Markers: h.stage.observation.Markers}
+	var pauses pace.Backoff
 	for {
 		for _, c := range pod.Spec.Containers {
-			snapshot, raw, err := h.cluster().Observe(waiting, pod.Name, c.Name, nil)
+			snapshot, raw, err := h.cluster().Observe(waiting, h.stage.execWithin(), pod.Name, c.Name, nil)
 			if err != nil {
 				return err
 			}
@@ -251,8 +257,7 @@ func (h *hands) look(ctx context.Context, name string, pod *corev1.Pod) error {
 		if missing == nil {
 			break
 		}
-		h.stage.restASecond(waiting)
-		if waiting.Err() != nil {
+		if h.stage.pause(waiting, &pauses) != nil {
 			return fmt.Errorf("pod %s: %w", pod.Name, missing)
 		}
 	}
@@ -322,7 +327,13 @@ func (h *hands) Request(ctx context.Context, name string, r Request) (Answer, er
 }
 
 func (h *hands) Node(ctx context.Context, name string, command ...string) (probe.CommandResult, error) {
-	result, err := h.stage.runner.Nodes.Run(ctx, h.stage.target.Node, command...)
+	within := max(h.stage.runner.deadlines().NodeCommand, h.stage.key.act.ExecWithin)
+	running, end := context.WithTimeoutCause(ctx, within, &probe.DeadlineError{What: "the command on node " + h.stage.target.Node, Within: within})
+	defer end()
+	result, err := h.stage.runner.Nodes.Run(running, h.stage.target.Node, command...)
+	if err != nil && ctx.Err() == nil && running.Err() != nil {
+		err = errors.Join(context.Cause(running), err)
+	}
 	h.record(func(o *Observation) { put(&o.Ran, name, result) })
 	return result, err
 }

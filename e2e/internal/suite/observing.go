@@ -10,22 +10,24 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"procns/e2e/internal/pace"
 	"procns/e2e/internal/probe"
 )
 
 // observeUntil takes snapshots again and again until they are enough, or the time
-// is over: /proc offers no watch, and each round is one exec a container long.
+// is over: /proc offers no watch, and each round is one exec a container long. It is
+// over as well when a container did not answer in its time: that one is not asked again.
 func (s *stage) observeUntil(ctx context.Context, pod *corev1.Pod, when string, only []string, within time.Duration, enough func(map[string]*probe.Snapshot) bool) error {
-	deadline := time.Now().Add(within)
-	for {
+	var pauses pace.Backoff
+	for deadline := time.Now().Add(within); ; {
 		snapshots, err := s.observe(ctx, pod, when, only)
-		if err != nil {
+		if snapshots == nil {
 			return err
 		}
-		if enough(snapshots) || time.Now().After(deadline) {
-			return nil
+		if enough(snapshots) || err != nil || time.Now().After(deadline) {
+			return err
 		}
-		if err := s.pause(ctx, len(snapshots) == 0); err != nil {
+		if err := s.pause(ctx, &pauses); err != nil {
 			return err
 		}
 	}
@@ -44,14 +46,24 @@ func (s *stage) observeUntilGiven(ctx context.Context, pod *corev1.Pod) error {
 	})
 }
 
-// observe takes one snapshot from each container that runs, or from those named.
+// observe takes one snapshot from each container that runs, or from those named. Where
+// one does not answer in its time, there are the others' snapshots beside the error.
 func (s *stage) observe(ctx context.Context, pod *corev1.Pod, when string, only []string) (map[string]*probe.Snapshot, error) {
 	if current, ok := s.runner.Cluster.Current(s.pod); ok {
 		pod = current
 	}
 	snapshots := map[string]*probe.Snapshot{}
+	var hung error
 	for _, name := range observable(pod, only) {
-		snapshot, raw, err := s.runner.Cluster.Observe(ctx, s.pod, name, s.paths())
+		snapshot, raw, err := s.runner.Cluster.Observe(ctx, s.execWithin(), s.pod, name, s.paths())
+		var late *probe.DeadlineError
+		if errors.As(err, &late) {
+			snapshots[name] = &probe.Snapshot{Container: name, Failure: err.Error()}
+			if s.disruption == nil { // which may be why: the container is asked again
+				hung = errors.Join(hung, fmt.Errorf("container %s could not be observed: %w", name, err))
+			}
+			continue
+		}
 		if err == nil && snapshot.Cut && s.disruption == nil { // which was tried again and again
 			err = fmt.Errorf("container %s could not be observed: %s", name, snapshot.Failure)
 		}
@@ -61,7 +73,7 @@ func (s *stage) observe(ctx context.Context, pod *corev1.Pod, when string, only 
 		snapshots[name] = snapshot
 		s.runner.Evidence.Save(s.folder(), fmt.Sprintf("%s.%s.txt", name, when), raw)
 	}
-	return snapshots, nil
+	return snapshots, hung
 }
 
 // observable names the containers to look into: those named, or else every one
@@ -124,25 +136,17 @@ func unobserved(o Observation) error {
 	return nil
 }
 
-// pause waits before a container is observed again that could not be. A container that
-// answers is asked again at once; its answer paces the rounds. Where none is left to ask,
-// nothing else does.
-func (s *stage) pause(ctx context.Context, unpaced bool) error {
-	if !unpaced && unobserved(s.observation) == nil {
-		return ctx.Err()
+// pause is the time until the containers are observed again. A longer one gives the
+// stage's place to another.
+func (s *stage) pause(ctx context.Context, pauses *pace.Backoff) error {
+	const worthAPlace = 500 * time.Millisecond
+	length := pauses.Next()
+	if length < worthAPlace {
+		return pace.Pause(ctx, length)
 	}
-	s.restASecond(ctx)
-	return context.Cause(ctx)
-}
-
-// restASecond is the time in which a node or a container may come back.
-func (s *stage) restASecond(ctx context.Context) {
-	s.rest(func() {
-		select {
-		case <-time.After(time.Second):
-		case <-ctx.Done():
-		}
-	})
+	var err error
+	s.rest(func() { err = pace.Pause(ctx, length) })
+	return err
 }
 
 // asExpected tells whether the stage's own part in all its cases is what it has to be.

@@ -28,8 +28,10 @@ type Cluster interface {
 	AwaitOne(ctx context.Context, what string, chosen func(*corev1.Pod) bool) (*corev1.Pod, error)
 	// Current is the watched state of a pod, without a request.
 	Current(pod string) (*corev1.Pod, bool)
-	Exec(ctx context.Context, pod, container string, command ...string) (probe.CommandResult, error)
-	Observe(ctx context.Context, pod, container string, paths []string) (*probe.Snapshot, string, error)
+	// Exec and Observe end with a probe.DeadlineError when there is no answer within
+	// the given time of the request.
+	Exec(ctx context.Context, within time.Duration, pod, container string, command ...string) (probe.CommandResult, error)
+	Observe(ctx context.Context, within time.Duration, pod, container string, paths []string) (*probe.Snapshot, string, error)
 	Attach(ctx context.Context, pod, container string, converse func(*probe.Terminal) error) error
 
 	// Submit sends a manifest with dryRun=All into a namespace that enforces a

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -77,7 +78,7 @@ func (b *bench) Current(name string) (*corev1.Pod, bool) {
 	return pod, ok
 }
 
-func (b *bench) Exec(context.Context, string, string, ...string) (probe.CommandResult, error) {
+func (b *bench) Exec(context.Context, time.Duration, string, string, ...string) (probe.CommandResult, error) {
 	return probe.CommandResult{}, nil
 }
 
@@ -85,7 +86,7 @@ func (b *bench) Attach(context.Context, string, string, func(*probe.Terminal) er
 	return nil
 }
 
-func (b *bench) Observe(_ context.Context, pod, container string, _ []string) (*probe.Snapshot, string, error) {
+func (b *bench) Observe(_ context.Context, _ time.Duration, pod, container string, _ []string) (*probe.Snapshot, string, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	file := b.files[pod]
@@ -139,12 +140,19 @@ func manifestFor(file string) ([]byte, error) {
 
 func run(t *testing.T, b *bench, targets []Target, cases ...Case) []Result {
 	t.Helper()
-	runner := &Runner{
-		Cluster: b, Cases: cases, Targets: targets, Fixtures: manifestFor, Placement: Placement{RunID: "test"},
+	runner := runnerOn(t, b, cases...)
+	runner.Targets = targets
+	return runner.Run(t.Context())
+}
+
+// runnerOn is a runner of one target, one thing at a time.
+func runnerOn(t *testing.T, b Cluster, cases ...Case) *Runner {
+	t.Helper()
+	return &Runner{
+		Cluster: b, Cases: cases, Targets: oneTarget, Fixtures: manifestFor, Placement: Placement{RunID: "test"},
 		Timeout: 50 * time.Millisecond, Parallel: 1, Starting: 1, Evidence: noEvidence{}, Log: t.Logf,
 		OnResult: func(Result) {}, OnReady: func(Target, string, time.Duration) {}, Skip: func(Case) string { return "" },
 	}
-	return runner.Run(t.Context())
 }
 
 // fixtureOnly says yes to the pod of fixture.yaml and no to any other.
@@ -232,17 +240,21 @@ func TestRunnerOutcomes(t *testing.T) {
 		}, outcome: Inconclusive, says: "oops"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c, b := sampleCase(), newBench()
-			if row.change != nil {
-				row.change(&c)
-			}
-			if row.bench != nil {
-				row.bench(b)
-			}
-			results := run(t, b, oneTarget, c)
-			require.Len(t, results, 1)
-			assert.Equal(t, row.outcome, results[0].Outcome, results[0].Reason)
-			assert.Contains(t, results[0].Reason, row.says)
+			synctest.Test(t, func(t *testing.T) {
+				c, b := sampleCase(), newBench()
+				if row.change != nil {
+					row.change(&c)
+				}
+				if row.bench != nil {
+					row.bench(b)
+				}
+				runner := runnerOn(t, b, c)
+				runner.Timeout = time.Minute
+				results := runner.Run(t.Context())
+				require.Len(t, results, 1)
+				assert.Equal(t, row.outcome, results[0].Outcome, results[0].Reason)
+				assert.Contains(t, results[0].Reason, row.says)
+			})
 		})
 	}
 }
@@ -286,9 +298,10 @@ func TestRunnerObservesUntilTheEffectShows(t *testing.T) {
 		}
 		return nil
 	}
-	c.Act.Within = 300 * time.Millisecond
-	results := run(t, b, oneTarget, c)
-	assert.Equal(t, Conformant, results[0].Outcome, results[0].Reason)
+	synctest.Test(t, func(t *testing.T) {
+		results := run(t, b, oneTarget, c)
+		assert.Equal(t, Conformant, results[0].Outcome, results[0].Reason)
+	})
 }
 
 // TestRunnerWaitsForTheControlWhereNothingMayHappen: a claim that nothing

@@ -1,0 +1,46 @@
+package suite
+
+import "time"
+
+// Deadlines are how long each kind of request may take until its answer is given up.
+// The time counts from when the request is sent: neither the wait for -qps nor that
+// for a server that restarts is part of it.
+type Deadlines struct {
+	// Exec is one command in a container, and one observation. An act whose commands
+	// take longer says so (Act.ExecWithin).
+	Exec time.Duration
+	// Conversation is one attached terminal, from its opening to its end.
+	Conversation time.Duration
+	// NodeCommand is one command on a node of the suite's own.
+	NodeCommand time.Duration
+}
+
+// The deadlines of a run whose cases may wait for long. An exec on a node at work
+// takes up to some seconds.
+const (
+	longestExec        = time.Minute
+	longestNodeCommand = 2 * time.Minute
+)
+
+// deadlines are those of the run: no single request waits longer than a case may
+// (-case-timeout).
+func (r *Runner) deadlines() Deadlines {
+	return Deadlines{
+		Exec:         min(longestExec, r.Timeout),
+		Conversation: r.Timeout,
+		NodeCommand:  min(longestNodeCommand, r.Timeout),
+	}
+}
+
+// execWithin is the deadline of an exec in one of the stage's pods: on a busy node, as
+// with all that is waited for, it is a longer one.
+func (s *stage) execWithin() time.Duration { return s.patience(s.runner.deadlines().Exec) }
+
+// actsExecWithin is that of the act's own commands.
+func (s *stage) actsExecWithin() time.Duration {
+	within := s.execWithin()
+	if s.key.act != nil {
+		within = max(within, s.key.act.ExecWithin)
+	}
+	return within
+}

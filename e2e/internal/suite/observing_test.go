@@ -1,0 +1,104 @@
+package suite
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"procns/e2e/internal/probe"
+)
+
+// hanging is a bench on which the container named hangs never answers an observation.
+type hanging struct {
+	*bench
+	lock  sync.Mutex
+	asked map[string]int // by container
+}
+
+func (h *hanging) Observe(_ context.Context, within time.Duration, _, container string, _ []string) (*probe.Snapshot, string, error) {
+	h.lock.Lock()
+	defer h.lock.Unlock()
+	h.asked[container]++
+	if container == "hangs" {
+		return nil, "", fmt.Errorf("%w: pod x is Running", &probe.DeadlineError{What: "exec in container hangs", Within: within})
+	}
+	return &probe.Snapshot{Container: container}, "", nil
+}
+
+// TestHungObservation: a container that does not answer makes its cases inconclusive, is
+// not asked again, and does not keep the others from being observed.
+func TestHungObservation(t *testing.T) {
+	h := &hanging{bench: newBench(), asked: map[string]int{}}
+	var judged bool
+	c := Case{ID: "a/hangs", Fixture: "two.yaml", NoControl: "test", Judge: func(Observation) error { judged = true; return nil }}
+	evidence := &kept{}
+	runner := runnerOn(t, h, c)
+	runner.Evidence = evidence
+	runner.Fixtures = func(string) ([]byte, error) {
+		return []byte("apiVersion: v1\nkind: Pod\nmetadata: {name: two}\nspec:\n  containers:\n  - {name: hangs, image: busybox}\n  - {name: answers, image: busybox}\n"), nil
+	}
+	results := runner.Run(t.Context())
+	require.Len(t, results, 1)
+	assert.Equal(t, Inconclusive, results[0].Outcome)
+	assert.Contains(t, results[0].Reason, "container hangs could not be observed: exec in container hangs did not end within 50ms: pod x is Running")
+	assert.False(t, judged)
+	assert.Equal(t, map[string]int{"hangs": 1, "answers": 1}, h.asked)
+	require.NotNil(t, evidence.observation)
+	assert.Empty(t, evidence.observation.Before["answers"].Failure)
+	assert.Contains(t, evidence.observation.Before["hangs"].Failure, "did not end within")
+}
+
+// kept keeps the last observation.
+type kept struct{ observation *Observation }
+
+func (k *kept) Save(_, _ string, document any) {
+	if o, ok := document.(Observation); ok {
+		k.observation = &o
+	}
+}
+
+// TestLooksBackOff: a precondition that never holds is not asked for as fast as the
+// cluster answers.
+func TestLooksBackOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench()
+		c := sampleCase()
+		c.Control, c.NoControl = "", "test"
+		c.Given = func(Observation) error { return CannotTell("light", "darkness") }
+		runner := runnerOn(t, b, c)
+		runner.Timeout = 5 * time.Minute
+		results := runner.Run(t.Context())
+		assert.Equal(t, Inconclusive, results[0].Outcome)
+		for _, rounds := range b.rounds {
+			assert.Less(t, rounds, 170, "looks in five minutes")
+			assert.Greater(t, rounds, 100)
+		}
+	})
+}
+
+// TestDeadlines: no request waits longer than a case may, and an act's own commands as
+// long as it says.
+func TestDeadlines(t *testing.T) {
+	for name, row := range map[string]struct {
+		timeout, ready, act time.Duration
+		exec, actsExec      time.Duration
+	}{
+		"the default":     {5 * time.Minute, 0, 0, time.Minute, time.Minute},
+		"an impatient":    {10 * time.Second, 0, 0, 10 * time.Second, 10 * time.Second},
+		"a long act":      {5 * time.Minute, 0, 10 * time.Minute, time.Minute, 10 * time.Minute},
+		"a node at work":  {5 * time.Minute, 40 * time.Second, 0, 2 * time.Minute, 2 * time.Minute},
+		"a short session": {5 * time.Minute, 0, time.Second, time.Minute, time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &stage{runner: &Runner{Timeout: row.timeout}, ready: row.ready, key: stageKey{act: &Act{ExecWithin: row.act}}}
+			assert.Equal(t, row.exec, s.execWithin())
+			assert.Equal(t, row.actsExec, s.actsExecWithin())
+		})
+	}
+}
