@@ -18,7 +18,7 @@ readonly NODE="$IMAGES/node/rootfs"
 # What a node is made of besides what is built here. Debian and Ubuntu have all of it under these names.
 readonly BASE_PACKAGES=(
 	systemd systemd-sysv # process 1
-	runc                 # what containerd starts containers with
+	runc                 # an older one than ours (handler runc-old), to compare with
 	iptables nftables conntrack iproute2 ethtool kmod
 	mount procps ca-certificates
 )
@@ -66,6 +66,17 @@ build_containerd() {
 	# Snapshotters that need a C library or a kernel that a node does not have.
 	go_build "$1" -tags no_btrfs,no_aufs,no_zfs,no_devmapper \
 		-ldflags "-s -w -X github.com/containerd/containerd/v2/version.Version=$version" tool
+}
+
+# build_runc: runc is C as well as Go (its first steps in a container come before Go's), and is linked
+# with libseccomp. Static, so that it does not need the node's C library. Left out is libpathrs, a
+# library in Rust.
+build_runc() {
+	(
+		cd "$1"
+		CGO_ENABLED=1 GOOS=linux GOWORK=off GOFLAGS=-mod=readonly go build -trimpath -buildmode=pie -o "$OLDPWD/" \
+			-tags seccomp,urfave_cli_no_docs,netgo,osusergo -ldflags '-s -w -linkmode external -extldflags -static-pie' tool
+	)
 }
 
 build_cni_plugins() {
@@ -257,6 +268,8 @@ build_parts() {
 	PARTS[cri-tools]="$RESULT"
 	go_part containerd "$IMAGES/containerd" build_containerd
 	PARTS[containerd]="$RESULT"
+	runc_part
+	PARTS[runc]="$RESULT"
 	go_part cni-plugins "$IMAGES/cni-plugins" build_cni_plugins
 	PARTS[cni]="$RESULT"
 	go_part etcd "$IMAGES/etcd" build_etcd
@@ -269,6 +282,11 @@ build_parts() {
 	PARTS[base]="$RESULT"
 	store_part
 	PARTS[store]="$RESULT"
+}
+
+runc_part() {
+	require_packages gcc libc6-dev libseccomp-dev pkg-config
+	go_part runc "$IMAGES/runc" build_runc
 }
 
 base_part() {
@@ -284,7 +302,7 @@ store_part() {
 	local parts=() name
 	for name in "${!PARTS[@]}"; do
 		case "$name" in
-		kubelet | kubectl | cni | cri-tools) ;;
+		kubelet | kubectl | cni | cri-tools | runc) ;;
 		*) parts+=("${PARTS[$name]##*/}") ;;
 		esac
 	done
@@ -296,9 +314,9 @@ store_part() {
 # image_hash is the hash of all inputs of the node image. It is made from files, not from what was
 # built of them: an image that exists is found before anything is built.
 image_hash() {
-	hash_of "$IMAGES/kubernetes/$RELEASE" "$IMAGES/containerd" "$IMAGES/cni-plugins" "$IMAGES/cri-tools" "$IMAGES/etcd" "$IMAGES/coredns" \
+	hash_of "$IMAGES/kubernetes/$RELEASE" "$IMAGES/containerd" "$IMAGES/runc" "$IMAGES/cni-plugins" "$IMAGES/cri-tools" "$IMAGES/etcd" "$IMAGES/coredns" \
 		"$IMAGES/pause" "$IMAGES/node" "$(base_hash)" "$GO_VERSION" \
-		"$(declare -f build_kubernetes build_containerd build_cni_plugins build_cri_tools build_etcd build_coredns build_pause build_store \
+		"$(declare -f build_kubernetes build_containerd build_runc build_cni_plugins build_cri_tools build_etcd build_coredns build_pause build_store \
 			component_image import_images write_import_config assemble add_kubernetes add_runtime go_build image_archive pack)"
 }
 
@@ -324,7 +342,7 @@ add_runtime() {
 	local root="$1" pause unit
 	mkdir -p "$root/usr/local/bin" "$root/opt/cni/bin" "$root/etc/kubernetes/manifests" "$root/etc/systemd/system/multi-user.target.wants"
 	cp -R "$NODE/." "$root/"
-	cp "${PARTS[containerd]}"/* "${PARTS[cri-tools]}"/* "$root/usr/local/bin/"
+	cp "${PARTS[containerd]}"/* "${PARTS[runc]}/runc" "${PARTS[cri-tools]}"/* "$root/usr/local/bin/"
 	cp "${PARTS[cni]}"/* "$root/opt/cni/bin/"
 	for unit in containerd kubelet; do
 		ln -s "/etc/systemd/system/$unit.service" "$root/etc/systemd/system/multi-user.target.wants/"

@@ -6,10 +6,6 @@ import (
 )
 
 // securityBreakages are the faults that the cases of security must find.
-//
-// The recordings of user-namespace.yaml are made by hand of a conformant pod's:
-// runc before v1.2, as where the others were recorded, has no user namespaces
-// for pods.
 var securityBreakages = map[string][]breakage{
 	"security/read-only-root-filesystem": {
 		hidden("shell", "sealed"),

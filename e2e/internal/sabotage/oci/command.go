@@ -20,7 +20,7 @@ type Command struct {
 // long are the names of the flags that have a short one.
 var long = map[string]string{"b": "bundle", "p": "process", "d": "detach", "a": "all", "f": "force", "c": "cap", "e": "env", "u": "user", "t": "tty"}
 
-// withValue are the flags of runc 1.1 to 1.4 behind which a value follows. Those of
+// withValue are the flags of runc 1.1 to 1.5 behind which a value follows. Those of
 // `update` and other commands that nobody edits are left out: their IDs are not asked for.
 var withValue = []string{
 	"root", "log", "log-format", "criu", "rootless",
