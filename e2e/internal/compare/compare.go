@@ -58,6 +58,19 @@ type Change struct {
 	Reworded bool `json:"reworded,omitempty"`
 	// Exempted says that a list of the user's expected it: it does not count.
 	Exempted bool `json:"exempted,omitempty"`
+	// NotRequired says that its level does not decide the exit code: it does not count.
+	NotRequired bool `json:"notRequired,omitempty"`
+}
+
+// counts tells whether the change has a say in the exit code.
+func (c Change) counts() bool { return !c.Exempted && !c.NotRequired }
+
+// weight orders what counts before what does not.
+func (c Change) weight() int {
+	if c.counts() {
+		return 0
+	}
+	return 1
 }
 
 // Side is one of the two reports.
@@ -72,10 +85,13 @@ type Side struct {
 
 // Comparison is what changed from one report to another.
 type Comparison struct {
-	Schema   string  `json:"schema"`
-	Verdict  Verdict `json:"verdict"`
-	Baseline Side    `json:"baseline"`
-	Now      Side    `json:"now"`
+	Schema  string  `json:"schema"`
+	Verdict Verdict `json:"verdict"`
+	// Require is which levels count: with RequireCore the Core cases alone, and else
+	// all, for that an Informational case conformed is what was promised.
+	Require  suite.Requirement `json:"require,omitempty"`
+	Baseline Side              `json:"baseline"`
+	Now      Side              `json:"now"`
 	// Notes are what a reader must know of the two reports before believing the rest.
 	Notes   []string     `json:"notes"`
 	Targets []Pair       `json:"targets"`
@@ -91,10 +107,11 @@ type Verdict struct {
 	Line     string `json:"line"`
 }
 
-// Of compares an earlier report with a later one.
+// Of compares an earlier report with a later one. Which levels count is what the
+// later run required.
 func Of(before, now report.Document) Comparison {
 	c := Comparison{
-		Schema: Schema, Baseline: side(before), Now: side(now), Notes: notes(before, now),
+		Schema: Schema, Require: now.Verdict.Require.Name(), Baseline: side(before), Now: side(now), Notes: notes(before, now),
 		Targets: match(before, now), Counts: map[Word]int{}, Changes: []Change{},
 	}
 	for _, word := range Words {
@@ -107,6 +124,7 @@ func Of(before, now report.Document) Comparison {
 			if !ok {
 				continue
 			}
+			change.NotRequired = c.Require == suite.RequireCore && change.Level != suite.Core
 			c.Counts[change.Word]++
 			if change.Word != Unchanged {
 				c.Changes = append(c.Changes, change)
@@ -116,6 +134,7 @@ func Of(before, now report.Document) Comparison {
 	slices.SortStableFunc(c.Changes, func(a, b Change) int {
 		return cmp.Or(
 			cmp.Compare(slices.Index(Words, a.Word), slices.Index(Words, b.Word)),
+			cmp.Compare(a.weight(), b.weight()),
 			strings.Compare(a.ID, b.ID), strings.Compare(a.Target, b.Target))
 	})
 	c.Verdict = c.judge()
@@ -259,10 +278,14 @@ func wordFor(before, now suite.Outcome) Word {
 
 // judge sums up. What is exempted does not count.
 func (c Comparison) judge() Verdict {
-	var regressed, unclear []string
+	var regressed, unclear, uncounted []string
 	for _, change := range c.Changes {
 		switch {
 		case change.Exempted:
+		case change.NotRequired:
+			if change.Word == Regressed {
+				uncounted = append(uncounted, change.ID+" on "+change.Target)
+			}
 		case change.Word == Regressed:
 			regressed = append(regressed, change.ID+" on "+change.Target)
 		case change.Word == Unclear:
@@ -297,9 +320,12 @@ func (c Comparison) judge() Verdict {
 	switch {
 	case len(paired) == 0:
 		said = append(said, "no target of the baseline is there any more")
+	case len(said) == 0 && len(uncounted) > 0:
+		said = append(said, "nothing that counts regressed")
 	case len(said) == 0:
 		said = append(said, "nothing regressed")
 	}
+	say(fmt.Sprintf("%d regressed at a level that does not count by -require %s", len(uncounted), c.Require), uncounted)
 	v.Line = "since " + c.Baseline.name() + ": " + strings.Join(said, "; ")
 	return v
 }

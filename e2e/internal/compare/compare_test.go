@@ -37,11 +37,15 @@ type run struct {
 
 var started = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// caseOf is the case of an ID: those of the area "record" are informational.
+// caseOf is the case of an ID: those of the area "record" are informational, and
+// those of the area "kernel" Extended.
 func caseOf(id string) suite.Case {
 	c := suite.Case{ID: id, Level: suite.Core, Claim: "It holds.", Source: "documentation", Fixture: "a.yaml", Control: "b.yaml"}
-	if c.Area() == "record" {
+	switch c.Area() {
+	case "record":
 		c.Level = suite.Informational
+	case "kernel":
+		c.Level = suite.Extended
 	}
 	return c
 }
@@ -170,8 +174,26 @@ func examples() map[string]struct {
 			r.outcomes["added/case"] = []suite.Outcome{yes, no}
 		}), 1},
 		"record-regressed": {base, with(later, func(r *run) { r.outcomes["record/differs"] = []suite.Outcome{yes, no} }), 1},
-		"unclear":          {base, with(later, func(r *run) { r.outcomes["signals/hup"] = []suite.Outcome{maybe, yes} }), 2},
-		"exempted":         {base, with(later, func(r *run) { r.outcomes["signals/hup"] = []suite.Outcome{suite.Exempted} }), 0},
+		"core-required": {
+			with(base, func(r *run) {
+				r.outcomes["kernel/rule"], r.outcomes["kernel/limit"] = []suite.Outcome{yes}, []suite.Outcome{yes}
+			}),
+			with(later, func(r *run) {
+				r.outcomes["record/differs"] = []suite.Outcome{yes, no}
+				r.outcomes["kernel/rule"], r.outcomes["kernel/limit"] = []suite.Outcome{no}, []suite.Outcome{maybe}
+				r.outcomes["secrets/environ"] = []suite.Outcome{yes}
+				r.change = func(made *report.Run) { made.Require = suite.RequireCore }
+			}), 0,
+		},
+		"core-regressed": {
+			with(base, func(r *run) { r.outcomes["kernel/rule"] = []suite.Outcome{yes} }),
+			with(later, func(r *run) {
+				r.outcomes["kernel/rule"], r.outcomes["signals/hup"] = []suite.Outcome{no}, []suite.Outcome{no, yes}
+				r.change = func(made *report.Run) { made.Require = suite.RequireCore }
+			}), 1,
+		},
+		"unclear":  {base, with(later, func(r *run) { r.outcomes["signals/hup"] = []suite.Outcome{maybe, yes} }), 2},
+		"exempted": {base, with(later, func(r *run) { r.outcomes["signals/hup"] = []suite.Outcome{suite.Exempted} }), 0},
 		"other-cluster": {base, with(later, func(r *run) {
 			r.uid, r.context = "u2", "kind-procns-b"
 			r.targets = []suite.Target{worker("procns-b-worker", "v1.37.2"), worker("procns-b-worker2", "v1.37.2")}
@@ -282,7 +304,7 @@ func TestInReports(t *testing.T) {
 	}
 	assert.Equal(t, whole.Verdict().ExitCode, suite.ExitConformant)
 	whole.Comparison = Of(e.before.document(t), e.now.document(t))
-	assert.Equal(t, whole.Verdict().Line, "procns: non-conformant: since run run-v1.36.3 of Kubernetes v1.36.3: 1 regressed (record/differs on procns-a-worker2)")
+	assert.Equal(t, whole.Verdict().Line, "procns: non-conformant: 6 cases on 2 targets: Core conformant (8 of 10; 2 skipped); since run run-v1.36.3 of Kubernetes v1.36.3: 1 regressed (record/differs on procns-a-worker2)")
 	var text, markdown, junit bytes.Buffer
 	assert.NilError(t, report.WriteTerminal(&text, whole, report.Style{}))
 	assert.NilError(t, report.WriteMarkdown(&markdown, whole))
@@ -290,6 +312,29 @@ func TestInReports(t *testing.T) {
 	assert.Assert(t, strings.Contains(text.String(), "REGRESSED  record/differs on procns-a-worker2"), text.String())
 	assert.Assert(t, strings.Contains(markdown.String(), "| regressed | record/differs |"), markdown.String())
 	assert.Assert(t, strings.Contains(junit.String(), `errors="1"`), junit.String())
+}
+
+// TestReadWithoutLevels: a report of a suite that had no verdict by level is still
+// read, and compared with one that has.
+func TestReadWithoutLevels(t *testing.T) {
+	earlier, err := ReadFile(filepath.Join("testdata", "report-without-levels.json"))
+	assert.NilError(t, err)
+	assert.Equal(t, len(earlier.Verdict.Levels), 0)
+	self := Of(earlier, earlier)
+	assert.Equal(t, self.ExitCode(), 0)
+	assert.Equal(t, self.Counts[Unchanged], 8)
+	assert.Equal(t, self.Require, suite.RequireExtended)
+	later := earlier
+	later.Verdict.Require = suite.RequireCore
+	later.Results = slices.Clone(earlier.Results)
+	for i := range later.Results {
+		if later.Results[i].Outcome == yes && later.Results[i].Level == suite.Extended {
+			later.Results[i].Outcome = no
+		}
+	}
+	c := Of(earlier, later)
+	assert.Equal(t, c.ExitCode(), 0)
+	assert.Equal(t, c.Line(), "since run r7f3a of Kubernetes v1.37.2: nothing that counts regressed; 1 regressed at a level that does not count by -require core (secrets/environ on worker-a)")
 }
 
 func TestReadRefuses(t *testing.T) {
@@ -300,7 +345,7 @@ func TestReadRefuses(t *testing.T) {
 		"another schema":   {strings.Replace(good, "report/v1", "report/v2", 1), `the report's schema is "procns.report/v2"`},
 		"cut short":        {good[:len(good)/2], "not a report"},
 		"no results":       {string(run{}.json(t)), "nothing to compare with"},
-		"no such target":   {strings.Replace(good, `"target": "a"`, `"target": "b"`, 1), "none of its targets"},
+		"no such target":   {strings.Replace(good, `"target": "a"`, `"target": "b"`, -1), "none of its targets"},
 		"nameless case":    {strings.Replace(good, `"id": "pid1/this"`, `"id": ""`, 1), "a result of no case"},
 		"another node":     {strings.Replace(good, `"node": "a"`, `"node": "b"`, 1), `a target "a" on node "b"`},
 	} {
@@ -312,6 +357,7 @@ func TestReadRefuses(t *testing.T) {
 	for says, spoil := range map[string]func(*report.Document){
 		"two results":       func(d *report.Document) { d.Results = append(d.Results, d.Results[0]) },
 		"two targets":       func(d *report.Document) { d.Targets = append(d.Targets, d.Targets[0]) },
+		"-require all":      func(d *report.Document) { d.Verdict.Require = "all" },
 		"does not know":     func(d *report.Document) { d.Results[0].Outcome = "passed" },
 		"does not say from": func(d *report.Document) { d.Results[0].Outcome = suite.Exempted },
 	} {

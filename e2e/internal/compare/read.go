@@ -44,6 +44,9 @@ var outcomes = []suite.Outcome{
 }
 
 func check(d report.Document) error {
+	if require := d.Verdict.Require; require != "" && !slices.Contains(suite.Requirements, require) {
+		return fmt.Errorf("the report was judged by -require %s, which this suite does not know: read it with the suite that wrote it, or a newer one", require)
+	}
 	if len(d.Results) == 0 {
 		return errors.New("the report holds no result: nothing ran, and there is nothing to compare with")
 	}

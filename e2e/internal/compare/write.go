@@ -93,7 +93,7 @@ func (c Comparison) WriteMarkdown(w io.Writer) error {
 		p("\n| | case | level | on | before | now | why |\n|---|---|---|---|---|---|---|\n")
 		for _, g := range groups {
 			p("| %s | %s | %s | %s | %s | %s | %s |\n", g.Word, g.ID, g.Level, strings.Join(g.targets, ", "),
-				told(g.Before), told(g.Now), g.why())
+				told(g.Before, g.Level), told(g.Now, g.Level), g.why())
 		}
 	}
 	return out.Flush()
@@ -165,14 +165,14 @@ func (c Comparison) notSelected() int {
 
 // label is the word, in large letters where it counts.
 func (g group) label() string {
-	if !g.Exempted && (g.Word == Regressed || g.Word == Unclear) {
+	if g.counts() && (g.Word == Regressed || g.Word == Unclear) {
 		return strings.ToUpper(string(g.Word))
 	}
 	return string(g.Word)
 }
 
 func (g group) describe() string {
-	text := fmt.Sprintf("%s on %s [%s]: %s → %s", g.ID, strings.Join(g.targets, ", "), g.Level, told(g.Before), told(g.Now))
+	text := fmt.Sprintf("%s on %s [%s]: %s → %s", g.ID, strings.Join(g.targets, ", "), g.Level, told(g.Before, g.Level), told(g.Now, g.Level))
 	if why := g.why(); why != "" {
 		text += ": " + why
 	}
@@ -181,8 +181,11 @@ func (g group) describe() string {
 
 func (g group) why() string {
 	var all []string
-	if g.Exempted {
+	switch {
+	case g.Exempted:
 		all = append(all, "exempted, it does not count")
+	case g.NotRequired && (g.Word == Regressed || g.Word == Unclear):
+		all = append(all, "its level does not count by -require core")
 	}
 	if g.Reworded {
 		all = append(all, "the two reports claim not quite the same")
@@ -194,4 +197,4 @@ func (g group) why() string {
 }
 
 // told is an outcome as a word, also where there is none.
-func told(o suite.Outcome) string { return cmp.Or(string(o), "none") }
+func told(o suite.Outcome, in suite.Level) string { return cmp.Or(o.In(in), "none") }

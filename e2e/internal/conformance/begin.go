@@ -46,6 +46,9 @@ func Begin(arguments []string, version string, stdout, stderr io.Writer) (*Run, 
 		// Whatever is selected: they can be judged once, and never again.
 		selected = append(cases.Upgrade(), ordinary(selected)...)
 	}
+	if err := o.CheckRequired(selected); err != nil {
+		return nil, refuse(stderr, err)
+	}
 	exemptions, err := readExemptions(o.Exempt, catalogue)
 	if err != nil {
 		return nil, refuse(stderr, err)

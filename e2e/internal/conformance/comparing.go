@@ -38,6 +38,9 @@ func compareReports(o options.Options, stdout, stderr io.Writer) int {
 		}
 		sides[i] = d
 	}
+	if o.Require != "" {
+		sides[1].Verdict.Require = o.Require
+	}
 	c := compare.Of(sides[0], sides[1])
 	write := func(w io.Writer) error {
 		if err := c.WriteText(w); err != nil {

@@ -61,10 +61,11 @@ func newRun(o options.Options, catalogue, selected []suite.Case, exemptions exem
 			ID: id, Started: now, Folder: folder.Path,
 			Suite: report.Suite{
 				Version: version, Go: runtime.Version(), CaseCount: len(catalogue), Selected: len(selected),
-				CatalogueSHA256: report.CatalogueSHA256(selected),
+				SelectedByLevel: suite.CountLevels(selected), CatalogueSHA256: report.CatalogueSHA256(selected),
 			},
-			Images: map[string]string{},
-			Stats:  report.Stats{ReadySeconds: map[string]float64{}},
+			Require: o.Require,
+			Images:  map[string]string{},
+			Stats:   report.Stats{ReadySeconds: map[string]float64{}},
 		},
 	}
 	images, err := o.AllImages(selected, fixtures.Read)
@@ -183,7 +184,8 @@ func (c *Run) cleanUp() {
 	}
 	removeCluster := c.kind != nil && !c.Keep && (c.created || !c.report.Interrupted)
 	// Who interrupts a run wants it gone.
-	keep := c.KeepOnFailure && !c.report.Interrupted && c.session != nil && len(c.report.Results) > 0 && c.report.Verdict().ExitCode != suite.ExitConformant
+	judged := suite.Sum(c.report.Results).Judged() // whatever -require says: a pod that is kept is there to be looked at
+	keep := c.KeepOnFailure && !c.report.Interrupted && c.session != nil && judged.NonConformant+judged.Inconclusive > 0
 	switch {
 	case removeCluster: // with it, the namespace goes too
 	case keep:

@@ -116,7 +116,7 @@ func TestApply(t *testing.T) {
 			results := []suite.Result{{Case: one, Target: workers[0], Outcome: row.outcomes[0], Reason: "why"}, {Case: one, Target: workers[1], Outcome: row.outcomes[1]}}
 			err := list.Apply(results)
 			assert.Equal(t, row.want, [2]suite.Outcome{results[0].Outcome, results[1].Outcome})
-			assert.Equal(t, row.exit, suite.Sum(results).ExitCode())
+			assert.Equal(t, row.exit, suite.Sum(results).Judged().ExitCode())
 			if results[0].Outcome == suite.Exempted {
 				assert.Equal(t, &suite.Exemption{Found: row.outcomes[0], Reason: "known", Link: "https://example.com/1"}, results[0].Exemption)
 				assert.Equal(t, "why", results[0].Reason, "what was found is still told")

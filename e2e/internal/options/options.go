@@ -29,6 +29,8 @@ type Options struct {
 	RuntimeClasses []string
 	Tolerate       targets.Tolerate
 	Exempt         string
+	// Require says which levels decide the exit code; empty: Core and Extended.
+	Require suite.Requirement
 
 	Images               map[string]string
 	Registry, PullSecret string
@@ -180,6 +182,8 @@ func (o *Options) define() (*flag.FlagSet, []Group) {
 	flags.Var(list(&o.Levels, parseLevel), named("level"), "run only the cases of this `level`: core, extended or informational (repeatable, or behind commas)")
 	flags.StringVar(&o.Exempt, named("exempt"), "", "results that are known not to pass, in this YAML `file`: they do not count, but one that passes is an error")
 
+	flags.Var(value{text: func() string { return "" }, set: o.setRequire}, named("require"), "which `level` decides the exit code: core (Core alone) or extended (Core and Extended); the verdict of each level is told all the same (default: extended)")
+
 	group("Which targets", "A target is a node with one of its runtimes. Every case is run on every target.")
 	flags.StringVar(&o.Nodes, named("nodes"), "", "`which` nodes: sample (one for each OS image, kernel, runtime and architecture), all, or a label selector (default: sample; all on a cluster that procns makes)")
 	flags.Var(list(&o.RuntimeClasses, nonEmpty), named("runtime-classes"), "`names` of RuntimeClasses, each a target of its own on each node; default stands for the node's own runtime (default: that alone)")
@@ -239,6 +243,19 @@ func (o *Options) setTolerate(text string) error {
 		o.Tolerate.List = append(o.Tolerate.List, toleration)
 	}
 	return err
+}
+
+func (o *Options) setRequire(text string) error {
+	for _, require := range suite.Requirements {
+		if strings.EqualFold(text, string(require)) {
+			o.Require = require
+			return nil
+		}
+	}
+	if strings.EqualFold(text, string(suite.Informational)) {
+		return errors.New("informational cases have no verdict: expected core or extended")
+	}
+	return errors.New("expected core or extended")
 }
 
 func (o *Options) setForm(text string) error {
@@ -324,6 +341,8 @@ func (o *Options) check(given map[string]bool) error {
 		return errors.New("-compare names two reports: -compare earlier.json later.json")
 	case (o.Baseline != "" || o.Phase != "" && !o.PrintRBAC) && len(modes) > 0:
 		return fmt.Errorf("-baseline and -phase go with a run, not with %s", modes[0])
+	case o.Require != "" && len(modes) > 0 && len(o.Compare) == 0 && !o.DryRun:
+		return fmt.Errorf("-require goes with a run or with -compare, not with %s", modes[0])
 	case o.Witnesses && !o.Cleanup:
 		return errors.New("-witnesses says what -cleanup deletes: give both")
 	case o.Phase != "" && needsCluster && !o.Keep && !o.PrintRBAC:

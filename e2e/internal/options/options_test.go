@@ -69,6 +69,12 @@ func TestParse(t *testing.T) {
 	assert.Equal(t, "procns-upgrade", o.KindName)
 	assert.Equal(t, "report.json", o.Baseline)
 	assert.Equal(t, Before, parse(t, "-phase=before", "-in-cluster").Phase)
+	for arguments, want := range map[string]suite.Requirement{
+		"": "", "-require core": suite.RequireCore, "-require=Extended": suite.RequireExtended,
+		"-require core -compare a.json b.json": suite.RequireCore, "-dry-run -in-cluster -require core": suite.RequireCore,
+	} {
+		assert.Equal(t, want, parse(t, strings.Fields(arguments)...).Require, arguments)
+	}
 	assert.True(t, parse(t, "-cleanup", "-in-cluster", "-witnesses").Witnesses)
 }
 
@@ -84,6 +90,11 @@ func TestParseRefuses(t *testing.T) {
 		"empty kubeconfig":          {"-kubeconfig=", "-kubeconfig is empty"},
 		"empty context":             {"-context=", "-context is empty"},
 		"unknown level":             {"-level must", `"must" is none of core, extended and informational`},
+		"unknown requirement":       {"-require all", "-require: expected core or extended"},
+		"empty requirement":         {"-require=", "-require: expected core or extended"},
+		"records required":          {"-require informational", "informational cases have no verdict: expected core or extended"},
+		"required of a list":        {"-list -require core", "-require goes with a run or with -compare, not with -list"},
+		"required of a clean-up":    {"-cleanup -in-cluster -require core", "-require goes with a run or with -compare, not with -cleanup"},
 		"empty pattern":             {"-run=", "empty name"},
 		"unknown image":             {"-image httpd=a", "one of the names busybox, nginx, pause"},
 		"no reference":              {"-image nginx", "expected name=reference"},
@@ -221,6 +232,32 @@ func TestSelect(t *testing.T) {
 		}
 		require.NoError(t, err)
 		_, err = o.Select(someCases())
+		require.ErrorAs(t, err, new(UsageError), arguments)
+		assert.Contains(t, err.Error(), says)
+	}
+}
+
+// TestCheckRequired: a run that could not end with 0 is refused before it begins.
+func TestCheckRequired(t *testing.T) {
+	for arguments, says := range map[string]string{
+		"":                                  "",
+		"-require core":                     "",
+		"-require extended":                 "",
+		"-require core -run pid1":           "",
+		"-require extended -level extended": "",
+		"-level informational":              "", // nothing was required in so many words
+		"-require core -level extended":     "-require core: the selected cases are all Extended, which do not decide then",
+		"-require core -run signals/broadcast,pid1/reaps-orphans": "-require core: the selected cases are all Extended and Informational",
+		"-require extended -level informational":                  "-require extended: the selected cases are all Informational",
+	} {
+		o := parse(t, strings.Fields(arguments)...)
+		selected, err := o.Select(someCases())
+		require.NoError(t, err, arguments)
+		err = o.CheckRequired(selected)
+		if says == "" {
+			require.NoError(t, err, arguments)
+			continue
+		}
 		require.ErrorAs(t, err, new(UsageError), arguments)
 		assert.Contains(t, err.Error(), says)
 	}

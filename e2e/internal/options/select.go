@@ -37,6 +37,17 @@ func (o Options) Select(all []suite.Case) ([]suite.Case, error) {
 	return selected, nil
 }
 
+// CheckRequired refuses a -require that none of the selected cases can decide: such a
+// run could not end with 0.
+func (o Options) CheckRequired(selected []suite.Case) error {
+	decides := func(c suite.Case) bool { return o.Require.Decides(c.Level) }
+	if o.Require == "" || len(o.Compare) > 0 || slices.ContainsFunc(selected, decides) {
+		return nil
+	}
+	return Usagef("-require %s: the selected cases are all %s, which do not decide then: select others, or leave -require out",
+		o.Require, strings.Join(levelsOf(selected), " and "))
+}
+
 // matching returns the cases that one pattern of -run names: there is at least one.
 func matching(all []suite.Case, pattern string) ([]suite.Case, error) {
 	var matched []suite.Case

@@ -38,7 +38,7 @@ func (r Run) ofResult(result suite.Result) []field {
 		reason = "" // said by the two fields below
 	}
 	fields := []field{
-		{"outcome", string(result.Outcome)},
+		{"outcome", result.Outcome.In(result.Case.Level) + r.notDeciding(result)},
 		{"exempted", exemption(result)},
 		{"target", describe(result.Target)},
 		{"cluster", r.clusterLine()},
@@ -160,11 +160,20 @@ func (r Run) replacements() []string {
 func (r Run) explained() []suite.Result {
 	var results []suite.Result
 	for _, result := range r.Results {
-		if result.Outcome != suite.Conformant && result.Outcome != suite.Planned && !differs(result) {
+		if result.Outcome != suite.Conformant && result.Outcome != suite.Planned && !isRecord(result) {
 			results = append(results, result)
 		}
 	}
 	return results
+}
+
+// notDeciding says of a result that did not pass that it does not change the exit code.
+func (r Run) notDeciding(result suite.Result) string {
+	did := result.Outcome == suite.NonConformant || result.Outcome == suite.Inconclusive
+	if !did || informational(result) || r.Require.Decides(levelOf(result.Case)) {
+		return ""
+	}
+	return fmt.Sprintf(" (%s does not decide the exit code: -require %s)", result.Case.Level, r.Require.Name())
 }
 
 // exemption says why a result does not count, and what it is.
@@ -182,7 +191,7 @@ func quiet(result suite.Result) string {
 	if e := exemption(result); e != "" {
 		why = e + ": " + why
 	}
-	return fmt.Sprintf("%s %s on %s: %s", result.Outcome, result.Case.ID, result.Target.Name(), why)
+	return fmt.Sprintf("%s %s on %s: %s", result.Outcome.In(result.Case.Level), result.Case.ID, result.Target.Name(), why)
 }
 
 // recordOf is what an informational case has to tell of the targets on which it
@@ -198,13 +207,10 @@ type recordOf struct {
 func (r Run) informational() []recordOf {
 	var records []recordOf
 	for _, result := range r.Results {
-		how := "as described"
-		switch {
-		case differs(result):
-			how = "differs"
-		case result.Outcome != suite.Conformant || result.Case.Level != suite.Informational:
+		if !isRecord(result) {
 			continue
 		}
+		how := result.Outcome.In(suite.Informational)
 		same := func(other recordOf) bool {
 			return other.result.Case.ID == result.Case.ID && other.how == how && record(other.result) == record(result)
 		}
@@ -233,7 +239,7 @@ func (r recordOf) fields() []field {
 
 // record is what an informational case has to tell.
 func record(result suite.Result) string {
-	if differs(result) {
+	if result.Outcome != suite.Conformant {
 		return result.Reason
 	}
 	if result.Recorded != "" {

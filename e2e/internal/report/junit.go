@@ -67,19 +67,28 @@ func (r Run) junitCase(result suite.Result) junit.Testcase {
 		Type:    clean(string(result.Outcome), oneLine),
 		Data:    "\n" + why.String(),
 	}
-	nonConformant, inconclusive := counts(result)
+	nonConformant, inconclusive := r.counts(result)
 	switch {
 	case nonConformant:
 		c.Failure = said
 	case inconclusive:
 		c.Error = said
-	case result.Outcome == suite.Conformant, differs(result):
-		if text := firstOf(result.Recorded, informationalReason(result)); text != "" {
+	case result.Outcome == suite.Conformant, isRecord(result) && result.Outcome == suite.NonConformant:
+		text := result.Recorded
+		if informational(result) {
+			text = result.Outcome.In(suite.Informational) + before(": ", firstOf(text, result.Reason))
+		}
+		if text != "" {
 			c.SystemOut = &junit.Output{Data: clean(text, manyLines)}
 		}
-	default: // skipped, exempted, or only planned
-		if result.Outcome == suite.Exempted {
+	default: // skipped, exempted, only planned, or of a level that does not decide
+		switch {
+		case result.Outcome == suite.Exempted:
 			said.Message = clean("exempted: "+exemption(result), oneLine)
+		case r.notDeciding(result) != "":
+			said.Message = clean(string(result.Outcome)+r.notDeciding(result)+before(": ", result.Reason), oneLine)
+		case isRecord(result):
+			said.Message = clean("not measured"+before(": ", result.Reason), oneLine)
 		}
 		c.Skipped = said
 	}
@@ -134,7 +143,7 @@ func (r Run) emptySuite(id int, name string) junit.Testsuite {
 		{"run", r.ID}, {"suiteVersion", r.Suite.Version}, {"catalogueSHA256", r.Suite.CatalogueSHA256},
 		{"serverVersion", r.Cluster.ServerVersion}, {"platform", r.Cluster.Platform}, {"clusterUID", r.Cluster.UID},
 		{"provisioned", r.Cluster.Provisioned}, {"images", strings.Join(r.replacements(), "; ")},
-		{"mends", strings.Join(r.Mends, "; ")},
+		{"mends", strings.Join(r.Mends, "; ")}, {"notes", strings.Join(r.Notes, "; ")},
 	} {
 		if p.text != "" {
 			s.AddProperty(p.name, clean(p.text, oneLine))
@@ -158,13 +167,6 @@ func firstOf(texts ...string) string {
 		if text != "" {
 			return text
 		}
-	}
-	return ""
-}
-
-func informationalReason(result suite.Result) string {
-	if differs(result) {
-		return result.Reason
 	}
 	return ""
 }

@@ -15,6 +15,7 @@ func WriteMarkdown(w io.Writer, run Run) error {
 	out := bufio.NewWriter(w)
 	v := run.Verdict()
 	fmt.Fprintf(out, "# %s\n\n", inline(v.Line))
+	markdownLevels(out, run)
 	if line := run.clusterLine(); line != "" {
 		fmt.Fprintf(out, "%s\n\n", inline(line))
 	}
@@ -33,6 +34,9 @@ func WriteMarkdown(w io.Writer, run Run) error {
 	}
 	for _, mend := range run.Mends {
 		fmt.Fprintf(out, "- mended: %s\n", inline(mend))
+	}
+	for _, note := range run.Notes {
+		fmt.Fprintf(out, "- note: %s\n", inline(note))
 	}
 	for _, trouble := range run.troubles(v) {
 		fmt.Fprintf(out, "- **%s**\n", inline(trouble))
@@ -59,6 +63,19 @@ func WriteMarkdown(w io.Writer, run Run) error {
 	markdownExempted(out, run)
 	markdownRecords(out, run)
 	return out.Flush()
+}
+
+// markdownLevels prints the verdict of each level.
+func markdownLevels(out io.Writer, run Run) {
+	rows := run.levelRows()
+	if len(rows) == 0 {
+		return
+	}
+	fmt.Fprint(out, "| level | verdict | results |\n|---|---|---|\n")
+	for _, row := range rows {
+		fmt.Fprintf(out, "| %s | %s | %s |\n", inline(string(row.level)), inline(row.verdict), inline(row.text))
+	}
+	fmt.Fprintln(out)
 }
 
 // markdownExempted lists what did not pass and does not count.

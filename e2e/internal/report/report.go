@@ -31,6 +31,8 @@ type Run struct {
 	Suite   Suite          `json:"suite"`
 	Cluster Cluster        `json:"cluster"`
 	Targets []suite.Target `json:"-"`
+	// Require says which levels decide the exit code; empty: Core and Extended.
+	Require suite.Requirement `json:"-"`
 	// LeftOut are the nodes on which nothing was run, and why.
 	LeftOut []LeftOut `json:"leftOut"`
 	// Preflight is what was found before anything ran.
@@ -38,6 +40,9 @@ type Run struct {
 	// Mends are the changes made to the host, or to kind, so that the cluster
 	// could run at all: a reader must know that the cluster was not stock.
 	Mends []string `json:"mends"`
+	// Notes are what a reader must know of the cluster before believing the rest,
+	// each in one line: what it does to pods, say.
+	Notes []string `json:"notes,omitempty"`
 	// Images maps each image that the manifests name to the one that was used
 	// in its place. ImagePullPolicy is what the pods' pull policy was set to, if
 	// it was set.
@@ -120,9 +125,11 @@ type Suite struct {
 	Go      string `json:"go"` // the toolchain's version
 	// CaseCount is the number of cases in the catalogue, and Selected how many
 	// of them this run was asked for. With 0, those that have a result count.
-	CaseCount       int    `json:"caseCount"`
-	Selected        int    `json:"selected"`
-	CatalogueSHA256 string `json:"catalogueSHA256"`
+	CaseCount int `json:"caseCount"`
+	Selected  int `json:"selected"`
+	// SelectedByLevel is how many of each level were selected.
+	SelectedByLevel map[suite.Level]int `json:"selectedByLevel,omitempty"`
+	CatalogueSHA256 string              `json:"catalogueSHA256"`
 }
 
 // Cluster identifies the judged.
@@ -239,14 +246,24 @@ func (r Run) result(caseID, target string) (suite.Result, bool) {
 	return suite.Result{}, false
 }
 
-// counts tells whether a result changes the verdict: informational records do not.
-func counts(r suite.Result) (nonConformant, inconclusive bool) {
-	v := suite.Sum([]suite.Result{r})
-	return v.NonConformant > 0, v.Inconclusive > 0
+// counts tells whether a result changes the exit code: what is Informational does
+// not, nor what the run does not require.
+func (r Run) counts(result suite.Result) (nonConformant, inconclusive bool) {
+	if !r.Require.Decides(levelOf(result.Case)) {
+		return false, false
+	}
+	return result.Outcome == suite.NonConformant, result.Outcome == suite.Inconclusive
 }
 
-// differs tells whether a result is an informational record of a behaviour
-// other than the one described. It is no failure.
-func differs(r suite.Result) bool {
-	return r.Case.Level == suite.Informational && r.Outcome == suite.NonConformant
+// informational tells whether a result is one that has no verdict.
+func informational(r suite.Result) bool { return r.Case.Level == suite.Informational }
+
+// isRecord tells whether a result is of an Informational case that was run, or that
+// was to be: it is told with the records, and is no failure.
+func isRecord(r suite.Result) bool {
+	switch r.Outcome {
+	case suite.Conformant, suite.NonConformant, suite.Inconclusive:
+		return informational(r)
+	}
+	return false
 }

@@ -184,16 +184,19 @@ func TestVerdictLine(t *testing.T) {
 		exit int
 		line string
 	}{
-		"pass":                    {withResults(everyCase()...), 0, "procns: conformant: 4 cases on 2 targets"},
-		"one":                     {one, 0, "procns: conformant: 1 case on 1 target"},
-		"informational":           {informational, 0, "procns: conformant: 4 cases on 2 targets"},
-		"most are wrong":          {three, 1, "procns: non-conformant: 6 of 8 results are wrong (pid1/is-the-sandbox, signals/hup-replaces-workers, secrets/environ)"},
-		"wrong, then cut short":   {both, 1, "procns: non-conformant: 1 of 8 results is wrong (pid1/is-the-sandbox); node worker-b was lost; interrupted"},
+		"pass":                    {withResults(everyCase()...), 0, "procns: conformant: 4 cases on 2 targets: Core conformant (4 of 4), Extended conformant (2 of 2)"},
+		"one":                     {one, 0, "procns: conformant: 1 case on 1 target: Core conformant (1 of 1)"},
+		"informational":           {informational, 0, "procns: conformant: 4 cases on 2 targets: Core conformant (4 of 4), Extended conformant (2 of 2)"},
+		"most are wrong":          {three, 1, "procns: non-conformant: 4 cases on 2 targets: Core non-conformant (4 of 4 wrong: pid1/is-the-sandbox, signals/hup-replaces-workers), Extended non-conformant (2 of 2 wrong: secrets/environ)"},
+		"wrong, then cut short":   {both, 1, "procns: non-conformant: 4 cases on 2 targets: Core non-conformant (1 of 4 wrong: pid1/is-the-sandbox), Extended conformant (2 of 2); node worker-b was lost; interrupted"},
 		"nothing":                 {Run{}, 2, "procns: inconclusive: nothing ran"},
 		"interrupted at once":     {Run{Interrupted: true}, 2, "procns: inconclusive: nothing ran; interrupted"},
 		"set-up":                  {Run{Problem: "no nodes"}, 3, "procns: inconclusive: nothing ran; no nodes"},
 		"problem in two lines":    {Run{Problem: "no\nnodes"}, 3, `procns: inconclusive: nothing ran; no\nnodes`},
-		"a target without result": {withResults(everyCase()[0]), 2, "procns: inconclusive: 1 result not run"},
+		"a record is missing":     {withResults(everyCase()[:7]...), 2, "procns: inconclusive: 4 cases on 2 targets: Core conformant (4 of 4), Extended conformant (2 of 2); 1 result not run"},
+		"Core decides":            {unrequired(suite.RequireCore), 0, "procns: conformant: 4 cases on 2 targets: Core conformant (4 of 4); exit code by -require core: Extended non-conformant (1 of 2 wrong: secrets/environ; 1 could not be judged: secrets/environ) does not count"},
+		"both decide":             {unrequired(""), 1, "procns: non-conformant: 4 cases on 2 targets: Core conformant (4 of 4), Extended non-conformant (1 of 2 wrong: secrets/environ; 1 could not be judged: secrets/environ)"},
+		"a target without result": {withResults(everyCase()[0]), 2, "procns: inconclusive: 1 case on 2 targets: Core inconclusive (1 of 2 not run)"},
 	} {
 		v := row.run.Verdict()
 		assert.Equal(t, v.Line, row.line, name)

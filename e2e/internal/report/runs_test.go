@@ -40,6 +40,11 @@ var (
 		Claim: "SIGHUP works without SYS_PTRACE.", Source: "kill(2)",
 		Fixture: "no-ptrace.yaml", Control: "isolated.yaml", Varies: "capabilities",
 	}
+	measured = suite.Case{
+		ID: "lifecycle/order-of-ends", Level: suite.Informational,
+		Claim: "Containers end one after the other.", Source: "kubelet",
+		Fixture: "ends.yaml", NoControl: "there is no other order",
+	}
 )
 
 const processTable = "seen from container \"shell\", pid namespace 4026532001:\n" +
@@ -114,6 +119,16 @@ func everyCase() []suite.Result {
 	return all
 }
 
+// unrequired is a run whose Core conforms; Extended is wrong on one target and not to
+// be told on the other.
+func unrequired(require suite.Requirement) Run {
+	run := withResults(everyCase()...)
+	run.Require = require
+	run.Results[4] = result(environ, workerA, suite.NonConformant, found("the secret", "nothing", processTable))
+	run.Results[5] = result(environ, workerB, suite.Inconclusive, because("the node has AppArmor"))
+	return run
+}
+
 // evil is what a hostile process may call itself.
 const evil = "\x1b[31m\x1b]0;owned\x07 NUL\x00 ]]> <b>&amp; \xff\xfe \u202egnp.exe\u0085 a|b `c` \r\nsecond line"
 
@@ -129,6 +144,18 @@ func examples() []example {
 	conformant.Results[6].Recorded = "kill -HUP exited 0 with CapEff a80425fb"
 
 	const table = "CALLER  HUP\nroot    ok\nother   EPERM\n"
+	oneUnknown := withResults(everyCase()...)
+	oneUnknown.Results[5] = result(environ, workerB, suite.Inconclusive, because("the node has AppArmor"))
+	records := withResults(
+		result(ptrace, workerA, suite.Conformant, recorded("kill -HUP exited 0")),
+		result(ptrace, workerB, suite.NonConformant, found("exit code 0", "exit code 1: Operation not permitted", "")),
+		result(measured, workerA, suite.Inconclusive, because("cannot tell: expected a shell; observed none")),
+		result(measured, workerB, suite.Skipped, because("needs Kubernetes 1.38")),
+	)
+	records.Notes = []string{"the cluster changes pods: drop MKNOD is added"}
+	extendedAlone := withResults(result(environ, workerA, suite.Conformant), result(environ, workerB, suite.Conformant))
+	extendedAlone.Require = suite.RequireCore
+
 	sameRecord := withResults(everyCase()...)
 	sameRecord.Results[6].Recorded, sameRecord.Results[7].Recorded = table, table
 
@@ -198,6 +225,11 @@ func examples() []example {
 
 	return []example{
 		{"conformant", conformant, Style{}, suite.ExitConformant},
+		{"require-core", unrequired(suite.RequireCore), Style{}, suite.ExitConformant},
+		{"require-extended", unrequired(suite.RequireExtended), Style{}, suite.ExitNonConformant},
+		{"extended-inconclusive", oneUnknown, Style{}, suite.ExitInconclusive},
+		{"records-alone", records, Style{}, suite.ExitInconclusive},
+		{"nothing-required", extendedAlone, Style{}, suite.ExitInconclusive},
 		{"same-record", sameRecord, Style{}, suite.ExitConformant},
 		{"failures", failures, Style{}, suite.ExitNonConformant},
 		{"failures-narrow", narrow, Style{Width: 60}, suite.ExitNonConformant},

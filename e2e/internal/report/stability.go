@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"procns/e2e/internal/suite"
 )
@@ -24,6 +25,7 @@ type Stability struct {
 // where a run has none.
 type UnstableResult struct {
 	ID, Target string
+	Level      suite.Level
 	Outcomes   []suite.Outcome
 	// Reason is that of the first outcome that is not conformant.
 	Reason string
@@ -40,7 +42,7 @@ func CompareRuns(runs []Document) Stability {
 		for _, r := range run.Results {
 			k := key{r.ID, r.Target}
 			if results[k] == nil {
-				results[k] = &UnstableResult{ID: r.ID, Target: r.Target, Outcomes: make([]suite.Outcome, len(runs))}
+				results[k] = &UnstableResult{ID: r.ID, Target: r.Target, Level: r.Level, Outcomes: make([]suite.Outcome, len(runs))}
 			}
 			results[k].Outcomes[i] = r.Outcome
 			if r.Outcome != suite.Conformant && results[k].Reason == "" {
@@ -64,12 +66,11 @@ func CompareRuns(runs []Document) Stability {
 // Write writes the runs and the unstable results as Markdown tables.
 func (s Stability) Write(w io.Writer) error {
 	out := bufio.NewWriter(w)
-	fmt.Fprintln(out, "| Run | Verdict | Conformant | Non-conformant | Inconclusive | Skipped | Cases took | T | Pods | Requests | Execs |")
-	fmt.Fprintln(out, "|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|")
+	fmt.Fprintln(out, "| Run | Verdict | Core | Extended | Informational | Cases took | T | Pods | Requests | Execs |")
+	fmt.Fprintln(out, "|--:|---|---|---|---|--:|--:|--:|--:|--:|")
 	for i, run := range s.Runs {
-		v := run.Verdict
-		fmt.Fprintf(out, "| %d | %s | %d | %d | %d | %d | %.0f s | %.1f s | %d | %d | %d |\n", i+1, v.Outcome,
-			v.Conformant, v.NonConformant, v.Inconclusive, v.Skipped,
+		fmt.Fprintf(out, "| %d | %s | %s | %s | %s | %.0f s | %.1f s | %d | %d | %d |\n", i+1, run.Verdict.Outcome,
+			run.counted(suite.Core), run.counted(suite.Extended), run.counted(suite.Informational),
 			run.Stats.CatalogueSeconds, run.Stats.T(), run.Stats.Pods, run.Stats.APIRequests, run.Stats.Execs)
 	}
 	fmt.Fprintf(out, "\n%s the same in every run", plural(s.Stable, "result was", "results were"))
@@ -79,13 +80,31 @@ func (s Stability) Write(w io.Writer) error {
 	}
 	fmt.Fprintf(out, "; %s not:\n\n| Case | Target | Outcomes | Reason |\n|---|---|---|---|\n", plural(len(s.Unstable), "was", "were"))
 	for _, r := range s.Unstable {
-		fmt.Fprintf(out, "| %s | %s | %s | %s |\n", r.ID, r.Target, counted(r.Outcomes), inline(r.Reason))
+		fmt.Fprintf(out, "| %s | %s | %s | %s |\n", r.ID, r.Target, counted(r.Outcomes, r.Level), inline(r.Reason))
 	}
 	return out.Flush()
 }
 
+// counted says how many results of a level ended in each way. It is counted from the
+// results, which reports of earlier versions have as well.
+func (d Document) counted(level suite.Level) string {
+	count := map[suite.Outcome]int{}
+	for _, r := range d.Results {
+		if levelOf(suite.Case{Level: r.Level}) == level {
+			count[r.Outcome]++
+		}
+	}
+	var parts []string
+	for _, o := range []suite.Outcome{suite.Conformant, suite.NonConformant, suite.Inconclusive, suite.Skipped, suite.Exempted, suite.Planned} {
+		if count[o] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", count[o], o.In(level)))
+		}
+	}
+	return cmp.Or(strings.Join(parts, ", "), "none")
+}
+
 // counted says how often each outcome was, in the order of their first time.
-func counted(outcomes []suite.Outcome) string {
+func counted(outcomes []suite.Outcome, level suite.Level) string {
 	var order []suite.Outcome
 	count := map[suite.Outcome]int{}
 	for _, o := range outcomes {
@@ -99,7 +118,7 @@ func counted(outcomes []suite.Outcome) string {
 		if i > 0 {
 			text += ", "
 		}
-		text += fmt.Sprintf("%d× %s", count[o], cmp.Or(string(o), "none"))
+		text += fmt.Sprintf("%d× %s", count[o], cmp.Or(o.In(level), "none"))
 	}
 	return text
 }

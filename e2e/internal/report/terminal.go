@@ -48,6 +48,7 @@ func WriteTerminal(w io.Writer, run Run, style Style) error {
 			return err
 		}
 	}
+	p.levels()
 	p.totals()
 	v := run.Verdict()
 	fmt.Fprintln(p, "\n"+p.paint(colourOf(v), v.Line))
@@ -104,6 +105,9 @@ func (p *printer) head() {
 	for _, mend := range r.Mends {
 		about = append(about, field{"mended", mend})
 	}
+	for _, note := range r.Notes {
+		about = append(about, field{"note", note})
+	}
 	fmt.Fprintln(p)
 	writeFields(p, "", filled(about))
 }
@@ -113,10 +117,10 @@ func cell(result suite.Result, found bool) (text, colour string) {
 	if !found {
 		return "not run", yellow
 	}
-	text = string(result.Outcome)
+	text = result.Outcome.In(result.Case.Level)
 	switch {
-	case differs(result):
-		text, colour = "differs", "" // recorded, not judged
+	case isRecord(result):
+		colour = "" // recorded, not judged
 	case result.Outcome == suite.Conformant:
 		colour = green
 	case result.Outcome == suite.NonConformant:
@@ -252,20 +256,27 @@ func (p *printer) records() {
 	}
 }
 
+// levels print the verdict of each level.
+func (p *printer) levels() {
+	rows := p.run.levelRows()
+	if len(rows) == 0 {
+		return
+	}
+	level, verdict := len(suite.Informational)+2, len("NON-CONFORMANT")+2
+	fmt.Fprintln(p, "\n"+p.paint(bold, pad("LEVEL", level)+pad("VERDICT", verdict)+"RESULTS"))
+	for _, row := range rows {
+		text, colour := row.verdict, map[suite.Outcome]string{
+			suite.Conformant: green, suite.NonConformant: red, suite.Inconclusive: yellow,
+		}[row.outcome]
+		if row.outcome != suite.Conformant && row.outcome != "" {
+			text = strings.ToUpper(text)
+		}
+		fmt.Fprintln(p, pad(string(row.level), level)+p.paint(colour, pad(text, verdict))+clean(row.text, oneLine))
+	}
+}
+
 func (p *printer) totals() {
 	r, v := p.run, p.run.Verdict()
-	outcomes := fmt.Sprintf("%d conformant · %d non-conformant · %d inconclusive · %d skipped", v.Conformant, v.NonConformant, v.Inconclusive, v.Skipped)
-	for _, more := range []struct {
-		count int
-		name  string
-	}{{v.Exempted, "exempted"}, {v.Planned, "planned"}} {
-		if more.count > 0 {
-			outcomes += fmt.Sprintf(" · %d %s", more.count, more.name)
-		}
-	}
-	if v.NotRun > 0 {
-		outcomes += fmt.Sprintf(" · %d not run", v.NotRun)
-	}
 	times := fmt.Sprintf("wall time %s, the cases %s", shortSeconds(r.Stats.WallSeconds), shortSeconds(r.Stats.CatalogueSeconds))
 	if t := r.Stats.T(); t > 0 {
 		var each []string
@@ -280,7 +291,7 @@ func (p *printer) totals() {
 		plural(r.Stats.Pods, "pod", "pods"), plural(r.Stats.APIRequests, "API request", "API requests"),
 		plural(r.Stats.Execs, "exec", "execs"), r.requestsPerCaseAndTarget(), r.budget(requestBudget))
 	fmt.Fprintln(p)
-	writeFields(p, "", filled([]field{{"results", outcomes}, {"time", times}, {"cost", cost}, {"evidence", r.Folder}, {"kept", r.Kept}}))
+	writeFields(p, "", filled([]field{{"time", times}, {"cost", cost}, {"evidence", r.Folder}, {"kept", r.Kept}}))
 	for _, trouble := range r.troubles(v) {
 		fmt.Fprintln(p, p.paint(red, clean(trouble, oneLine)))
 	}

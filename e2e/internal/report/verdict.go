@@ -11,16 +11,23 @@ import (
 // results, and takes in what results cannot say of themselves: that some are
 // missing, or that the run left something behind.
 type Verdict struct {
-	Outcome       suite.Outcome `json:"outcome"`
-	ExitCode      int           `json:"exitCode"`
-	Conformant    int           `json:"conformant"`
-	NonConformant int           `json:"nonConformant"`
-	Inconclusive  int           `json:"inconclusive"`
-	Skipped       int           `json:"skipped"`
-	Planned       int           `json:"planned,omitempty"`
-	Exempted      int           `json:"exempted,omitempty"`
-	// NotRun counts the results that were asked for and do not exist.
+	Outcome  suite.Outcome `json:"outcome"`
+	ExitCode int           `json:"exitCode"`
+	// Require says which levels decide (-require).
+	Require suite.Requirement `json:"require,omitempty"`
+	// The counts are of Core and Extended results together.
+	Conformant    int `json:"conformant"`
+	NonConformant int `json:"nonConformant"`
+	Inconclusive  int `json:"inconclusive"`
+	Skipped       int `json:"skipped"`
+	Planned       int `json:"planned,omitempty"`
+	Exempted      int `json:"exempted,omitempty"`
+	// NotRun counts the results, of any level, that were asked for and do not exist.
 	NotRun int `json:"notRun"`
+	// Levels are the verdicts of each level that the run was asked for.
+	Levels []LevelVerdict `json:"levels,omitempty"`
+	// Informational counts the records, which have no verdict.
+	Informational *Records `json:"informational,omitempty"`
 	// Line says it all in one line.
 	Line string `json:"line"`
 }
@@ -28,11 +35,12 @@ type Verdict struct {
 // Verdict judges the run as a whole. Its exit code is the test binary's.
 func (r Run) Verdict() Verdict {
 	sum := suite.Sum(r.Results)
+	deciding, judged := sum.Deciding(r.Require), sum.Judged()
 	v := Verdict{
-		Outcome: sum.Outcome(), ExitCode: sum.ExitCode(),
-		Conformant: sum.Conformant, NonConformant: sum.NonConformant,
-		Inconclusive: sum.Inconclusive, Skipped: sum.Skipped, Planned: sum.Planned, Exempted: sum.Exempted,
-		NotRun: r.notRun(),
+		Outcome: deciding.Outcome(), ExitCode: deciding.ExitCode(), Require: r.Require.Name(),
+		Conformant: judged.Conformant, NonConformant: judged.NonConformant,
+		Inconclusive: judged.Inconclusive, Skipped: judged.Skipped, Planned: judged.Planned, Exempted: judged.Exempted,
+		NotRun: r.notRun(), Levels: r.levels(), Informational: r.records(),
 	}
 	if v.ExitCode == suite.ExitConformant && (r.Interrupted || r.Problem != "" || v.NotRun > 0) {
 		v.Outcome, v.ExitCode = suite.Inconclusive, suite.ExitInconclusive
@@ -74,25 +82,22 @@ func (r Run) notRun() int {
 	return max(0, wanted-len(pairs))
 }
 
-// because gives the verdict's reasons.
+// because gives the verdict's reasons: the levels that decide, what became of the
+// run as a whole, and the levels that do not decide.
 func (r Run) because(v Verdict) []string {
 	var reasons []string
 	say := func(format string, args ...any) { reasons = append(reasons, fmt.Sprintf(format, args...)) }
-	cases, targets := len(r.cases()), len(r.targets())
-
+	planned := v.Planned
+	if v.Informational != nil {
+		planned += v.Informational.Planned
+	}
 	switch {
 	case len(r.Results) == 0:
 		say("nothing ran")
-	case v.NonConformant > 0:
-		say("%s", named(v.NonConformant, len(r.Results), "is wrong", "are wrong", r.ids(suite.NonConformant)))
-	case v.Inconclusive > 0:
-		say("%s", named(v.Inconclusive, len(r.Results), "could not be judged", "could not be judged", r.ids(suite.Inconclusive)))
-	case v.Conformant == 0 && v.Planned > 0:
-		say("nothing ran: %s only planned", plural(v.Planned, "result is", "results are"))
-	case v.Conformant == 0:
-		say("nothing was judged: none of the %s was conformant", plural(len(r.Results), "result", "results"))
-	case v.Outcome == suite.Conformant:
-		say("%s on %s", plural(cases, "case", "cases"), plural(targets, "target", "targets"))
+	case planned > 0:
+		say("nothing ran: %s only planned", plural(planned, "result is", "results are"))
+	default:
+		say("%s on %s: %s", plural(len(r.cases()), "case", "cases"), plural(len(r.targets()), "target", "targets"), r.decided(v))
 	}
 	if r.Comparison != nil {
 		say("%s", r.Comparison.Line())
@@ -103,47 +108,43 @@ func (r Run) because(v Verdict) []string {
 	if r.Interrupted {
 		say("%s", firstOf(r.InterruptedBy, "interrupted"))
 	}
-	if v.NotRun > 0 && len(r.Results) > 0 {
-		say("%s not run", plural(v.NotRun, "result", "results"))
+	missing := v.NotRun
+	for _, level := range v.Levels {
+		missing -= level.NotRun // which is said with the level
 	}
-	if v.Outcome == suite.Conformant && v.Skipped > 0 {
-		say("%s skipped", plural(v.Skipped, "result", "results"))
-	}
-	if v.Exempted > 0 {
-		say("%s exempted", plural(v.Exempted, "result", "results"))
+	if missing > 0 && len(r.Results) > 0 {
+		say("%s not run", plural(missing, "result", "results"))
 	}
 	if n := len(r.Leftovers); n > 0 {
 		say("%s could not be removed", plural(n, "object", "objects"))
 	}
+	if r.Require == suite.RequireCore && len(r.Results) > 0 && planned == 0 {
+		text := "exit code by -require core"
+		for _, level := range v.Levels {
+			if !level.Decides {
+				text += ": " + level.line(r) + " does not count"
+			}
+		}
+		say("%s", text)
+	}
 	return reasons
 }
 
-// ids lists the cases that have this outcome somewhere and count.
-func (r Run) ids(outcome suite.Outcome) []string {
-	var ids []string
-	seen := map[string]bool{}
-	for _, result := range r.Results {
-		nonConformant, inconclusive := counts(result)
-		if (outcome == suite.NonConformant && nonConformant || outcome == suite.Inconclusive && inconclusive) && !seen[result.Case.ID] {
-			seen[result.Case.ID] = true
-			ids = append(ids, result.Case.ID)
+// decided are the verdicts of the levels that decide.
+func (r Run) decided(v Verdict) string {
+	var levels []string
+	for _, level := range v.Levels {
+		if level.Decides {
+			levels = append(levels, level.line(r))
 		}
 	}
-	return ids
-}
-
-// named reads "2 of 50 results are wrong (a/b, c/d)", naming three at most.
-func named(n, of int, one, many string, ids []string) string {
-	const most = 3
-	list := strings.Join(ids[:min(most, len(ids))], ", ")
-	if more := len(ids) - most; more > 0 {
-		list += fmt.Sprintf(" and %d more", more)
+	switch {
+	case len(levels) > 0:
+		return strings.Join(levels, ", ")
+	case len(v.Levels) > 0:
+		return "no Core case ran, and Core cases alone decide"
 	}
-	verb := many
-	if n == 1 {
-		verb = one
-	}
-	return fmt.Sprintf("%d of %s %s (%s)", n, plural(of, "result", "results"), verb, list)
+	return "none is Core or Extended, and Informational cases are measured without a verdict"
 }
 
 func plural(n int, one, many string) string {

@@ -89,53 +89,6 @@ func TestIsViolation(t *testing.T) {
 	assert.Assert(t, !IsViolation(nil))
 }
 
-func TestVerdict(t *testing.T) {
-	core := func(outcomes ...Outcome) []Result {
-		var results []Result
-		for _, o := range outcomes {
-			results = append(results, Result{Outcome: o, Case: Case{Level: Core}})
-		}
-		return results
-	}
-	informational := func(outcomes ...Outcome) []Result {
-		results := core(outcomes...)
-		for i := range results {
-			results[i].Case.Level = Informational
-		}
-		return results
-	}
-	for name, row := range map[string]struct {
-		results []Result
-		want    Verdict
-		outcome Outcome
-		exit    int
-	}{
-		"nothing ran":             {nil, Verdict{}, Inconclusive, ExitInconclusive},
-		"all conform":             {core(Conformant, Conformant), Verdict{Conformant: 2}, Conformant, ExitConformant},
-		"one is wrong":            {core(Conformant, NonConformant), Verdict{Conformant: 1, NonConformant: 1}, NonConformant, ExitNonConformant},
-		"wrong outweighs unknown": {core(Inconclusive, NonConformant), Verdict{NonConformant: 1, Inconclusive: 1}, NonConformant, ExitNonConformant},
-		"one is unknown":          {core(Conformant, Inconclusive), Verdict{Conformant: 1, Inconclusive: 1}, Inconclusive, ExitInconclusive},
-		"some skipped":            {core(Conformant, Skipped), Verdict{Conformant: 1, Skipped: 1}, Conformant, ExitConformant},
-		"all skipped":             {core(Skipped, Skipped), Verdict{Skipped: 2}, Inconclusive, ExitInconclusive},
-		"no outcome":              {core(""), Verdict{}, Inconclusive, ExitInconclusive},
-		"only planned":            {core("planned"), Verdict{Planned: 1}, Inconclusive, ExitInconclusive},
-		"a record differs": {
-			append(core(Conformant), informational(NonConformant)...), Verdict{Conformant: 2}, Conformant, ExitConformant,
-		},
-		"a record could not be made": {
-			append(core(Conformant), informational(Inconclusive)...), Verdict{Conformant: 1, Skipped: 1}, Conformant, ExitConformant,
-		},
-		"only wrong": {core(NonConformant), Verdict{NonConformant: 1}, NonConformant, ExitNonConformant},
-	} {
-		t.Run(name, func(t *testing.T) {
-			got := Sum(row.results)
-			assert.Equal(t, got, row.want)
-			assert.Equal(t, got.Outcome(), row.outcome)
-			assert.Equal(t, got.ExitCode(), row.exit)
-		})
-	}
-}
-
 func TestTargetName(t *testing.T) {
 	assert.Equal(t, Target{Node: "a"}.Name(), "a")
 	assert.Equal(t, Target{Node: "a", RuntimeClass: "gvisor"}.Name(), "a/gvisor")
