@@ -34,14 +34,15 @@ func loses(request, value string) breakage {
 // other than the one it must have.
 func invalid(request string) breakage {
 	return answered("it is invalid for another reason", request, suite.Answer{
-		Code: 422, Reason: "Invalid", Message: "spec.containers: Required value",
+		Code: 422, Reason: "Invalid", Message: `Pod "one" is invalid: spec.containers: Required value`,
 	})
 }
 
-// insecure is a fault: Pod Security refuses, for a reason other than SYS_PTRACE.
-func insecure(request string) breakage {
+// insecure is a fault: Pod Security refuses at this level, for a reason other than
+// SYS_PTRACE.
+func insecure(level, request string) breakage {
 	return answered("Pod Security has another objection", request, suite.Answer{
-		Code: 403, Reason: "Forbidden", Message: `violates PodSecurity "baseline:latest": host namespaces (hostPID=true)`,
+		Code: 403, Reason: "Forbidden", Message: `pods "one" is forbidden: violates PodSecurity "` + level + `:latest": host namespaces (hostPID=true)`,
 	})
 }
 
@@ -91,11 +92,11 @@ var admissionBreakages = map[string][]breakage{
 		admits("ignore"), invalid("ignore"),
 		answered("it warns", "ignore", suite.Answer{Code: 201, Sharing: "absent", Warnings: []string{"unknown field"}}),
 	},
-	"admission/baseline-refuses-ptrace":        {admits("create"), insecure("create")},
-	"admission/baseline-admits-without-ptrace": {insecure("create"), loses("create", "false")},
-	"admission/baseline-admits-sharing":        {insecure("create"), loses("create", "absent")},
-	"admission/restricted-refuses-ptrace":      {admits("create"), insecure("create")},
-	"admission/restricted-admits-sharing":      {insecure("create"), loses("create", "absent")},
+	"admission/baseline-refuses-ptrace":        {admits("create"), insecure(atBaseline, "create")},
+	"admission/baseline-admits-without-ptrace": {insecure(atBaseline, "create"), loses("create", "false")},
+	"admission/baseline-admits-sharing":        {insecure(atBaseline, "create"), loses("create", "absent")},
+	"admission/restricted-refuses-ptrace":      {admits("create"), insecure(atRestricted, "create")},
+	"admission/restricted-admits-sharing":      {insecure(atRestricted, "create"), loses("create", "absent")},
 	"admission/restricted-pod-shares":          {namespaceOf("two"), hidden("one", "two"), pidReused("two", "one")},
 	"admission/immutable-by-merge-patch": {
 		loses("merge-absent", "absent"), loses("merge-false", "false"), invalid("merge-absent"), sneaks("label", "absent"), namespaceLeft, sandboxReplaced("one"),
@@ -121,26 +122,63 @@ var admissionBreakages = map[string][]breakage{
 	},
 }
 
-// TestRefusalsForOtherReasons: that somebody may not, that a quota is used up,
-// that a webhook objects or the server fails, says nothing about the field.
-func TestRefusalsForOtherReasons(t *testing.T) {
+// TestRefusalsByOthers: that a policy or a webhook objects, with whatever code, that
+// somebody may not, that a quota is used up, that Pod Security enforces another
+// level than the run set or the server fails, says nothing about the field.
+func TestRefusalsByOthers(t *testing.T) {
+	const policy = `pods "one" is forbidden: ValidatingAdmissionPolicy 'no-host-pid' with binding 'all' denied request: `
 	for name, answer := range map[string]suite.Answer{
-		"no answer":       {},
-		"no right to":     {Code: 403, Reason: "Forbidden", Message: `pods is forbidden: User "one" cannot create resource "pods"`},
-		"quota":           {Code: 403, Reason: "Forbidden", Message: "exceeded quota: pods"},
-		"webhook":         {Code: 403, Reason: "Forbidden", Message: `admission webhook "policy.example" denied the request`},
-		"no such path":    {Code: 404, Reason: "NotFound"},
-		"conflict":        {Code: 409, Reason: "Conflict"},
-		"the server ails": {Code: 500, Reason: "InternalError"},
+		"no answer":                   {},
+		"no right to":                 {Code: 403, Reason: "Forbidden", Message: `pods is forbidden: User "one" cannot create resource "pods" in API group "" in the namespace "two"`},
+		"a policy":                    {Code: 422, Reason: "Invalid", Message: policy + "host PID is not allowed here"},
+		"a policy in our words":       {Code: 422, Reason: "Invalid", Message: policy + `Pod "one" is invalid: shareProcessNamespace: ` + bothEnabled},
+		"a policy in Pod Security's":  {Code: 403, Reason: "Forbidden", Message: policy + `violates PodSecurity "baseline:latest": SYS_PTRACE`},
+		"quota":                       {Code: 403, Reason: "Forbidden", Message: `pods "one" is forbidden: exceeded quota: pods, requested: pods=1, used: pods=1, limited: pods=1`},
+		"webhook":                     {Code: 403, Reason: "Forbidden", Message: `admission webhook "policy.example" denied the request`},
+		"webhook without a code":      {Code: 400, Message: `admission webhook "validate.kyverno.svc-fail" denied the request: shareProcessNamespace is not allowed`},
+		"webhook with 422":            {Code: 422, Reason: "Invalid", Message: `admission webhook "policy.example" denied the request: Pod "one" is invalid: ` + bothEnabled},
+		"Pod Security at another one": {Code: 403, Reason: "Forbidden", Message: `pods "one" is forbidden: violates PodSecurity "privileged:latest": shareProcessNamespace, SYS_PTRACE`},
+		"a proxy":                     {Code: 400, Message: "Bad Request"},
+		"no such path":                {Code: 404, Reason: "NotFound"},
+		"conflict":                    {Code: 409, Reason: "Conflict"},
+		"the server ails":             {Code: 500, Reason: "InternalError"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			o := suite.Observation{Answers: map[string]suite.Answer{"create": answer}}
-			for _, err := range []error{refused(o, "create", bothEnabled), accepted(o, "create", "true"), undecodable(o, "create"), ineffective("create")(o)} {
+			o := suite.Observation{Answers: map[string]suite.Answer{"create": answer, "late": {Code: 200}, "unknown": answer}}
+			for _, err := range []error{
+				refused(o, "create", bothEnabled), accepted(o, "create", "true"), undecodable(o, "create"), ineffective("create")(o),
+				refusedAt(atBaseline, o, "create", podSecurity, sysPtrace), acceptedAt(atRestricted, o, "create", "true"),
+				rolledOut("create", sharesAsTold)(o), unknownTargetRefused(o),
+			} {
 				require.Error(t, err)
 				assert.False(t, suite.IsViolation(err), "%v", err)
 			}
 		})
 	}
+}
+
+// TestPodSecurityAnswersAtItsLevel: what Pod Security refuses is an answer in the
+// namespace whose level the run set, and nowhere else.
+func TestPodSecurityAnswersAtItsLevel(t *testing.T) {
+	answer := suite.Answer{Code: 403, Reason: "Forbidden", Message: `pods "one" is forbidden: violates PodSecurity "restricted:v1.30": ` +
+		`unrestricted capabilities (container "shell" must not include "SYS_PTRACE" in securityContext.capabilities.add)`}
+	o := suite.Observation{Answers: map[string]suite.Answer{"create": answer}}
+	for level, decides := range map[string]bool{"": false, atBaseline: false, atRestricted: true} {
+		assert.Equal(t, decides, suite.IsViolation(acceptedAt(level, o, "create", "true")), level)
+		assert.Equal(t, decides, refusedAt(level, o, "create", podSecurity, sysPtrace) == nil, level)
+	}
+}
+
+// TestOthersWarn: a warning that is not about the misspelt field is somebody else's.
+func TestOthersWarn(t *testing.T) {
+	o := suite.Observation{Answers: map[string]suite.Answer{
+		"create": {Code: 201, Sharing: "true"},
+		"ignore": {Code: 201, Sharing: "absent", Warnings: []string{`would violate PodSecurity "restricted:latest": runAsNonRoot != true`}},
+	}}
+	judge := caseOf(t, "admission/typo-ignored").Judge
+	require.NoError(t, judge(o))
+	o.Answers["ignore"] = suite.Answer{Code: 201, Sharing: "absent", Warnings: []string{`unknown field "spec.sharedProcessNamespace"`}}
+	assert.True(t, suite.IsViolation(judge(o)))
 }
 
 // TestDescriptionOfField: a document that is none, or has no such field, has no text.

@@ -361,7 +361,7 @@ func debugsTheExited(o suite.Observation) error {
 		return suite.CannotTell("a container that has ended", "none has")
 	}
 	if answer := o.Answers["late"]; !answer.Accepted() {
-		if !answer.Refused() {
+		if !decisive("", answer) {
 			return suite.CannotTell("the server's answer to an ephemeral container whose target has ended", answer.String())
 		}
 		return suite.Violation("the server takes an ephemeral container whose target, "+target+", has ended", answer.String())
@@ -410,12 +410,11 @@ func unknownTargetRefused(o suite.Observation) error {
 		return suite.CannotTell("the server takes an ephemeral container with a target that exists", known.String())
 	}
 	answer := o.Answers["unknown"]
-	if answer.Code == 0 || answer.Code >= 500 {
+	if !answer.Accepted() && !decisive("", answer) {
 		return suite.CannotTell("the server's answer to an ephemeral container with an unknown target", answer.String())
 	}
-	const unprocessable = 422
-	if answer.Code != unprocessable || !strings.Contains(answer.Message, "targetContainerName") {
-		return suite.Violation("HTTP 422, because of targetContainerName", answer.String())
+	if answer.Refusal().By != suite.ByValidation || !strings.Contains(answer.Message, "targetContainerName") {
+		return suite.Violation("the server finds it invalid, because of targetContainerName", answer.String())
 	}
 	return nil
 }

@@ -93,7 +93,7 @@ var ephemeralBreakages = map[string][]breakage{
 			o.AfterPod.Containers["late"] = suite.ContainerState{Kind: "ephemeral", Waiting: "CreateContainerError", Message: "the target is not running"}
 		}},
 		{"the server refuses the target", func(o *suite.Observation) {
-			o.Answers["late"] = suite.Answer{Code: 422, Reason: "Invalid"}
+			o.Answers["late"] = suite.Answer{Code: 422, Reason: "Invalid", Message: `Pod "one" is invalid: spec.ephemeralContainers[0].targetContainerName: Not found: "app"`}
 		}},
 		{"it ends at once", func(o *suite.Observation) {
 			code := 128
@@ -119,7 +119,10 @@ var ephemeralBreakages = map[string][]breakage{
 	"ephemeral/unknown-target-refused": {
 		{"the server takes it", func(o *suite.Observation) { o.Answers["unknown"] = suite.Answer{Code: 200} }},
 		{"the server refuses it for another reason", func(o *suite.Observation) {
-			o.Answers["unknown"] = suite.Answer{Code: 403, Reason: "Forbidden", Message: "pods is forbidden"}
+			o.Answers["unknown"] = suite.Answer{Code: 422, Reason: "Invalid", Message: `Pod "one" is invalid: spec.ephemeralContainers[0].image: Required value`}
+		}},
+		{"the server cannot decode it", func(o *suite.Observation) {
+			o.Answers["unknown"] = suite.Answer{Code: 400, Reason: "BadRequest", Message: `Pod in version "v1" cannot be handled as a Pod: json: targetContainerName`}
 		}},
 	},
 }

@@ -29,13 +29,40 @@ import (
 // createWorkload creates what makes the pod, and waits for the pod.
 func (s *Session) createWorkload(ctx context.Context, m suite.Manifest) (*corev1.Pod, error) {
 	if err := s.postWorkload(ctx, m.Workload, s.Namespace, metav1.CreateOptions{}); err != nil {
-		return nil, fmt.Errorf("creating %s from %s: %w", m.Pod.Name, m.File, err)
+		return nil, suite.Failed(err, "creating %s from %s", m.Pod.Name, m.File)
 	}
-	pod, err := s.AwaitOne(ctx, "pod of the workload", func(pod *corev1.Pod) bool { return pod.Labels[suite.PodLabel] == m.Pod.Name })
+	waiting, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
+	go s.watchRefusals(waiting, m.Pod.Name, giveUp)
+	pod, err := s.AwaitOne(waiting, "pod of the workload", func(pod *corev1.Pod) bool { return pod.Labels[suite.PodLabel] == m.Pod.Name })
 	if err != nil {
 		return nil, fmt.Errorf("the workload %s of %s made no pod: %w", m.Pod.Name, m.File, err)
 	}
 	return pod, nil
+}
+
+// watchRefusals gives up the wait for a workload's pod where its controller is told
+// that there will be none, and by whom. Without the right to watch events, the wait
+// lasts until its time is over.
+func (s *Session) watchRefusals(ctx context.Context, workload string, giveUp context.CancelCauseFunc) {
+	events, err := s.Client.CoreV1().Events(s.Namespace).Watch(ctx, metav1.ListOptions{
+		FieldSelector: fields.OneTermEqualSelector("reason", "FailedCreate").String(),
+	})
+	if err != nil {
+		return
+	}
+	defer events.Stop()
+	for e := range events.ResultChan() {
+		// A Deployment's events are its ReplicaSet's, whose name begins with its own.
+		event, ok := e.Object.(*corev1.Event)
+		if !ok || !strings.HasPrefix(event.InvolvedObject.Name, workload) {
+			continue
+		}
+		if refusal := suite.RefusalOfPod(event.Message); refusal.Lasting() {
+			giveUp(errors.New(refusal.String()))
+			return
+		}
+	}
 }
 
 // AwaitOne implements suite.Cluster.
@@ -153,11 +180,11 @@ func (s *Session) request(ctx context.Context, namespace string, r suite.Request
 		request.SetHeader("Content-Type", orJSON(r.ContentType)).Body(r.Body)
 	}
 	answer, raw, err := ask(ctx, request, r.Until)
-	var status apierrors.APIStatus
+	refused, ok := suite.AnswerOf(err)
 	switch {
-	case errors.As(err, &status):
-		answer.Code = int(status.Status().Code)
-		answer.Reason, answer.Message = string(status.Status().Reason), status.Status().Message
+	case ok:
+		refused.Warnings = answer.Warnings
+		answer = refused
 	case err != nil:
 		return answer, fmt.Errorf("%s %s: %w", r.Verb, r.Path, err)
 	default:
@@ -256,7 +283,7 @@ func (s *Session) AddEphemeral(ctx context.Context, pod *corev1.Pod, containers 
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("adding ephemeral containers to pod %s: %w", pod.Name, err)
+		return suite.Failed(err, "adding ephemeral containers to pod %s", pod.Name)
 	}
 	return nil
 }
@@ -266,7 +293,7 @@ func (s *Session) Delete(ctx context.Context, name string, graceSeconds int64, w
 	last, _ := s.Current(name)
 	err := s.Client.CoreV1().Pods(s.Namespace).Delete(ctx, name, metav1.DeleteOptions{GracePeriodSeconds: &graceSeconds})
 	if err != nil {
-		return false, last, fmt.Errorf("deleting pod %s: %w", name, err)
+		return false, last, suite.Failed(err, "deleting pod %s", name)
 	}
 	deadline := time.After(within)
 	for {
@@ -319,7 +346,7 @@ func (s *Session) Logs(ctx context.Context, pod, container string, previous bool
 		err = errors.Join(suite.ErrLogGone, err)
 	}
 	if err != nil {
-		return "", fmt.Errorf("logs of container %s of pod %s: %w", container, pod, err)
+		return "", suite.Failed(err, "logs of container %s of pod %s", container, pod)
 	}
 	return string(raw), nil
 }
@@ -328,7 +355,7 @@ func (s *Session) Logs(ctx context.Context, pod, container string, previous bool
 func (s *Session) FollowLogs(ctx context.Context, pod, container string) (<-chan string, error) {
 	stream, err := s.Client.CoreV1().Pods(s.Namespace).GetLogs(pod, &corev1.PodLogOptions{Container: container, Follow: true}).Stream(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("logs of container %s of pod %s: %w", container, pod, err)
+		return nil, suite.Failed(err, "logs of container %s of pod %s", container, pod)
 	}
 	lines := make(chan string)
 	go func() {
@@ -354,7 +381,7 @@ func (s *Session) Events(ctx context.Context, pod string) ([]suite.Event, error)
 		FieldSelector: fields.OneTermEqualSelector("involvedObject.name", pod).String(),
 	})
 	if err != nil {
-		return nil, fmt.Errorf("events of pod %s: %w", pod, err)
+		return nil, suite.Failed(err, "events of pod %s", pod)
 	}
 	var events []suite.Event
 	for _, e := range list.Items {

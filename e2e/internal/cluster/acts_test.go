@@ -2,6 +2,8 @@ package cluster
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -145,4 +147,23 @@ func TestLogGone(t *testing.T) {
 	_, err = s.Logs(t.Context(), "a", "victim", false)
 	require.Error(t, err)
 	assert.NotErrorIs(t, err, suite.ErrLogGone)
+}
+
+// TestRefusedWorkloadIsNotWaitedFor: where a policy refuses the pods of a workload, its
+// controller's event ends the wait and names the policy.
+func TestRefusedWorkloadIsNotWaitedFor(t *testing.T) {
+	client := fake.NewClientset(&corev1.Event{
+		ObjectMeta:     metav1.ObjectMeta{Namespace: "ns", Name: "one"},
+		InvolvedObject: corev1.ObjectReference{Kind: "ReplicaSet", Name: "web-1-5d7f"},
+		Reason:         "FailedCreate",
+		Message:        `Error creating: pods "web-1-5d7f-x" is forbidden: ValidatingAdmissionPolicy 'no-pods' with binding 'no-pods' denied request: no`,
+	})
+	session := newSession(client, nil, "run", &Counts{}, "ns")
+	session.store = cache.NewStore(cache.MetaNamespaceKeyFunc)
+	ctx, cancel := context.WithTimeoutCause(t.Context(), time.Minute, errors.New("it was waited for"))
+	defer cancel()
+	watching, giveUp := context.WithCancelCause(ctx)
+	go session.watchRefusals(watching, "web-1", giveUp)
+	_, err := session.AwaitOne(watching, "pod of the workload", func(*corev1.Pod) bool { return false })
+	require.ErrorContains(t, err, `the admission policy "no-pods" refused it: no`)
 }

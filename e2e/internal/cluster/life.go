@@ -40,7 +40,7 @@ func (s *Session) showLife(ctx, ended context.Context) error {
 		Spec:       coordinationv1.LeaseSpec{HolderIdentity: &s.RunID, LeaseDurationSeconds: &seconds, AcquireTime: &now, RenewTime: &now},
 	}, metav1.CreateOptions{})
 	if err != nil {
-		return fmt.Errorf("creating the run's Lease: %w", err)
+		return suite.Failed(err, "creating the run's Lease")
 	}
 	go func() {
 		for {
@@ -139,7 +139,7 @@ func (s *Session) CopyPullSecret(ctx context.Context, namespace, name, as string
 		Type:       from.Type, Data: from.Data,
 	}, metav1.CreateOptions{})
 	if err != nil {
-		return fmt.Errorf("copying the Secret %s/%s: %w", namespace, name, err)
+		return suite.Failed(err, "copying the Secret %s/%s", namespace, name)
 	}
 	return nil
 }

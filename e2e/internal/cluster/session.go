@@ -120,7 +120,7 @@ func namespaceAt(name, runID, level string) *corev1.Namespace {
 func (s *Session) createNamespace(ctx context.Context, name, level string) error {
 	_, err := s.Client.CoreV1().Namespaces().Create(ctx, namespaceAt(name, s.RunID, level), metav1.CreateOptions{})
 	if err != nil {
-		return fmt.Errorf("creating namespace %s: %w", name, err)
+		return suite.Failed(err, "creating namespace %s", name)
 	}
 	return nil
 }
@@ -208,12 +208,12 @@ func (s *Session) Create(ctx context.Context, m suite.Manifest) (*corev1.Pod, er
 	core := s.Client.CoreV1()
 	for _, secret := range m.Secrets {
 		if _, err := core.Secrets(s.Namespace).Create(ctx, secret, metav1.CreateOptions{}); err != nil {
-			return nil, fmt.Errorf("creating Secret %s: %w", secret.Name, err)
+			return nil, suite.Failed(err, "creating Secret %s", secret.Name)
 		}
 	}
 	for _, configMap := range m.ConfigMaps {
 		if _, err := core.ConfigMaps(s.Namespace).Create(ctx, configMap, metav1.CreateOptions{}); err != nil {
-			return nil, fmt.Errorf("creating ConfigMap %s: %w", configMap.Name, err)
+			return nil, suite.Failed(err, "creating ConfigMap %s", configMap.Name)
 		}
 	}
 	s.Counts.Pods.Add(1)
@@ -222,7 +222,7 @@ func (s *Session) Create(ctx context.Context, m suite.Manifest) (*corev1.Pod, er
 	}
 	stored, err := core.Pods(s.Namespace).Create(ctx, m.New(), metav1.CreateOptions{})
 	if err != nil {
-		return nil, fmt.Errorf("creating pod %s from %s: %w", m.Pod.Name, m.File, err)
+		return nil, suite.Failed(err, "creating pod %s from %s", m.Pod.Name, m.File)
 	}
 	return stored, nil
 }
@@ -470,7 +470,7 @@ func abandonPods(ctx context.Context, client kubernetes.Interface, namespace str
 		}
 		err := client.CoreV1().Pods(namespace).Delete(ctx, p.Name, metav1.DeleteOptions{GracePeriodSeconds: &now})
 		if err != nil && !apierrors.IsNotFound(err) {
-			return fmt.Errorf("deleting pod %s: %w", p.Name, err)
+			return suite.Failed(err, "deleting pod %s", p.Name)
 		}
 	}
 	return nil

@@ -30,7 +30,7 @@ func ClaimWitnesses(ctx context.Context, client kubernetes.Interface, config *re
 		}
 		return nil, witness.Taken(maps.Items)
 	case err != nil:
-		return nil, fmt.Errorf("creating namespace %s: %w", witness.Namespace, err)
+		return nil, suite.Failed(err, "creating namespace %s", witness.Namespace)
 	}
 	return JoinWitnesses(ctx, client, config, runID, counts)
 }
@@ -60,7 +60,7 @@ func (s *Session) SaveWitnesses(ctx context.Context, state witness.State) error 
 	for _, m := range maps {
 		m.Labels = map[string]string{witness.Label: s.RunID}
 		if _, err := s.Client.CoreV1().ConfigMaps(s.Namespace).Create(ctx, m, metav1.CreateOptions{}); err != nil {
-			return fmt.Errorf("creating ConfigMap %s: %w", m.Name, err)
+			return suite.Failed(err, "creating ConfigMap %s", m.Name)
 		}
 	}
 	patch := fmt.Appendf(nil, `{"metadata":{"labels":{%q:null}}}`, suite.RunLabel)

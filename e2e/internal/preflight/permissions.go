@@ -69,7 +69,7 @@ func Permissions(needs Needs) []Permission {
 		{Resource: "pods", Verbs: []string{"update", "patch"}, Some: true, Why: "whether the field can be changed is not tried"},
 		{Resource: "pods/status", Verbs: []string{"patch"}, Some: true, Why: "whether the field can be changed is not tried"},
 		{Resource: "pods/resize", Verbs: []string{"patch"}, Some: true, Why: "whether the field can be changed is not tried"},
-		{Resource: "events", Verbs: []string{"list"}, Some: true, Why: "events are neither judged nor kept as evidence"},
+		{Resource: "events", Verbs: []string{"list", "watch"}, Some: true, Why: "events are neither judged nor kept as evidence, and a workload whose pods are refused is waited for"},
 		{Group: "apps", Resource: "deployments", Verbs: []string{"create", "patch", "watch", "delete"}, Some: true, Why: "no workload makes pods"},
 		{Group: "apps", Resource: "replicasets", Verbs: []string{"create", "delete"}, Some: true, Why: "no workload makes pods"},
 		{Group: "apps", Resource: "statefulsets", Verbs: []string{"create", "delete"}, Some: true, Why: "no workload makes pods"},

@@ -11,6 +11,8 @@ import (
 	"github.com/gorilla/websocket"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/streaming/pkg/httpstream"
+
+	"procns/e2e/internal/suite"
 )
 
 // trouble is what became of a stream that has no answer of the container's.
@@ -39,14 +41,30 @@ var (
 		`transport is closing|transport: error while dialing|the client connection is closing|websocket: close`)
 )
 
+// statusIn is the error that holds the server's own answer, if one does.
+func statusIn(err error) error {
+	var refused *httpstream.UpgradeFailureError
+	if errors.As(err, &refused) {
+		return refused.Cause // which it does not unwrap
+	}
+	return err
+}
+
+// refusalOf tells who refused the request for a stream: an admission policy or a
+// webhook can, on pods/exec and pods/attach, or the authorizer.
+func refusalOf(err error) suite.Refusal {
+	answer, ok := suite.AnswerOf(statusIn(err))
+	if !ok {
+		return suite.Refusal{}
+	}
+	return answer.Refusal()
+}
+
 // troubleOf tells a broken connection from an answer: that a program is missing,
 // or that a container does not run, is an answer.
 func troubleOf(err error) trouble {
 	var dial *net.OpError
-	var refused *httpstream.UpgradeFailureError
-	if errors.As(err, &refused) {
-		err = refused.Cause // which it does not unwrap
-	}
+	err = statusIn(err)
 	var closed *websocket.CloseError
 	text := ""
 	if err != nil {

@@ -18,7 +18,33 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/streaming/pkg/httpstream"
+
+	"procns/e2e/internal/suite"
 )
+
+// TestRefusalOf: a policy or a webhook that refuses a stream (the operation CONNECT) is told from
+// a node that does not answer, in whatever kind of error the refusal comes.
+func TestRefusalOf(t *testing.T) {
+	webhook := apierrors.NewBadRequest(`admission webhook "no-exec.example" denied the request: no`)
+	policy := apierrors.NewForbidden(schema.GroupResource{Resource: "pods"}, "one", errors.New("ValidatingAdmissionPolicy 'no-exec' with binding 'no-exec' denied request: no"))
+	for name, row := range map[string]struct {
+		err     error
+		want    suite.Refuser
+		lasting bool
+	}{
+		"nothing":                {nil, suite.Nobody, false},
+		"a webhook, WebSocket":   {&httpstream.UpgradeFailureError{Cause: webhook}, suite.ByWebhook, true},
+		"a webhook, SPDY":        {webhook, suite.ByWebhook, true},
+		"a policy":               {fmt.Errorf("exec: %w", policy), suite.ByPolicy, true},
+		"a webhook that is down": {apierrors.NewInternalError(errors.New(`failed calling webhook "no-exec.example": no endpoints`)), suite.ByWebhook, false},
+		"no such container":      {apierrors.NewBadRequest("container two is not valid for pod one"), suite.ByUnknown, false},
+		"kubelet's own text":     {errors.New(`unable to upgrade connection: container not found ("two")`), suite.Nobody, false},
+	} {
+		got := refusalOf(row.err)
+		assert.Equal(t, got.By, row.want, name)
+		assert.Equal(t, got.Lasting(), row.lasting, name)
+	}
+}
 
 func TestTroubleOf(t *testing.T) {
 	refused := &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"procns/e2e/internal/probe"
+	"procns/e2e/internal/suite"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/kubernetes"
@@ -78,6 +79,8 @@ func (r Pod) execOnce(ctx context.Context, within time.Duration, container strin
 		return result, none, late
 	case ctx.Err() != nil:
 		return result, none, fmt.Errorf("exec in container %s: %w", container, context.Cause(ctx))
+	case refusalOf(err).Lasting():
+		return result, none, suite.Failed(statusIn(err), "exec in container %s", container)
 	case refusedForGood.MatchString(err.Error()):
 		return result, none, fmt.Errorf("exec in container %s: %w", container, err)
 	default:
@@ -135,6 +138,9 @@ func (r Pod) Attach(ctx context.Context, container string, tty bool, converse fu
 		err := r.stream(ctx, 0, nil, request, options) // the conversation has a deadline of its own
 		if !terminal.Blank() {
 			return none, err // the container was reached
+		}
+		if refusalOf(err).Lasting() {
+			return none, suite.Failed(statusIn(err), "attaching to container %s", container)
 		}
 		return troubleOf(err), err
 	}

@@ -55,9 +55,12 @@ type Request struct {
 // Answer is the API server's answer to a request.
 type Answer struct {
 	Code int `json:"code"` // of HTTP
-	// Reason and Message are those of the Status that a refusal comes with.
+	// Reason, Message, Kind (of the object) and Causes are those of the Status that a
+	// refusal comes with. Who refused is Refusal's to tell.
 	Reason   string   `json:"reason,omitempty"`
 	Message  string   `json:"message,omitempty"`
+	Kind     string   `json:"kind,omitempty"`
+	Causes   []Cause  `json:"causes,omitempty"`
 	Warnings []string `json:"warnings,omitempty"`
 	// Sharing is the field in the object that was returned, or in its pod
 	// template: "true", "false" or "absent"; empty where there is no object.
@@ -68,12 +71,16 @@ type Answer struct {
 	Body string `json:"body,omitempty"`
 }
 
+// Cause is one cause of a refusal, as the Status' details tell of it: what is wrong
+// with a field, or, without a field, what a policy says.
+type Cause struct {
+	Type    string `json:"type,omitempty"` // such as "FieldValueInvalid"
+	Field   string `json:"field,omitempty"`
+	Message string `json:"message,omitempty"` // empty where there is a field
+}
+
 // Accepted tells whether the server did what it was asked to.
 func (a Answer) Accepted() bool { return a.Code >= 200 && a.Code < 300 }
-
-// Refused tells whether the server refused for a reason of the request's own: a
-// server error, and no answer at all, are no refusal.
-func (a Answer) Refused() bool { return a.Code >= 400 && a.Code < 500 }
 
 func (a Answer) String() string {
 	if a.Code == 0 {
@@ -83,7 +90,9 @@ func (a Answer) String() string {
 	if a.Reason != "" {
 		text += " " + a.Reason
 	}
-	if a.Message != "" {
+	if refusal := a.Refusal(); refusal.byOthers() {
+		text += ": " + refusal.String()
+	} else if a.Message != "" {
 		text += ": " + a.Message
 	}
 	if a.Sharing != "" {
