@@ -52,9 +52,9 @@ func succeeded(o suite.Observation, name, expected string, seen ...*probe.Snapsh
 	case !recorded:
 		return suite.CannotTell(expected, "it was not tried", seen...)
 	case !r.Ran():
-		return suite.CannotTell(expected, r.String(), seen...)
+		return suite.Final(suite.CannotTell(expected, r.String(), seen...))
 	case r.Code != 0:
-		return suite.Violation(expected, r.String(), seen...)
+		return suite.Final(suite.Violation(expected, failed(r, seen...), seen...))
 	}
 	return nil
 }

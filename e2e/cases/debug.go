@@ -190,7 +190,7 @@ var attachAgain = &suite.Act{
 // askShell has a shell print its own line of stat, and returns its PID and start
 // time. The dollar keeps the typed line, which the terminal shows as well, apart.
 func askShell(t *probe.Terminal) (string, error) {
-	if err := t.Type("read -r me </proc/self/stat; echo \"I am $me.\"\n"); err != nil {
+	if err := t.Type("echo \"I am $(cat /proc/$$/stat).\"\n"); err != nil {
 		return "", err
 	}
 	answer := regexp.MustCompile(`I am ([0-9]+ \([^\n]*)\.\n`)

@@ -135,7 +135,8 @@ func killContainerTwo(ctx context.Context, pod suite.Hands) error {
 	if seen, visible := now.Process(two.PID); !ok || !visible || seen.Identity() != two.Identity() {
 		return nil // the judge says so; there is nothing to wait for
 	}
-	if _, err := pod.Exec(ctx, "kill", "one", "kill", "-KILL", fmt.Sprint(two.PID)); err != nil {
+	kill, err := pod.Exec(ctx, "kill", "one", "kill", "-KILL", fmt.Sprint(two.PID))
+	if err != nil || wasRefused(kill) {
 		return err
 	}
 	_, err = pod.Await(ctx, comeback, "running container two again", restarted("two"))
@@ -229,6 +230,9 @@ func restartedContainerJoined(o suite.Observation) error {
 	}
 	if seen, ok := o.Container("one").Find(carrying(o, "two")); !ok || seen.Identity() != old.Identity() {
 		return suite.Violation("container one can kill the process of container two", "it does not see it", o.Container("one"))
+	}
+	if err := couldSignal(o, "kill", "one"); err != nil {
+		return err
 	}
 	if o.AfterPod == nil {
 		return suite.CannotTell("the pod's status after the act", "none")

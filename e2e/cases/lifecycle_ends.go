@@ -124,6 +124,7 @@ func endCases() []suite.Case {
 	}
 	for i := range cases {
 		cases[i].Given, cases[i].Act = allHaveChildren, endEach
+		cases[i].Judge = ifSent("killer", "end each", cases[i].Judge)
 	}
 	return cases
 }
@@ -153,11 +154,11 @@ var endEach = &suite.Act{
 		o := pod.Before()
 		killer := o.Container("killer")
 		script := []string{"sh", "-c", `
-kill -TERM "$1"
-kill -KILL "$2"
-kill -USR1 "$3" "$4" "$6"
+kill -TERM "$1" || exit
+kill -KILL "$2" || exit
+kill -USR1 "$3" "$4" "$6" || exit
+kill -QUIT "$7" || exit
 rm "/proc/$5/root/tmp/healthy"
-kill -QUIT "$7"
 `, "end-each"}
 		ending := []string{"terminated", "killed", "crashed", "finished", "unhealthy", "hungry", "nginx"}
 		for _, name := range ending {
@@ -170,7 +171,8 @@ kill -QUIT "$7"
 			}
 			script = append(script, strconv.Itoa(p.PID))
 		}
-		if _, err := pod.Exec(ctx, "end each", "killer", script...); err != nil {
+		sent, err := pod.Exec(ctx, "end each", "killer", script...)
+		if err != nil || wasRefused(sent) {
 			return err
 		}
 		over, err := pod.Await(ctx, comeback, "over", func(p suite.PodState) bool {

@@ -103,7 +103,8 @@ func killSession(ctx context.Context, pod suite.Hands) error {
 		return nil
 	}
 	pod.Note("session seen from killer", encoded(seen))
-	if _, err := pod.Exec(ctx, "kill session", "killer", "kill", "-KILL", strconv.Itoa(seen.PID)); err != nil {
+	kill, err := pod.Exec(ctx, "kill session", "killer", "kill", "-KILL", strconv.Itoa(seen.PID))
+	if err != nil || wasRefused(kill) {
 		return err
 	}
 	ended, err := s.end(comeback)

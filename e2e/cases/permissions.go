@@ -161,7 +161,7 @@ func permissionsCases() []suite.Case {
 		{
 			ID:      "permissions/matrix",
 			Level:   suite.Informational,
-			Claim:   "Every caller is answered every operation on every target as the kernel's rules compute it from the credentials of the two.",
+			Claim:   "Every caller is answered every operation on every target as the kernel's rules compute it from the credentials of the two, but for what a security module refuses besides, of which the table tells.",
 			Source:  killRule + "; " + ptraceRule,
 			Judge:   everyCellAgrees,
 			Records: "the table of callers, targets and operations",
@@ -420,32 +420,28 @@ func judgeCell(o suite.Observation, caller, target string, operation permission.
 	if cell.Observed.Errno == want {
 		return nil
 	}
-	expected := fmt.Sprintf("%s is %s: %s", trying(caller, operation, target), inWords(want), computed.Rule)
-	observed := fmt.Sprintf("it is %s (%q)", inWords(cell.Observed.Errno), cell.Observed.Message)
-	if cell.Observed.Errno != "" {
-		if why := otherGuards(o, caller); why != "" {
-			return cannotTell(o, expected, observed+", and "+why)
-		}
+	found := &suite.Finding{
+		Expected: fmt.Sprintf("%s is %s: %s", trying(caller, operation, target), inWords(want), computed.Rule),
+		Observed: fmt.Sprintf("it is %s (%q)", inWords(cell.Observed.Errno), cell.Observed.Message),
+		Evidence: matrix(o),
 	}
-	return &suite.Finding{Expected: expected, Observed: observed, Evidence: matrix(o)}
+	if cell.Observed.Errno == "" {
+		return found
+	}
+	if guard := guardOf(o.Container(caller), cell.Observed.Errno, slices.Contains(signals, operation)); guard != "" {
+		found.Observed += "; " + guard
+		found.Forbidden = want != "" || !promised(operation, target)
+		found.Final = found.Forbidden
+	}
+	return found
 }
 
-// otherGuards names what may have refused a caller besides the rules that the
-// claims are about. A security module is asked after them, and refuses more, by
-// the labels of the two processes: AppArmor's default profile lets containers
-// reach each other, but not the sandbox, which has no profile; SELinux keeps
-// containers with different levels apart. Such a refusal says nothing against the
-// rules, nor of them, and is never taken for a violation. So is a /proc that was
-// mounted to hide processes (proc(5), hidepid).
-func otherGuards(o suite.Observation, caller string) string {
-	s := o.Container(caller)
-	if s.Label != "" && s.Label != "unconfined" {
-		return fmt.Sprintf("a security module may have decided so: the caller's label is %q", s.Label)
-	}
-	if strings.Contains(s.ProcMount, "hidepid=") {
-		return fmt.Sprintf("/proc is mounted with %q", s.ProcMount)
-	}
-	return ""
+// promised tells whether the page says that nothing but ordinary permissions decides:
+// of signals between containers, and of what /proc shows of their processes. It says
+// nothing of the sandbox's process, of what a container may do to its own, nor of
+// attaching.
+func promised(operation permission.Operation, target string) bool {
+	return target != "pause" && target != "own" && operation != permission.Attach
 }
 
 func cannotTell(o suite.Observation, needed, observed string) error {
@@ -482,9 +478,11 @@ func everyCellAgrees(o suite.Observation) error {
 					return suite.CannotTell(trying(caller, operation, target), "it was not tried")
 				}
 				err := judgeCell(o, caller, target, operation, cell, cell.Computed.Errno)
-				if suite.IsViolation(err) {
+				switch {
+				case suite.IsViolation(err):
 					wrong = append(wrong, err.Error())
-				} else if unclear == nil {
+				case suite.IsForbidden(err): // by a known guard, which the table names
+				case unclear == nil:
 					unclear = err
 				}
 			}
@@ -601,6 +599,9 @@ func matrix(o suite.Observation) string {
 	}
 	if len(rows) == 0 {
 		return ""
+	}
+	if confinement := o.Container(everyCaller[0]).Confinement(); confinement != "" {
+		fmt.Fprintf(&who, "%-11s  %s\n", "module", confinement)
 	}
 	return permission.Table(rows) + "\n" + who.String() + fmt.Sprintf("%-11s  %s\n", "Yama", yamaOf(o)) +
 		"Each caller may do everything to its own first process, unless a row says otherwise.\n" +

@@ -174,10 +174,22 @@ echo "made $made, left $left"
 	return err
 }
 
+// killedItsOwn demands that the maker was not refused to kill a process of its own
+// container, which the page does not promise.
+func killedItsOwn(o suite.Observation, name string) error {
+	if errno, refused := refusal(o.Ran[name]); refused {
+		return notPromised(o.Container("maker"), "container maker may kill its own process", o.Ran[name].String(), errno)
+	}
+	return nil
+}
+
 func orphanReaped(o suite.Observation) error {
 	orphan, ok := noted(o, "orphan")
 	if !ok {
 		return suite.CannotTell("the orphan, seen in its own container", o.Ran["orphan"].String())
+	}
+	if err := killedItsOwn(o, "kill-orphan"); err != nil {
+		return err
 	}
 	if orphan.PPID != 1 {
 		return suite.Violation("the orphan's parent is PID 1", fmt.Sprintf("it is PID %d", orphan.PPID), o.Container("maker"))
@@ -195,6 +207,9 @@ func sessionReaped(o suite.Observation) error {
 	session, ok := noted(o, "session")
 	if !ok {
 		return suite.CannotTell("the exec'd command, seen in its own container", o.Ran["session"].String())
+	}
+	if err := killedItsOwn(o, "kill-session"); err != nil {
+		return err
 	}
 	if session.PPID != 0 {
 		return suite.Violation("the exec'd command's parent is outside the namespace (PPID 0)", fmt.Sprintf("it is PID %d", session.PPID), o.Container("maker"))
@@ -224,6 +239,9 @@ func goneFrom(o suite.Observation, container string, p probe.Process) error {
 }
 
 func burstsReaped(o suite.Observation) error {
+	if err := killedItsOwn(o, "bursts"); err != nil {
+		return err
+	}
 	result := o.Ran["bursts"]
 	var made, left int
 	if _, err := fmt.Sscanf(result.Stdout, "made %d, left %d", &made, &left); err != nil || result.Code != 0 {

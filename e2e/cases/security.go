@@ -182,7 +182,7 @@ var signalEachOther = &suite.Act{
 pids=/sys/fs/cgroup
 [ -e "$pids/pids.current" ] || pids=/sys/fs/cgroup/pids
 set -- /proc/[0-9]*
-read -r current <"$pids/pids.current" && read -r max <"$pids/pids.max" && echo "$# $current $max"
+current=$(cat "$pids/pids.current") && max=$(cat "$pids/pids.max") && echo "$# $current $max"
 `
 		if _, err := pod.Exec(ctx, "pids", "one", "sh", "-c", count); err != nil {
 			return err

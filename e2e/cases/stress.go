@@ -32,14 +32,14 @@ func stressCases() []suite.Case {
 			Level:  suite.Extended,
 			Claim:  fmt.Sprintf("%d exec sessions all end when the first processes of their containers are killed at one time, one of them for lack of memory.", sessionsAtOnce),
 			Source: kep495 + "; containerd#13814 (the pod hung for minutes)",
-			Judge:  sessionsCameBack,
+			Judge:  ifSent("killer", "kill 1", sessionsCameBack),
 		},
 		{
 			ID:     "stress/rapid-restarts",
 			Level:  suite.Extended,
 			Claim:  "Containers that are killed all at one time, twice in a row, are started again as often; the one that is not killed and PID 1 stay, and all see each other.",
 			Source: kubeletRestarts + "; containerd#10603 (containers were reported as running for ever)",
-			Judge:  restartedTwiceEach,
+			Judge:  ifSent("killer", "kill 1", ifSent("killer", "kill 2", restartedTwiceEach)),
 		},
 	}
 	for i := range cases {
@@ -92,7 +92,7 @@ var storm = &suite.Act{
 		if err != nil {
 			return err
 		}
-		if err := killStressed(ctx, pod, 1); err != nil {
+		if refused, err := killStressed(ctx, pod, 1); err != nil || refused {
 			return err
 		}
 		ended := 0
@@ -110,7 +110,7 @@ var storm = &suite.Act{
 		if back, err := pod.Await(ctx, comeback, "running again", restartedTimes(1)); err != nil || !back {
 			return err
 		}
-		if err := killStressed(ctx, pod, 2); err != nil {
+		if refused, err := killStressed(ctx, pod, 2); err != nil || refused {
 			return err
 		}
 		_, err = pod.Await(ctx, comeback, "running again", restartedTimes(2))
@@ -187,11 +187,11 @@ func sessionName(i int) string { return fmt.Sprintf("session %d", i) }
 
 // killStressed ends the first process of each container, once the killer sees
 // all of them, and waits until they run again. The second time, kubelet lets ten
-// seconds pass before it starts them.
-func killStressed(ctx context.Context, pod suite.Hands, round int) error {
+// seconds pass before it starts them. A round that was refused is the last.
+func killStressed(ctx context.Context, pod suite.Hands, round int) (refused bool, err error) {
 	var from *probe.Snapshot
 	first := map[string]probe.Process{}
-	err := pace.Until(ctx, comeback, func() (bool, error) {
+	err = pace.Until(ctx, comeback, func() (bool, error) {
 		var err error
 		if from, err = pod.Observe(ctx, "killer"); err != nil {
 			return false, err
@@ -205,16 +205,16 @@ func killStressed(ctx context.Context, pod suite.Hands, round int) error {
 		return all, nil
 	})
 	if err != nil {
-		return err
+		return false, err
 	}
-	command := []string{"sh", "-c", `kill -USR1 "$1"; shift; kill -KILL "$@"`, "kill", strconv.Itoa(first["hungry"].PID)}
+	command := []string{"sh", "-c", `kill -USR1 "$1" || exit; shift; kill -KILL "$@"`, "kill", strconv.Itoa(first["hungry"].PID)}
 	for _, name := range stressed {
 		if p := first[name]; name != "hungry" && p.PID != 0 {
 			command = append(command, strconv.Itoa(p.PID))
 		}
 	}
-	_, err = pod.Exec(ctx, fmt.Sprintf("kill %d", round), "killer", command...)
-	return err
+	kill, err := pod.Exec(ctx, fmt.Sprintf("kill %d", round), "killer", command...)
+	return wasRefused(kill), err
 }
 
 // restartedTimes waits until each of the containers was started again that often.

@@ -256,6 +256,8 @@ func followPage(ctx context.Context, run func(name, command string) (string, err
 		return err
 	}
 	pod.Note("hangup", printed)
+	// A terminal shows what kill says; of an exec, the result is kept.
+	refused := wasRefused(pod.Before().Ran["hangup"]) || wasRefused(probe.CommandResult{Code: 1, Stderr: printed})
 	// ps is typed again until the workers are new ones: nginx lets the old finish
 	// their requests first, and a process table cannot be watched.
 	err = pace.Until(ctx, reply, func() (bool, error) {
@@ -264,7 +266,7 @@ func followPage(ctx context.Context, run func(name, command string) (string, err
 			return false, err
 		}
 		pod.Note("ps-after", after)
-		return newWorkersIn(before, after), nil
+		return newWorkersIn(before, after) || refused, nil
 	})
 	if err != nil {
 		return err
@@ -362,9 +364,16 @@ func psShowsNewWorkers(o suite.Observation) error {
 		return suite.Violation("the shell container can signal nginx's master, which ps shows", "ps showed no master:\n"+o.Notes["ps-before"],
 			o.Container("nginx"), o.Container("shell"))
 	}
+	if err := couldSignal(o, "hangup", "shell"); err != nil {
+		return err
+	}
 	if !newWorkersIn(o.Notes["ps-before"], o.Notes["ps-after"]) {
+		said := fmt.Sprintf("%q", o.Notes["hangup"])
+		if typed := (probe.CommandResult{Code: 1, Stderr: o.Notes["hangup"]}); wasRefused(typed) {
+			said = failed(typed, o.Container("shell"))
+		}
 		return suite.Violation("ps shows new workers after kill -HUP",
-			"kill printed "+fmt.Sprintf("%q", o.Notes["hangup"])+"; ps before:\n"+o.Notes["ps-before"]+"and after:\n"+o.Notes["ps-after"],
+			"kill printed "+said+"; ps before:\n"+o.Notes["ps-before"]+"and after:\n"+o.Notes["ps-after"],
 			o.Container("nginx"), o.AfterIn("nginx"))
 	}
 	return workersReplaced(o)

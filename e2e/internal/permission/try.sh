@@ -11,13 +11,16 @@
 LC_ALL=C
 export LC_ALL
 
+# Files of /proc are read by cat and never by read: a shell's read asks for one byte
+# at a time, and a file below /proc/sys says that it has ended at every place but its
+# beginning (kernel/sysctl.c, proc_dointvec).
 describe() {
-	while read -r key values; do
+	cat "/proc/$2/status" | while read -r key values; do
 		case $key in
 		Uid: | Gid: | CapPrm: | CapEff:) printf 'fact %s %s %s\n' "$1" "$key" "$values" ;;
 		esac
-	done <"/proc/$2/status"
-	read -r line <"/proc/$2/stat" && printf 'fact %s stat: %s\n' "$1" "$line"
+	done
+	line=$(cat "/proc/$2/stat") && printf 'fact %s stat: %s\n' "$1" "$line"
 	# Not the owner of /proc/PID itself, which tells nothing of dumpable.
 	# shellcheck disable=SC2046 # the columns of ls: mode, links, user, group
 	set -- "$1" $(ls -ldn "/proc/$2/environ")
@@ -44,8 +47,9 @@ try() {
 }
 
 describe self $$
-if read -r scope 2>/dev/null </proc/sys/kernel/yama/ptrace_scope; then
-	printf 'fact self yama: %s\n' "$scope"
+yama=/proc/sys/kernel/yama/ptrace_scope
+if [ -e "$yama" ]; then
+	printf 'fact self yama: %s\n' "$(cat "$yama")"
 fi
 while [ $# -ge 3 ]; do
 	describe "$1" "$2"

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -176,11 +177,41 @@ func TestTryHere(t *testing.T) {
 	}
 }
 
+// TestYamaIsSeen runs the script with a file below /proc/sys in the place of Yama's: such
+// a file answers a read at its beginning only, which a shell's own read does not do. All of
+// the shells must find in it what it holds; where there is none, Yama is absent.
+func TestYamaIsSeen(t *testing.T) {
+	const known = "/proc/sys/kernel/randomize_va_space" // 0, 1 or 2
+	raw, err := os.ReadFile(known)
+	skip.If(t, err != nil, "this kernel has no %s", known)
+	want, err := strconv.Atoi(strings.TrimSpace(string(raw)))
+	assert.NilError(t, err)
+	const yama = "/proc/sys/kernel/yama/ptrace_scope"
+	assert.Assert(t, strings.Contains(tryScript, yama))
+	for _, shell := range []string{"sh", "dash", "bash", "busybox"} {
+		path, err := exec.LookPath(shell)
+		for file, scope := range map[string]Yama{known: Yama(want), "/proc/sys/kernel/yama/none": NoYama} {
+			t.Run(shell+" "+filepath.Base(file), func(t *testing.T) {
+				skip.If(t, err != nil, "%s is not installed", shell)
+				script := strings.ReplaceAll(tryScript, yama, file)
+				tried := runHere(t, shell, path, os.Getuid(), []string{"sh", "-c", script, "procns-try"})
+				assert.Equal(t, tried.Yama, scope)
+			})
+		}
+	}
+}
+
 func tryHere(t *testing.T, shell, path string, uid int, attempts ...Attempt) Tried {
+	t.Helper()
+	return runHere(t, shell, path, uid, TryCommand(attempts...))
+}
+
+// runHere runs the script with a shell and as a user, and reads what it printed.
+func runHere(t *testing.T, shell, path string, uid int, command []string) Tried {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
 	script := exec.CommandContext(t.Context(), path)
-	script.Args = TryCommand(attempts...)
+	script.Args = command
 	script.Stdout, script.Stderr = &stdout, &stderr
 	script.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(uid)}}
 	script.Dir = "/"

@@ -30,6 +30,7 @@ answer() {
 answer self pid echo "$$"
 answer self namespaces ls -ld /proc/$$/ns/pid /proc/$$/ns/net /proc/$$/ns/ipc /proc/$$/ns/uts /proc/$$/ns/mnt /proc/$$/ns/user
 answer self label cat /proc/$$/attr/current
+answer self label_of_pid1 cat /proc/1/attr/current
 answer self uid_map cat /proc/$$/uid_map
 answer self mounts cat /proc/$$/mounts
 for path in "$@"; do

@@ -181,6 +181,8 @@ func (s *Snapshot) readSelf(f frame) error {
 		}
 	case "label":
 		s.Label = strings.TrimRight(text, "\n\x00")
+	case "label_of_pid1":
+		s.LabelOfPID1 = strings.TrimRight(text, "\n\x00")
 	case "uid_map":
 		s.UIDMap = strings.Join(strings.Fields(text), " ")
 	case "mounts":
@@ -268,6 +270,10 @@ func (p *Process) readStatus(text []byte) error {
 			p.CapPrm = values[0]
 		case "SigCgt":
 			p.SigCgt = values[0]
+		case "Seccomp":
+			if values[0] != "0" {
+				p.Seccomp = values[0]
+			}
 		}
 	}
 	if p.UID < 0 {

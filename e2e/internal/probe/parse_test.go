@@ -31,6 +31,7 @@ func TestParseSnapshot(t *testing.T) {
 	assert.Equal(t, got.Namespaces["pid"], uint64(4026532003))
 	assert.Equal(t, len(got.Namespaces), 6)
 	assert.Equal(t, got.Label, "unconfined")
+	assert.Equal(t, got.LabelOfPID1, "system_u:system_r:container_t:s0:c1,c2")
 	assert.Equal(t, got.UIDMap, "0 0 4294967295")
 	assert.Equal(t, got.ProcMount, "rw,nosuid,nodev,noexec,relatime")
 	assert.Equal(t, got.Files["/etc/hostname"].Text, "pod\n")

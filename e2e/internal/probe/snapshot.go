@@ -67,6 +67,7 @@ type Process struct {
 	CapEff    string   `json:"capEff,omitempty"`
 	CapPrm    string   `json:"capPrm,omitempty"`
 	SigCgt    string   `json:"sigCgt,omitempty"`
+	Seccomp   string   `json:"seccomp,omitempty"` // mode: "1" strict, "2" a filter; empty: none
 	Argv      []string `json:"argv"`
 	// Observer marks our own observation script and its children.
 	Observer bool `json:"observer,omitempty"`
@@ -116,14 +117,15 @@ func (p Process) Has(marker string) bool {
 
 // Snapshot is all that one container could observe at one moment.
 type Snapshot struct {
-	Container  string            `json:"container"`
-	Self       int               `json:"self"`                 // PID of the observing script
-	Namespaces map[string]uint64 `json:"namespaces,omitempty"` // inode by kind: pid, net, ipc, uts, mnt, user
-	Label      string            `json:"label,omitempty"`      // LSM label of an exec'd process
-	UIDMap     string            `json:"uidMap,omitempty"`
-	ProcMount  string            `json:"procMount,omitempty"` // options /proc is mounted with
-	Files      map[string]Access `json:"files,omitempty"`     // by path in the container's own root
-	Processes  []Process         `json:"processes"`
+	Container   string            `json:"container"`
+	Self        int               `json:"self"`                  // PID of the observing script
+	Namespaces  map[string]uint64 `json:"namespaces,omitempty"`  // inode by kind: pid, net, ipc, uts, mnt, user
+	Label       string            `json:"label,omitempty"`       // LSM label of an exec'd process
+	LabelOfPID1 string            `json:"labelOfPid1,omitempty"` // LSM label of PID 1
+	UIDMap      string            `json:"uidMap,omitempty"`
+	ProcMount   string            `json:"procMount,omitempty"` // options /proc is mounted with
+	Files       map[string]Access `json:"files,omitempty"`     // by path in the container's own root
+	Processes   []Process         `json:"processes"`
 	// Failure says why the container could not be observed; then all else is
 	// empty. An image without a shell is observed through its siblings only.
 	Failure string `json:"failure,omitempty"`
@@ -167,6 +169,14 @@ func (s *Snapshot) Mains() []Process {
 	return s.All(func(p Process) bool { return p.PPID == 0 })
 }
 
+// before puts a mark before a text that is there.
+func before(mark, text string) string {
+	if text == "" {
+		return ""
+	}
+	return mark + text
+}
+
 // Table prints the process table as a reader of ps expects it, with the columns
 // that the rules of visibility and signals turn on.
 func (s *Snapshot) Table() string {
@@ -177,7 +187,7 @@ func (s *Snapshot) Table() string {
 		return "(could not be observed: " + s.Failure + ")\n"
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "seen from container %q, pid namespace %d:\n", s.Container, s.Namespaces["pid"])
+	fmt.Fprintf(&b, "seen from container %q, pid namespace %d%s:\n", s.Container, s.Namespaces["pid"], before(", ", s.Confinement()))
 	fmt.Fprintf(&b, "  %5s %5s %5s %s %10s  %-7s %-7s %s\n", "PID", "PPID", "UID", "S", "START", "ENVIRON", "ROOT", "COMMAND")
 	for _, p := range s.Processes {
 		command := p.Command()

@@ -26,6 +26,7 @@ func (s *stream) self(pid int) *stream {
 	return s.answer("self", "pid", fmt.Sprintln(pid), "", 0).
 		answer("self", "namespaces", listing, "", 0).
 		answer("self", "label", "unconfined\n", "", 0).
+		answer("self", "label_of_pid1", "system_u:system_r:container_t:s0:c1,c2\x00", "", 0).
 		answer("self", "uid_map", "         0          0 4294967295\n", "", 0).
 		answer("self", "mounts", "proc /proc proc rw,nosuid,nodev,noexec,relatime 0 0\ntmpfs /tmp tmpfs rw 0 0\n", "", 0)
 }

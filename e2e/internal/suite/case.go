@@ -4,8 +4,6 @@ package suite
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -84,12 +82,15 @@ type Case struct {
 	Act *Act
 
 	// Judge says whether the observation satisfies the claim: nil, or a finding
-	// made by Violation or CannotTell. It is pure.
+	// made by Violation, CannotTell or Forbidden. It is pure.
 	Judge func(Observation) error
 	// Record returns what the report keeps of a conformant observation, and
 	// Records says what that is.
 	Record  func(Observation) string
 	Records string
+	// Remark returns what a reader must know of a conformant observation besides, or
+	// "": that an act on which the claim does not turn was refused, say.
+	Remark func(Observation) string
 }
 
 // Area is the part of the ID before the slash.
@@ -243,43 +244,4 @@ type Event struct {
 	Message string `json:"message"`
 	// Container is the container it is about, or empty.
 	Container string `json:"container,omitempty"`
-}
-
-// Finding is a judge's "no", or its "I cannot tell".
-type Finding struct {
-	Expected string
-	Observed string
-	// Evidence is what was seen: process tables, transcripts.
-	Evidence string
-	// CannotTell marks an observation that proves nothing either way.
-	CannotTell bool
-}
-
-func (f *Finding) Error() string {
-	return fmt.Sprintf("expected %s; observed %s", f.Expected, f.Observed)
-}
-
-// Violation is a finding that the claim does not hold.
-func Violation(expected, observed string, seen ...*probe.Snapshot) error {
-	return &Finding{Expected: expected, Observed: observed, Evidence: tables(seen)}
-}
-
-// CannotTell is a finding that the observation proves nothing: what was needed
-// to judge is missing.
-func CannotTell(needed, observed string, seen ...*probe.Snapshot) error {
-	return &Finding{Expected: needed, Observed: observed, Evidence: tables(seen), CannotTell: true}
-}
-
-// IsViolation tells whether err says that the claim does not hold.
-func IsViolation(err error) bool {
-	var f *Finding
-	return errors.As(err, &f) && !f.CannotTell
-}
-
-func tables(seen []*probe.Snapshot) string {
-	var b strings.Builder
-	for _, s := range seen {
-		b.WriteString(s.Table())
-	}
-	return b.String()
 }

@@ -153,13 +153,17 @@ func (s *stage) pause(ctx context.Context, pauses *pace.Backoff) error {
 func (s *stage) asExpected() bool { return s.err == nil && len(s.neighbours) == 0 && s.satisfied() }
 
 // satisfied tells whether every case's judge answers as the stage's part in it
-// demands: yes on a fixture, no on a control.
+// demands, yes on a fixture, no on a control, or gives an answer that another look
+// cannot change: of an act that was refused, no effect is waited for.
 func (s *stage) satisfied() bool {
 	if unobserved(s.observation) != nil {
 		return false
 	}
 	for _, e := range s.cases {
 		err := e.c.Judge(s.observation)
+		if isFinal(err) {
+			continue
+		}
 		if e.holds && err != nil || !e.holds && !IsViolation(err) {
 			return false
 		}

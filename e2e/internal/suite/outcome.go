@@ -18,7 +18,8 @@ const (
 	NonConformant Outcome = "non-conformant"
 	// Inconclusive: we could not tell.
 	Inconclusive Outcome = "inconclusive"
-	// Skipped: the case does not apply, for a proved reason.
+	// Skipped: the case does not apply, for a proved reason. It was not run, or a
+	// security module of the node refused what it needs.
 	Skipped Outcome = "skipped"
 	// Planned: the case would have been run. Like Skipped, it is never a pass.
 	Planned Outcome = "planned"
@@ -69,6 +70,8 @@ type Result struct {
 	Observed string
 	Evidence string // process tables and transcripts
 	Recorded string // what the case records when it conforms
+	Remark   string // what a reader must know besides of a conformant result
+	Labels   Labels // of the fixture's pod, by the node's security module
 	Folder   string // where the evidence lies, below the report's folder
 	Pod      string // the fixture's pod
 	From     string // the container to look from
@@ -123,6 +126,8 @@ func (j judged) decide(r *Result) {
 	switch {
 	case j.fixture != nil && IsViolation(j.fixture):
 		r.Outcome, r.Reason = NonConformant, j.fixture.Error()
+	case IsForbidden(j.fixture):
+		r.Outcome, r.Reason = Skipped, "a security module of the node forbids it: "+j.fixture.Error()
 	case j.fixture != nil:
 		r.Outcome, r.Reason = Inconclusive, "cannot tell: "+j.fixture.Error()
 	case !j.hasControl, IsViolation(j.control):
@@ -130,6 +135,8 @@ func (j judged) decide(r *Result) {
 	case j.control == nil:
 		r.Outcome = Inconclusive
 		r.Reason = fmt.Sprintf("the control did not bite: the claim was found true on %s as well, so the observation proves nothing", r.Case.Control)
+	case IsForbidden(j.control):
+		r.Outcome, r.Reason = Skipped, "a security module of the node forbids it on the control: "+j.control.Error()
 	default:
 		r.Outcome = Inconclusive
 		r.Reason = "the control could not be judged: " + j.control.Error()

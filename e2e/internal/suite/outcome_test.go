@@ -81,6 +81,36 @@ func TestFindingKeepsEvidence(t *testing.T) {
 	assert.Equal(t, r.Evidence, "(could not be observed: no snapshot was taken)\n(could not be observed: no snapshot was taken)\n")
 }
 
+// TestForbidden: what a security module refused is skipped, with the proof; a control
+// that was refused proves nothing either, and a violation is one whatever the control says.
+func TestForbidden(t *testing.T) {
+	forbidden := Forbidden("the signal is sent", `EACCES; security label "x (enforce)"`)
+	for name, row := range map[string]struct {
+		j      judged
+		want   Outcome
+		reason string
+	}{
+		"the fixture":                  {judged{fixture: forbidden, control: Violation("a", "b"), hasControl: true}, Skipped, `security label "x (enforce)"`},
+		"without a control":            {judged{fixture: forbidden}, Skipped, "expected the signal is sent"},
+		"the control":                  {judged{control: forbidden, hasControl: true}, Skipped, "on the control"},
+		"both":                         {judged{fixture: forbidden, control: forbidden, hasControl: true}, Skipped, "forbids it: "},
+		"a violation beside":           {judged{fixture: Violation("a", "b"), control: forbidden, hasControl: true}, NonConformant, "expected a"},
+		"what cannot be told beside":   {judged{fixture: CannotTell("a", "b"), control: forbidden, hasControl: true}, Inconclusive, "cannot tell"},
+		"first of several that joined": {judged{fixture: errors.Join(nil, forbidden)}, Skipped, "EACCES"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := Result{Case: Case{Control: "isolated.yaml"}}
+			row.j.decide(&r)
+			assert.Equal(t, r.Outcome, row.want)
+			assert.Check(t, cmp.Contains(r.Reason, row.reason))
+		})
+	}
+	assert.Assert(t, IsForbidden(forbidden) && isFinal(forbidden) && !IsViolation(forbidden))
+	assert.Assert(t, !IsForbidden(CannotTell("a", "b")) && !isFinal(CannotTell("a", "b")) && !IsForbidden(nil))
+	assert.Assert(t, isFinal(Final(Violation("a", "b"))) && IsViolation(Final(Violation("a", "b"))))
+	assert.NilError(t, Final(nil))
+}
+
 func TestIsViolation(t *testing.T) {
 	assert.Assert(t, IsViolation(Violation("a", "b")))
 	assert.Assert(t, IsViolation(fmt.Errorf("wrapped: %w", Violation("a", "b"))))

@@ -354,6 +354,7 @@ func (r *Runner) conclude(ctx context.Context, c Case, target Target, stages map
 	}
 
 	o, err := observe(fixture)
+	result.Labels = o.labels(fixture.from)
 	if c.Control != "" {
 		raw, errFixture := r.Fixtures(c.Fixture)
 		other, errControl := r.Fixtures(c.Control)
@@ -380,6 +381,9 @@ func (r *Runner) conclude(ctx context.Context, c Case, target Target, stages map
 	r.doubt(ctx, &result, o, fixture.began)
 	if c.Record != nil && result.Outcome == Conformant {
 		result.Recorded = c.Record(o)
+	}
+	if c.Remark != nil && result.Outcome == Conformant {
+		result.Remark = c.Remark(o)
 	}
 	return result
 }

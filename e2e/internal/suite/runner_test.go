@@ -304,6 +304,48 @@ func TestRunnerObservesUntilTheEffectShows(t *testing.T) {
 	})
 }
 
+// TestRunnerDoesNotWaitForWhatWasRefused: the effect of an act that was refused is not
+// waited for, on the fixture and on the control; other cases of the pod are.
+func TestRunnerDoesNotWaitForWhatWasRefused(t *testing.T) {
+	for name, row := range map[string]struct {
+		fixture, control error
+		want             Outcome
+	}{
+		"forbidden":         {Forbidden("a signal", "EACCES"), Violation("a", "b"), Skipped},
+		"a control too":     {Forbidden("a signal", "EACCES"), Forbidden("a signal", "EACCES"), Skipped},
+		"cannot be told":    {Final(CannotTell("a signal", "EPERM")), Violation("a", "b"), Inconclusive},
+		"a final violation": {Final(Violation("a signal", "EACCES")), Violation("a", "b"), NonConformant},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, b := sampleCase(), newBench()
+			c.Act = &Act{Name: "refused", Within: time.Hour, Do: func(context.Context, Hands) error { return nil }}
+			c.Judge = func(o Observation) error {
+				if fixtureOnly(o) == nil {
+					return row.fixture
+				}
+				return row.control
+			}
+			results := run(t, b, oneTarget, c)
+			assert.Equal(t, row.want, results[0].Outcome, results[0].Reason)
+		})
+	}
+}
+
+// TestRunnerTellsRemarksAndLabels: a conformant result has its remark, and every result
+// the labels of its pod.
+func TestRunnerTellsRemarksAndLabels(t *testing.T) {
+	c, b := sampleCase(), newBench()
+	c.Remark = func(Observation) string { return "nothing was sent" }
+	b.observe = func(string, int) *probe.Snapshot {
+		return &probe.Snapshot{Label: "profile (enforce)", LabelOfPID1: "unconfined"}
+	}
+	results := run(t, b, oneTarget, c)
+	assert.Equal(t, "nothing was sent", results[0].Remark)
+	assert.Equal(t, Labels{Container: "profile (enforce)", Sandbox: "unconfined"}, results[0].Labels)
+	c.Judge = func(Observation) error { return Violation("a", "b") }
+	assert.Empty(t, run(t, newBench(), oneTarget, c)[0].Remark)
+}
+
 // TestRunnerWaitsForTheControlWhereNothingMayHappen: a claim that nothing
 // happens is judged only after the control showed what would have.
 func TestRunnerWaitsForTheControlWhereNothingMayHappen(t *testing.T) {
