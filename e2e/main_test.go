@@ -5,10 +5,9 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"testing"
+	"time"
 
 	"k8s.io/klog/v2"
 	"sigs.k8s.io/e2e-framework/pkg/env"
@@ -16,6 +15,7 @@ import (
 	"sigs.k8s.io/e2e-framework/pkg/features"
 
 	"procns/e2e/internal/conformance"
+	"procns/e2e/internal/interrupt"
 	"procns/e2e/internal/suite"
 )
 
@@ -35,7 +35,7 @@ func mainWithCode(m *testing.M) int {
 	defer cancel(nil)
 	ctx, over := current.Bound(ctx)
 	defer over()
-	go onInterrupt(cancel)
+	go onInterrupt(interrupt.Notify(), cancel)
 
 	klog.SetSlogLogger(slog.New(slog.NewTextHandler(current.Log(), nil)))
 	var err error
@@ -94,15 +94,14 @@ func TestProcns(t *testing.T) {
 }
 
 // onInterrupt cancels the run at the first signal, and leaves at the second.
-func onInterrupt(cancel context.CancelCauseFunc) {
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	got := <-signals
-	fmt.Fprintf(os.Stderr, "\nprocns: %s: cleaning up; again to leave at once\n", got)
-	cancel(fmt.Errorf("interrupted by %s", got))
-	<-signals
-	fmt.Fprintf(os.Stderr, "procns: left without cleaning up; delete by hand:\n%s\n", current.ByHand())
-	os.Exit(suite.ExitInconclusive)
+func onInterrupt(signals <-chan os.Signal, cancel context.CancelCauseFunc) {
+	interrupt.Handle(signals, time.Now, func(got os.Signal) {
+		fmt.Fprintf(os.Stderr, "\nprocns: %s: cleaning up; again to leave at once\n", got)
+		cancel(interrupt.Cause(got))
+	}, func(os.Signal) {
+		fmt.Fprintf(os.Stderr, "procns: left without cleaning up; delete by hand:\n%s\n", current.ByHand())
+		os.Exit(suite.ExitInconclusive)
+	})
 }
 
 // withoutTestFlags leaves the testing package's flags to flag.Parse, which
