@@ -202,6 +202,7 @@ var killFromSibling = &suite.Act{
 		if err != nil {
 			return err
 		}
+		defer open.giveUp()
 		pod.Note("second session seen from victim", encoded(open.process))
 		doomed, err := doomedFamily(o)
 		if err != nil {

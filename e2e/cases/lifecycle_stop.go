@@ -267,8 +267,10 @@ cat "/proc/$1/stat"
 		pod.Note("session seen from stubborn", encoded(open.process))
 
 		attached, detached := make(chan struct{}), make(chan error, 1)
+		attaching, detach := context.WithCancel(ctx)
+		defer detach() // also where the deletion was refused
 		go func() {
-			detached <- pod.Attach(ctx, "terminal", func(t *probe.Terminal) error { return stayAttached(t, attached) })
+			detached <- pod.Attach(attaching, "terminal", func(t *probe.Terminal) error { return stayAttached(t, attached) })
 		}()
 		select {
 		case <-attached:

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -17,8 +18,9 @@ import (
 	"k8s.io/client-go/util/flowcontrol"
 )
 
-// Place says where a cluster is: in a kubeconfig (empty: the usual places), in one
-// of its contexts, or around the pod that procns itself runs in.
+// Place says where a cluster is: in a kubeconfig, which may be a list of files as
+// $KUBECONFIG may (empty: the usual places), in one of its contexts, or around the
+// pod that procns itself runs in.
 type Place struct {
 	Kubeconfig, Context string
 	InCluster           bool
@@ -51,13 +53,10 @@ func (p Place) config() (*rest.Config, string, error) {
 		}
 		return config, "", nil
 	}
-	if p.Kubeconfig != "" {
-		if _, err := os.Stat(p.Kubeconfig); err != nil {
-			return nil, "", fmt.Errorf("-kubeconfig: %w", err)
-		}
+	rules, err := p.rules()
+	if err != nil {
+		return nil, "", err
 	}
-	rules := clientcmd.NewDefaultClientConfigLoadingRules()
-	rules.ExplicitPath = p.Kubeconfig
 	file := strings.Join(rules.GetLoadingPrecedence(), ", ")
 	raw, err := rules.Load()
 	if err != nil {
@@ -82,6 +81,44 @@ func (p Place) config() (*rest.Config, string, error) {
 		return nil, "", fmt.Errorf("context %q in %s: %w", name, file, err)
 	}
 	return config, name, nil
+}
+
+// KubeconfigFiles are the files that -kubeconfig names: a list as in $KUBECONFIG,
+// unless there is a file of that very name.
+func KubeconfigFiles(named string) []string {
+	files := slices.DeleteFunc(filepath.SplitList(named), func(file string) bool { return file == "" })
+	if _, err := os.Stat(named); err == nil || len(files) == 0 {
+		return []string{named}
+	}
+	return files
+}
+
+// rules say which files are read. Of a list, those that do not exist are left out,
+// as kubectl does; each of the others has to be a kubeconfig.
+func (p Place) rules() (*clientcmd.ClientConfigLoadingRules, error) {
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	rules.WarnIfAllMissing = false // said below, or by the lack of a context
+	if p.Kubeconfig != "" {
+		var found []string
+		var missing error
+		for _, file := range KubeconfigFiles(p.Kubeconfig) {
+			if _, err := os.Stat(file); err != nil {
+				missing = errors.Join(missing, err)
+			} else {
+				found = append(found, file)
+			}
+		}
+		if len(found) == 0 {
+			return nil, fmt.Errorf("-kubeconfig: %w", missing)
+		}
+		rules.Precedence = found
+	}
+	for _, file := range rules.GetLoadingPrecedence() {
+		if _, err := clientcmd.LoadFromFile(file); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return nil, fmt.Errorf("%s is no kubeconfig: %w", file, err)
+		}
+	}
+	return rules, nil
 }
 
 // Unreached says what a user can do about a server that gave no proper answer to

@@ -114,13 +114,13 @@ func look(ctx context.Context, client kubernetes.Interface) (signs, runs map[str
 }
 
 // Bury deletes the namespaces of dead runs, all at once, and waits until they
-// are gone.
-func Bury(ctx context.Context, client kubernetes.Interface, dead []Dead) error {
+// are gone. say is told what is waited for.
+func Bury(ctx context.Context, client kubernetes.Interface, dead []Dead, say func(string, ...any)) error {
 	var names []string
 	for _, d := range dead {
 		names = append(names, d.Namespace)
 	}
-	return deleteNamespaces(ctx, client, names)
+	return deleteNamespaces(ctx, client, names, say)
 }
 
 // CopyPullSecret copies a Secret for pulling images into the run's namespace.

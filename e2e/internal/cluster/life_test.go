@@ -184,7 +184,7 @@ func TestFindDead(t *testing.T) {
 
 func TestBury(t *testing.T) {
 	s := &shelf{answers: map[string]string{namespacesPath: list("Namespace", "v1")}, refuses: "procns-c"}
-	err := Bury(t.Context(), clientOf(t, s), []Dead{{"procns-a", "a"}, {"procns-b", "b"}, {"procns-c", "c"}})
+	err := Bury(t.Context(), clientOf(t, s), []Dead{{"procns-a", "a"}, {"procns-b", "b"}, {"procns-c", "c"}}, t.Logf)
 	assert.EqualError(t, err, "namespace procns-c is left: not you")
 	var deleted []string
 	for _, request := range s.sent {
@@ -271,6 +271,34 @@ clusters: [{name: c, cluster: {server: "https://api.example"}}], users: [{name: 
 		_, _, _, err := Connect(place, 7, &Counts{})
 		assert.ErrorContains(t, err, says)
 	}
+	// A list, as in $KUBECONFIG: the first file to say something about a name wins, and
+	// those that do not exist are left out.
+	second := filepath.Join(t.TempDir(), "second")
+	require.NoError(t, os.WriteFile(second, []byte(strings.NewReplacer("current", "x", "name: a,", "name: d,", "api.example", "second.example").Replace(text)), 0o600))
+	broken := filepath.Join(t.TempDir(), "broken")
+	require.NoError(t, os.WriteFile(broken, []byte("{"), 0o600))
+	for list, row := range map[string]struct{ context, host, says string }{
+		file + ":" + second:                     {context: "a", host: "https://api.example"},
+		second + ":" + file:                     {context: "a", host: "https://second.example"},
+		file + ":/nonexistent:" + second:        {context: "d", host: "https://api.example"},
+		":" + file + ":":                        {context: "a", host: "https://api.example"},
+		file + ":" + broken:                     {context: "a", says: broken + " is no kubeconfig: "},
+		"/nonexistent:/neither":                 {says: "-kubeconfig: stat /nonexistent: no such file or directory\nstat /neither: no such file"},
+		file + ":" + second + ":/nonexistent/a": {context: "e", says: `there is no context "e" in ` + file + ", " + second + ": it has a, b, d"},
+	} {
+		config, _, _, err := Connect(Place{Kubeconfig: list, Context: row.context}, 7, &Counts{})
+		if row.says != "" {
+			assert.ErrorContains(t, err, row.says, list)
+			continue
+		}
+		require.NoError(t, err, list)
+		assert.Equal(t, row.host, config.Host, list)
+	}
+	colon := filepath.Join(t.TempDir(), "a:b")
+	require.NoError(t, os.WriteFile(colon, []byte(text), 0o600))
+	_, _, _, err = Connect(Place{Kubeconfig: colon, Context: "a"}, 7, &Counts{})
+	assert.NoError(t, err, "a file of that very name")
+
 	t.Setenv("KUBECONFIG", file)
 	_, _, _, err = Connect(Place{Context: "a"}, 7, &Counts{})
 	assert.NoError(t, err, "a context of the usual places")

@@ -38,6 +38,8 @@ type Session struct {
 	Counts    *Counts
 	// Nodes is what the targets' nodes were when the run began.
 	Nodes map[string]NodeState
+	// Say tells the user what the clean-up waits for; nil: nobody is told.
+	Say func(format string, args ...any)
 
 	store cache.Store
 	stop  context.CancelFunc // of the watch, and of the signs of life
@@ -58,6 +60,9 @@ type Session struct {
 func Open(ctx context.Context, client kubernetes.Interface, config *rest.Config, runID string, counts *Counts) (*Session, error) {
 	s := newSession(client, config, runID, counts, NamespaceOf(runID))
 	if err := s.createNamespace(ctx, s.Namespace, "privileged"); err != nil {
+		if s.owns(ctx, s.Namespace, err) {
+			return s, err // so that it is cleaned up
+		}
 		return nil, err
 	}
 	living := s.living()
@@ -125,6 +130,24 @@ func (s *Session) createNamespace(ctx context.Context, name, level string) error
 	return nil
 }
 
+// owns tells whether the run has a namespace although its creation failed: the
+// server's answer was lost, or came too late.
+func (s *Session) owns(ctx context.Context, name string, failed error) bool {
+	var status apierrors.APIStatus
+	late := apierrors.IsTimeout(failed) || apierrors.IsServerTimeout(failed) || apierrors.IsInternalError(failed)
+	if neverSent(failed) || errors.As(failed, &status) && !late {
+		return false // the server's own no
+	}
+	const bound = 10 * time.Second // for one answer
+	asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), bound)
+	defer cancel()
+	found, err := s.Client.CoreV1().Namespaces().Get(asking, name, metav1.GetOptions{})
+	if err != nil { // a name that only this run has may be deleted unseen
+		return !apierrors.IsNotFound(err) && strings.HasPrefix(name, NamespaceOf(s.RunID))
+	}
+	return found.Labels[suite.RunLabel] == s.RunID
+}
+
 // level returns the namespace that enforces a level of Pod Security, and makes it
 // when it is first asked for.
 func (s *Session) level(ctx context.Context, podSecurity string) (string, error) {
@@ -137,13 +160,16 @@ func (s *Session) level(ctx context.Context, podSecurity string) (string, error)
 		return name, nil
 	}
 	name := s.Namespace + "-" + podSecurity
-	if err := s.createNamespace(ctx, name, podSecurity); err != nil {
+	err := s.createNamespace(ctx, name, podSecurity)
+	if err == nil || s.owns(ctx, name, err) {
+		if s.levels == nil {
+			s.levels = map[string]string{}
+		}
+		s.levels[podSecurity] = name // from now on it is cleaned up
+	}
+	if err != nil {
 		return "", err
 	}
-	if s.levels == nil {
-		s.levels = map[string]string{}
-	}
-	s.levels[podSecurity] = name // from now on it is cleaned up
 	return name, s.awaitServiceAccount(ctx, name)
 }
 
@@ -378,39 +404,6 @@ func (s *Session) Attach(ctx context.Context, pod, container string, converse fu
 	return s.remote(pod).Attach(ctx, container, tty, converse)
 }
 
-// Close deletes everything the run created and waits until it is gone. It uses
-// a context of its own, so that it works after an interrupt. Its error names
-// what is left and how to delete it.
-func (s *Session) Close(ctx context.Context) error {
-	if s == nil {
-		return nil
-	}
-	if s.stop != nil {
-		defer s.stop()
-	}
-	names := s.namespaces()
-	if err := deleteNamespaces(ctx, s.Client, names); err != nil {
-		return fmt.Errorf("%w; delete it by hand: kubectl delete namespace %s", err, strings.Join(names, " "))
-	}
-	return nil
-}
-
-// deleteNamespaces deletes them all at once, for the server takes its time for
-// each, and waits until they are gone.
-func deleteNamespaces(ctx context.Context, client kubernetes.Interface, names []string) error {
-	left := make([]error, len(names))
-	var wg sync.WaitGroup
-	for i, name := range names {
-		wg.Go(func() {
-			if err := deleteNamespace(ctx, client, name); err != nil {
-				left[i] = fmt.Errorf("namespace %s is left: %w", name, err)
-			}
-		})
-	}
-	wg.Wait()
-	return errors.Join(left...)
-}
-
 // Leave ends the run's presence and deletes nothing. It returns what is left.
 func (s *Session) Leave() []string {
 	if s == nil {
@@ -420,70 +413,4 @@ func (s *Session) Leave() []string {
 		s.stop()
 	}
 	return s.namespaces()
-}
-
-func deleteNamespace(ctx context.Context, client kubernetes.Interface, name string) error {
-	// First the namespace: in one that is terminating, no workload makes new pods.
-	err := client.CoreV1().Namespaces().Delete(ctx, name, metav1.DeleteOptions{})
-	if err != nil && !apierrors.IsNotFound(err) {
-		return err
-	}
-	err = client.CoreV1().Pods(name).DeleteCollection(ctx,
-		metav1.DeleteOptions{GracePeriodSeconds: &graceSeconds}, metav1.ListOptions{})
-	if err != nil && !apierrors.IsNotFound(err) {
-		return fmt.Errorf("deleting its pods: %w", err)
-	}
-	const nodesAnswer = 30 * time.Second // kubelet confirms a pod's end within seconds
-	first, cancel := context.WithTimeout(ctx, nodesAnswer)
-	defer cancel()
-	err = awaitNamespaceGone(first, client, name)
-	if err == nil || first.Err() == nil {
-		return err
-	}
-	abandoned := abandonPods(ctx, client, name)
-	if err := awaitNamespaceGone(ctx, client, name); err != nil {
-		return errors.Join(err, abandoned)
-	}
-	return nil
-}
-
-// abandonPods deletes the pods on nodes that do not answer without waiting for
-// their kubelets, which nobody knows ever to come back. One that does ends the
-// containers of pods that are no longer there.
-func abandonPods(ctx context.Context, client kubernetes.Interface, namespace string) error {
-	nodes, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return fmt.Errorf("listing nodes: %w", err)
-	}
-	answers := map[string]bool{}
-	for _, n := range nodes.Items {
-		answers[n.Name] = nodeState(n).NotReady == ""
-	}
-	pods, err := client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return fmt.Errorf("listing its pods: %w", err)
-	}
-	var now int64
-	for _, p := range pods.Items {
-		if answers[p.Spec.NodeName] {
-			continue
-		}
-		err := client.CoreV1().Pods(namespace).Delete(ctx, p.Name, metav1.DeleteOptions{GracePeriodSeconds: &now})
-		if err != nil && !apierrors.IsNotFound(err) {
-			return suite.Failed(err, "deleting pod %s", p.Name)
-		}
-	}
-	return nil
-}
-
-func awaitNamespaceGone(ctx context.Context, client kubernetes.Interface, name string) error {
-	lw := cache.NewListWatchFromClient(client.CoreV1().RESTClient(), "namespaces", "", fields.OneTermEqualSelector("metadata.name", name))
-	absent := func(store cache.Store) (bool, error) { return len(store.List()) == 0, nil }
-	_, err := watchtools.UntilWithSync(ctx, lw, &corev1.Namespace{}, absent, func(e watch.Event) (bool, error) {
-		return e.Type == watch.Deleted, nil
-	})
-	if ctx.Err() != nil && err != nil {
-		return errors.New("its deletion did not finish in time")
-	}
-	return err
 }

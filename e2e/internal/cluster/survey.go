@@ -68,12 +68,14 @@ func Look(ctx context.Context, client kubernetes.Interface, host string, asked A
 	group.Go(func() { permissions = mayRun(ctx, client, asked) })
 	var enforced preflight.Check
 	group.Go(func() { enforced = wouldEnforce(ctx, client, asked.RunID) })
+	var apis []preflight.Check
+	group.Go(func() { apis = apisAnswer(ctx, client) })
 	var found fleet
 	group.Go(func() { found = findNodes(ctx, client, asked.Choice) })
 	group.Wait()
 
 	s.Selection, s.Nodes = found.selection, found.states
-	s.Checks = slices.Concat(s.Checks, permissions, []preflight.Check{enforced}, preflight.OfTargets(s.Selection))
+	s.Checks = slices.Concat(s.Checks, permissions, []preflight.Check{enforced}, apis, preflight.OfTargets(s.Selection))
 	if failed := preflight.Failed(s.Checks); failed != "" {
 		return s, errors.New(failed)
 	}

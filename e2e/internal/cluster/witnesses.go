@@ -30,7 +30,12 @@ func ClaimWitnesses(ctx context.Context, client kubernetes.Interface, config *re
 		}
 		return nil, witness.Taken(maps.Items)
 	case err != nil:
-		return nil, suite.Failed(err, "creating namespace %s", witness.Namespace)
+		s := newSession(client, config, runID, counts, witness.Namespace)
+		err = suite.Failed(err, "creating namespace %s", witness.Namespace)
+		if s.owns(ctx, witness.Namespace, err) {
+			return s, err // so that it is cleaned up
+		}
+		return nil, err
 	}
 	return JoinWitnesses(ctx, client, config, runID, counts)
 }
@@ -119,5 +124,5 @@ func WaitingWitnesses(ctx context.Context, client kubernetes.Interface) (string,
 
 // DeleteWitnesses deletes them unjudged.
 func DeleteWitnesses(ctx context.Context, client kubernetes.Interface) error {
-	return deleteNamespace(ctx, client, witness.Namespace)
+	return deleteNamespace(ctx, client, witness.Namespace, nil)
 }

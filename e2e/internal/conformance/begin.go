@@ -7,13 +7,12 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"procns/e2e/cases"
 	"procns/e2e/internal/cluster"
 	"procns/e2e/internal/exempt"
+	"procns/e2e/internal/interrupt"
 	"procns/e2e/internal/options"
 	"procns/e2e/internal/preflight"
 	"procns/e2e/internal/suite"
@@ -87,7 +86,8 @@ func Begin(arguments []string, version string, stdout, stderr io.Writer) (*Run, 
 
 // cleanUpAfterDead deletes what dead runs left on a cluster.
 func cleanUpAfterDead(o options.Options, stderr io.Writer) error {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	say := func(format string, args ...any) { fmt.Fprintf(stderr, format+"\n", args...) }
+	ctx, stop := interrupt.Context(func(said string) { say("\nprocns: %s", said) }, suite.ExitUsage)
 	defer stop()
 	ctx, cancel := context.WithTimeoutCause(ctx, o.Timeout, fmt.Errorf("the time of %s is over (-timeout)", o.Timeout))
 	defer cancel()
@@ -104,7 +104,6 @@ func cleanUpAfterDead(o options.Options, stderr io.Writer) error {
 	if err := cluster.MayCleanUp(ctx, client); err != nil {
 		return err
 	}
-	say := func(format string, args ...any) { fmt.Fprintf(stderr, format+"\n", args...) }
 	dead, living, err := cluster.FindDead(ctx, client, say, func(ctx context.Context) error {
 		select {
 		case <-time.After(cluster.LookTwice): // how long a living run may be silent
@@ -118,7 +117,7 @@ func cleanUpAfterDead(o options.Options, stderr io.Writer) error {
 	for _, d := range dead {
 		say("==> deleting namespace %s of the dead run %s", d.Namespace, d.RunID)
 	}
-	if err := cluster.Bury(ctx, client, dead); err != nil {
+	if err := cluster.Bury(ctx, client, dead, say); err != nil {
 		return err
 	}
 	say("procns: %d namespaces of dead runs are gone; %d runs live and keep theirs", len(dead), living)

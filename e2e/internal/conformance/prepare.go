@@ -101,7 +101,7 @@ func (c *Run) preflight(ctx context.Context, config *rest.Config, client kuberne
 	if c.session, err = cluster.Open(ctx, client, config, c.report.ID, &c.counts); err != nil {
 		return err
 	}
-	c.session.Nodes = survey.Nodes
+	c.session.Nodes, c.session.Say = survey.Nodes, c.say
 	c.counts.Patient.Store(true)
 	if from, name, ok := strings.Cut(c.PullSecret, "/"); ok {
 		for _, s := range c.sessions() {

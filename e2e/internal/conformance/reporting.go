@@ -13,6 +13,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"procns/e2e/internal/cluster"
 	"procns/e2e/internal/report"
 	"procns/e2e/internal/suite"
 	"procns/e2e/internal/targets"
@@ -47,7 +48,8 @@ func (c *Run) WriteReports(output io.Writer) int {
 			code = max(code, suite.ExitUsage)
 		}
 	}
-	if err := report.WriteTerminal(io.MultiWriter(output, c.folder.Log), *r, report.Style{}); err != nil {
+	// The log comes first: who closed the terminal finds there what was to be read.
+	if err := report.WriteTerminal(io.MultiWriter(c.folder.Log, output), *r, report.Style{}); err != nil && !r.Interrupted {
 		code = max(code, suite.ExitUsage)
 	}
 	_ = c.folder.Log.Close()
@@ -75,7 +77,11 @@ func (c *Run) lookByHand(result suite.Result) string {
 // kubectl is how kubectl reaches the run's cluster.
 func (c *Run) kubectl() string {
 	kubectl := "kubectl"
-	if c.Kubeconfig != "" {
+	switch {
+	case c.Kubeconfig == "":
+	case len(cluster.KubeconfigFiles(c.Kubeconfig)) > 1: // its flag takes one file only
+		kubectl = "KUBECONFIG=" + report.ShellQuote(c.Kubeconfig) + " kubectl"
+	default:
 		kubectl += " --kubeconfig " + c.Kubeconfig
 	}
 	if c.Context != "" {

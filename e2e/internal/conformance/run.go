@@ -4,6 +4,7 @@ package conformance
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"runtime"
@@ -176,12 +177,7 @@ func (c *Run) cleanUp() {
 	const bound = 4 * time.Minute // a busy server takes more than one for a namespace
 	ctx, cancel := context.WithTimeout(context.Background(), bound)
 	defer cancel()
-	left := func(err error) {
-		if err != nil {
-			c.say("procns: CLEAN-UP FAILED: %v", err)
-			c.report.Leftovers = append(c.report.Leftovers, oneLine(err))
-		}
-	}
+	left := c.noteLeft
 	removeCluster := c.kind != nil && !c.Keep && (c.created || !c.report.Interrupted)
 	// Who interrupts a run wants it gone.
 	judged := suite.Sum(c.report.Results).Judged() // whatever -require says: a pod that is kept is there to be looked at
@@ -199,6 +195,29 @@ func (c *Run) cleanUp() {
 		left(c.step("kind cluster deleted", func() error { return c.kind.Destroy(ctx) }))
 	} else if c.kind != nil {
 		c.say("==> the kind cluster is kept: export KUBECONFIG=%s", c.kind.GetKubeconfig())
+	}
+}
+
+// noteLeft says and counts what the clean-up could not remove. What is deleted and
+// waits for the cluster is said as loudly, and is no fault of the run's.
+func (c *Run) noteLeft(err error) {
+	var namespaces cluster.Leftovers
+	switch {
+	case err == nil:
+	case errors.As(err, &namespaces):
+		for _, l := range namespaces {
+			if l.Pending {
+				c.say("procns: LEFT: %v; it is deleted, and goes once the cluster lets it", l)
+				c.report.Pending = append(c.report.Pending, oneLine(l))
+				continue
+			}
+			said := fmt.Sprintf("%s; delete it by hand: %s delete namespace %s", oneLine(l), c.kubectl(), l.Namespace)
+			c.say("procns: CLEAN-UP FAILED: %s", said)
+			c.report.Leftovers = append(c.report.Leftovers, said)
+		}
+	default:
+		c.say("procns: CLEAN-UP FAILED: %v", err)
+		c.report.Leftovers = append(c.report.Leftovers, oneLine(err))
 	}
 }
 

@@ -173,7 +173,7 @@ func (o *Options) define() (*flag.FlagSet, []Group) {
 	}
 
 	group("Which cluster", "Without any of these, procns makes a kind cluster.")
-	flags.StringVar(&o.Kubeconfig, named("kubeconfig"), "", "judge the cluster of this kubeconfig `file`")
+	flags.StringVar(&o.Kubeconfig, named("kubeconfig"), "", "judge the cluster of this kubeconfig `file`, or list of files as $KUBECONFIG may be")
 	flags.StringVar(&o.Context, named("context"), "", "judge the cluster of this `context` of the kubeconfig")
 	flags.BoolVar(&o.InCluster, named("in-cluster"), false, "judge the cluster that procns itself runs in, with its pod's ServiceAccount")
 

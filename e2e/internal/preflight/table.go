@@ -162,6 +162,19 @@ func OfNamespace(sent, stored map[string]string) Check {
 	return Check{"pod security", OK, "the run's namespace enforces " + sent[key]}
 }
 
+// OfAPIs says which APIs of the cluster do not answer, and what that means.
+func OfAPIs(down map[string]error) Check {
+	const name = "APIs"
+	if len(down) == 0 {
+		return Check{name, OK, "all answer"}
+	}
+	var each []string
+	for _, api := range slices.Sorted(maps.Keys(down)) {
+		each = append(each, fmt.Sprintf("%s (%s)", api, strings.Join(strings.Fields(down[api].Error()), " ")))
+	}
+	return Check{name, Warn, strings.Join(each, ", ") + ": not answering, and no namespace of the cluster can go meanwhile: the run's own will be left until it does (kubectl get apiservices)"}
+}
+
 // OfPods says whether the documented pod, and one in the node's own PID
 // namespace, would be admitted into the run's namespace.
 func OfPods(refused map[string]string) []Check {

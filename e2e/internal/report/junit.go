@@ -98,16 +98,25 @@ func (r Run) junitCase(result suite.Result) junit.Testcase {
 // junitTrouble is the suite of what went wrong with the run as a whole, if anything.
 func (r Run) junitTrouble(id int, red bool) *junit.Testsuite {
 	v := r.Verdict()
-	if v.ExitCode == suite.ExitConformant || red && len(r.troubles(v)) == 0 {
-		return nil
-	}
 	s := r.emptySuite(id, "procns")
 	s.Time = junitSeconds(0)
+	for _, pending := range r.Pending { // shown by every reader, and no failure
+		s.AddTestcase(junit.Testcase{
+			Name: "run/clean-up", Classname: "procns", Time: junitSeconds(0),
+			Skipped: &junit.Result{Message: "deleted, and still there: " + clean(pending, oneLine)},
+		})
+	}
+	if v.ExitCode == suite.ExitConformant || red && len(r.troubles(v)) == 0 {
+		if len(r.Pending) == 0 {
+			return nil
+		}
+		return &s
+	}
 	s.AddTestcase(junit.Testcase{
 		Name: "run/complete", Classname: "procns", Time: junitSeconds(0),
 		Error: &junit.Result{
 			Message: v.Line, Type: string(v.Outcome),
-			Data: "\n" + clean(strings.Join(append([]string{v.Line}, r.troubles(v)...), "\n"), manyLines) + "\n",
+			Data: "\n" + clean(strings.Join(append([]string{v.Line}, r.remarks(v)...), "\n"), manyLines) + "\n",
 		},
 	})
 	return &s
@@ -130,6 +139,15 @@ func (r Run) troubles(v Verdict) []string {
 	}
 	for _, leftover := range r.Leftovers {
 		lines = append(lines, "not removed: "+leftover)
+	}
+	return lines
+}
+
+// remarks are the troubles, and what is no trouble and has to be known all the same.
+func (r Run) remarks(v Verdict) []string {
+	lines := r.troubles(v)
+	for _, pending := range r.Pending {
+		lines = append(lines, "deleted, and still there: "+pending)
 	}
 	return lines
 }

@@ -38,7 +38,7 @@ func WriteMarkdown(w io.Writer, run Run) error {
 	for _, note := range run.Notes {
 		fmt.Fprintf(out, "- note: %s\n", inline(note))
 	}
-	for _, trouble := range run.troubles(v) {
+	for _, trouble := range run.remarks(v) {
 		fmt.Fprintf(out, "- **%s**\n", inline(trouble))
 	}
 	if run.Comparison != nil {

@@ -55,6 +55,9 @@ type Run struct {
 
 	// Leftovers are the objects that could not be removed.
 	Leftovers []string `json:"leftovers"`
+	// Pending are the objects that are deleted and still there: they go once the
+	// cluster lets them. They do not change the exit code.
+	Pending []string `json:"pending,omitempty"`
 	// Kept says what was left on purpose, and how to delete it.
 	Kept string `json:"kept,omitempty"`
 	// Interrupted says that the run was stopped before its end, InterruptedBy by

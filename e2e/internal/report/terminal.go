@@ -27,7 +27,7 @@ func WriteTerminal(w io.Writer, run Run, style Style) error {
 	}
 	out := bufio.NewWriter(w)
 	p := &printer{Writer: out, run: run, style: style}
-	if run.Problem != "" && len(run.Results) == 0 && len(run.Leftovers) == 0 {
+	if run.Problem != "" && len(run.Results) == 0 && len(run.Leftovers)+len(run.Pending) == 0 {
 		// A wrong flag or an unreachable cluster is said in one line.
 		// With the nodes, where they are what is wrong.
 		if run.CannotTell {
@@ -292,7 +292,7 @@ func (p *printer) totals() {
 		plural(r.Stats.Execs, "exec", "execs"), r.requestsPerCaseAndTarget(), r.budget(requestBudget))
 	fmt.Fprintln(p)
 	writeFields(p, "", filled([]field{{"time", times}, {"cost", cost}, {"evidence", r.Folder}, {"kept", r.Kept}}))
-	for _, trouble := range r.troubles(v) {
+	for _, trouble := range r.remarks(v) {
 		fmt.Fprintln(p, p.paint(red, clean(trouble, oneLine)))
 	}
 }

@@ -118,6 +118,9 @@ func (r Run) because(v Verdict) []string {
 	if n := len(r.Leftovers); n > 0 {
 		say("%s could not be removed", plural(n, "object", "objects"))
 	}
+	if n := len(r.Pending); n > 0 {
+		say("%s still there", plural(n, "deleted object is", "deleted objects are"))
+	}
 	if r.Require == suite.RequireCore && len(r.Results) > 0 && planned == 0 {
 		text := "exit code by -require core"
 		for _, level := range v.Levels {
