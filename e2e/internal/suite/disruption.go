@@ -45,7 +45,7 @@ func (d *disruption) arrive(s *stage) {
 func (d *disruption) carryOut(ctx context.Context, with *hands) error {
 	d.arrive(with.stage)
 	// The other pods need a place to be observed in meanwhile.
-	with.stage.rest(func() { <-d.all })
+	with.stage.rest(func() { with.stage.waitForOthers(func() { <-d.all }) })
 	d.once.Do(func() {
 		d.err = with.stage.key.act.Do(ctx, with)
 		d.ran = maps.Clone(with.stage.observation.Ran)

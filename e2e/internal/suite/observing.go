@@ -181,12 +181,20 @@ func (s *stage) waitForControls(ctx context.Context, began time.Time) error {
 	// The controls need a place to act in meanwhile.
 	s.rest(func() {
 		for _, control := range s.after {
-			select {
-			case <-control.settled:
-			case <-control.done: // it never showed: the case ends inconclusive
-				continue
-			case <-ctx.Done():
+			shown := false
+			s.waitForOthers(func() {
+				select {
+				case <-control.settled:
+					shown = true
+				case <-control.done: // it never showed: the case ends inconclusive
+				case <-ctx.Done():
+				}
+			})
+			if ctx.Err() != nil {
 				return
+			}
+			if !shown {
+				continue
 			}
 			// A physical time: the reaction time of the same program to the same
 			// signal on the same node, at least one second, twice over.

@@ -79,7 +79,8 @@ type Result struct {
 	// added when it runs.
 	Ephemeral bool
 	Images    []string
-	Duration  time.Duration
+	// Duration is the case's own time: see duration.go.
+	Duration time.Duration
 	// Exemption is set where the outcome is Exempted.
 	Exemption *Exemption
 }

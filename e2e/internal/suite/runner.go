@@ -87,7 +87,8 @@ type Runner struct {
 	AtOnce   int
 	Evidence EvidenceSink
 	Log      func(format string, args ...any)
-	// OnResult is called once for each result, as soon as it is known.
+	// OnResult is called once for each result, as soon as it is known. What its case
+	// took is known when all are done.
 	OnResult func(Result)
 	// OnReady is told how long each pod took from its creation until it was ready.
 	OnReady func(target Target, manifest string, took time.Duration)
@@ -187,7 +188,6 @@ func (r *Runner) plan(target Target, limits limits, known *health) plan {
 }
 
 func (r *Runner) runTarget(ctx context.Context, target Target, limits limits) []Result {
-	started := time.Now()
 	onTarget, giveUp := context.WithCancelCause(ctx)
 	defer giveUp(nil)
 	plan := r.plan(target, limits, &health{giveUp: giveUp})
@@ -211,7 +211,6 @@ func (r *Runner) runTarget(ctx context.Context, target Target, limits limits) []
 		}
 		wg.Go(func() {
 			results[i] = r.conclude(ctx, c, target, stages)
-			results[i].Duration = time.Since(started)
 			for _, s := range stagesOf(c, stages) {
 				s.concluded(results[i])
 			}
@@ -222,6 +221,7 @@ func (r *Runner) runTarget(ctx context.Context, target Target, limits limits) []
 	for _, s := range stages {
 		<-s.done // a neighbour may outlast the cases
 	}
+	plan.shareTime(results)
 	return results
 }
 

@@ -64,6 +64,10 @@ type stage struct {
 	// settled is closed when the act's effect showed, after took.
 	settled chan struct{}
 	took    time.Duration
+	// waited is time in which the stage waited for others, in nanoseconds; own is what
+	// it took itself, final when done.
+	waited atomic.Int64
+	own    time.Duration
 	// undecided are the cases that are still to be concluded from this pod, and
 	// failed is whether one of them did not pass.
 	undecided sync.WaitGroup
@@ -95,6 +99,7 @@ func (s *stage) ephemeral() []corev1.EphemeralContainer {
 func (s *stage) run(ctx context.Context) {
 	s.began = time.Now()
 	defer close(s.done)
+	defer func() { s.own = s.ownTime() }()
 	if s.disruption != nil {
 		defer s.disruption.arrive(s) // also where it never came to the act
 	}
@@ -153,7 +158,7 @@ func (s *stage) retire(ctx context.Context) {
 
 // takePlace waits for a place to act in, and returns how to leave it.
 func (s *stage) takePlace() (leave func()) {
-	s.acting <- struct{}{}
+	s.waitForOthers(func() { s.acting <- struct{}{} })
 	return func() { <-s.acting }
 }
 
@@ -161,7 +166,7 @@ func (s *stage) takePlace() (leave func()) {
 // takes its time.
 func (s *stage) rest(wait func()) {
 	<-s.acting
-	defer func() { s.acting <- struct{}{} }()
+	defer s.waitForOthers(func() { s.acting <- struct{}{} })
 	wait()
 }
 
@@ -206,9 +211,11 @@ func (s *stage) perform(ctx context.Context) error {
 		return s.act(ctx, pod)
 	}
 
-	for _, n := range s.neighbours {
-		<-n.done
-	}
+	s.waitForOthers(func() {
+		for _, n := range s.neighbours {
+			<-n.done
+		}
+	})
 	defer s.takePlace()()
 	if err := s.observeUntilGiven(ctx, pod); err != nil {
 		return err
@@ -221,7 +228,7 @@ func (s *stage) perform(ctx context.Context) error {
 
 // start creates the pod and waits until it is settled.
 func (s *stage) start(ctx context.Context) (*corev1.Pod, error) {
-	s.starting <- struct{}{}
+	s.waitForOthers(func() { s.starting <- struct{}{} })
 	defer func() { <-s.starting }()
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
