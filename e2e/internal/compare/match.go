@@ -3,7 +3,6 @@ package compare
 import (
 	"cmp"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -68,7 +67,7 @@ func match(before, now report.Document) []Pair {
 		}
 	}
 	for _, was := range lost {
-		alike := func(is suite.Target) bool { return kindOf(is) == kindOf(was) }
+		alike := func(is suite.Target) bool { return is.Kind() == was.Kind() }
 		pair := Pair{Before: &was, Now: take(alike)}
 		if pair.Now != nil {
 			pair.How = ByKind
@@ -100,21 +99,6 @@ func shortName(t suite.Target, of report.Document) string {
 		return strings.TrimPrefix(t.Node, cluster+"-")
 	}
 	return t.Node
-}
-
-// kind is what a target keeps through an upgrade, even where its node is replaced.
-type kind struct{ runtimeClass, system, runtime, architecture string }
-
-var (
-	versions    = regexp.MustCompile(`[0-9(].*$`)
-	runtimeName = regexp.MustCompile(`://.*$`)
-)
-
-func kindOf(t suite.Target) kind {
-	return kind{
-		t.RuntimeClass, strings.TrimSpace(versions.ReplaceAllString(t.OSImage, "")),
-		runtimeName.ReplaceAllString(t.Runtime, ""), t.Architecture,
-	}
 }
 
 // changed tells what of a pair's target is another than before, as "kubelet v1.36.3 → v1.37.2".

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -11,16 +12,25 @@ import (
 	"procns/e2e/internal/suite"
 )
 
-// WriteJUnit writes a JUnit document with one test suite for each target. CI
-// systems know three ways of not passing: non-conformant is a failure,
-// inconclusive an error, and the rest skipped. What only the run as a whole can
-// get wrong (nothing ran, results are missing, objects were left behind) becomes
-// an error in a suite of its own, because a document without failures and
-// errors is shown as a pass.
+// WriteJUnit writes a JUnit document with a test suite for each level on each target.
+// CI systems know three ways of not passing: non-conformant is a failure,
+// inconclusive an error, and the rest skipped, among it what does not decide the exit
+// code. What only the run as a whole can get wrong (nothing ran, results are missing,
+// objects were left behind) becomes an error in a suite of its own, because a document
+// without failures and errors is shown as a pass.
+//
+// Readers follow a test through the nights by the names of its suite, class and
+// case: Jenkins and GitLab by class and case, TestGrid by suite and case. So these are
+// made of the target's kind, and names and versions are properties.
 func WriteJUnit(w io.Writer, run Run) error {
 	all := junit.Testsuites{Name: "procns", Time: junitSeconds(run.Stats.WallSeconds)}
-	for _, target := range run.targets() {
-		all.AddSuite(run.junitSuite(len(all.Suites), target))
+	names := run.junitNames()
+	for _, here := range run.perTarget() {
+		for _, level := range []suite.Level{suite.Core, suite.Extended, suite.Informational} {
+			if s := here.junitSuite(len(all.Suites), names[here.Targets[0].Name()], level); len(s.Testcases) > 0 {
+				all.AddSuite(s)
+			}
+		}
 	}
 	if s := run.junitTrouble(len(all.Suites), all.Failures+all.Errors > 0); s != nil {
 		all.AddSuite(*s)
@@ -31,22 +41,46 @@ func WriteJUnit(w io.Writer, run Run) error {
 	return all.WriteXML(w)
 }
 
-func (r Run) junitSuite(id int, target suite.Target) junit.Testsuite {
-	s := r.emptySuite(id, target.Name())
+// junitNames names each target by its kind. Of several of one kind, in the order of
+// their names, the second is called -2, and so on.
+func (r Run) junitNames() map[string]string {
+	targets := slices.SortedFunc(slices.Values(r.targets()), func(a, b suite.Target) int { return strings.Compare(a.Name(), b.Name()) })
+	names, taken := map[string]string{}, map[string]bool{}
+	for _, target := range targets {
+		name := target.Kind().ID()
+		for i := 2; taken[name]; i++ {
+			name = fmt.Sprintf("%s-%d", target.Kind().ID(), i)
+		}
+		taken[name] = true
+		names[target.Name()] = name
+	}
+	return names
+}
+
+// junitSuite is the suite of one level on the one target of the run.
+func (r Run) junitSuite(id int, name string, level suite.Level) junit.Testsuite {
+	target := r.Targets[0]
+	s := r.emptySuite(id, "procns."+strings.ToLower(string(level))+"."+name)
 	s.Hostname = clean(target.Node, oneLine)
-	for _, p := range []field{
+	properties := []field{{"level", string(level)}}
+	for _, row := range r.levelRows() {
+		if row.level == level {
+			properties = append(properties, field{"verdict", row.verdict}, field{"results", row.text})
+		}
+	}
+	for _, p := range append(properties, []field{
 		{"node", target.Node}, {"runtimeClass", target.RuntimeClass}, {"osImage", target.OSImage},
 		{"kernel", target.Kernel}, {"architecture", target.Architecture}, {"runtime", target.Runtime},
 		{"kubelet", target.Kubelet}, {"cgroupMode", target.CgroupMode},
-	} {
+	}...) {
 		if p.text != "" {
 			s.AddProperty(p.name, clean(p.text, oneLine))
 		}
 	}
 	var total time.Duration
 	for _, result := range r.Results {
-		if result.Target.Name() == target.Name() {
-			s.AddTestcase(r.junitCase(result))
+		if levelOf(result.Case) == level {
+			s.AddTestcase(r.junitCase(result, "procns."+name))
 			total += result.Duration
 		}
 	}
@@ -54,10 +88,11 @@ func (r Run) junitSuite(id int, target suite.Target) junit.Testsuite {
 	return s
 }
 
-func (r Run) junitCase(result suite.Result) junit.Testcase {
+// junitCase is one result: its class is the area, within that of its target.
+func (r Run) junitCase(result suite.Result, target string) junit.Testcase {
 	c := junit.Testcase{
 		Name:      clean(result.Case.ID, oneLine),
-		Classname: clean(result.Target.Name(), oneLine),
+		Classname: clean(target+"."+result.Case.Area(), oneLine),
 		Time:      junitSeconds(result.Duration.Seconds()),
 	}
 	var why strings.Builder
@@ -159,8 +194,8 @@ func (r Run) emptySuite(id int, name string) junit.Testsuite {
 	}
 	for _, p := range []field{
 		{"run", r.ID}, {"suiteVersion", r.Suite.Version}, {"catalogueSHA256", r.Suite.CatalogueSHA256},
-		{"serverVersion", r.Cluster.ServerVersion}, {"platform", r.Cluster.Platform}, {"clusterUID", r.Cluster.UID},
-		{"provisioned", r.Cluster.Provisioned}, {"images", strings.Join(r.replacements(), "; ")},
+		{"serverVersion", r.Cluster.ServerVersion}, {"platform", r.Cluster.Platform}, {"clusterUID", r.Cluster.UID}, {"context", r.Cluster.Context},
+		{"provisioned", r.Cluster.Provisioned}, {"require", string(r.Require.Name())}, {"images", strings.Join(r.replacements(), "; ")},
 		{"mends", strings.Join(r.Mends, "; ")}, {"notes", strings.Join(r.Notes, "; ")},
 	} {
 		if p.text != "" {

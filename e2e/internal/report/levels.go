@@ -67,26 +67,35 @@ func (r Run) tally(level suite.Level) Tally {
 // levels are the verdicts of the levels that the run was asked for.
 func (r Run) levels() []LevelVerdict {
 	all := []LevelVerdict{}
+	each := r.perTarget()
 	for _, level := range judgedLevels {
 		v := LevelVerdict{Level: level, Decides: r.Require.Decides(level), Tally: r.tally(level), Targets: []TargetVerdict{}}
 		if v.Results == 0 {
 			continue
 		}
 		v.Outcome = complete(suite.Sum(r.Results).Of(level).Outcome(), v.NotRun)
-		for _, target := range r.targets() {
-			on := r
-			on.Targets, on.Results = []suite.Target{target}, nil
-			for _, result := range r.Results {
-				if result.Target.Name() == target.Name() {
-					on.Results = append(on.Results, result)
-				}
-			}
+		for _, on := range each {
 			missing := on.notRunOf(level)
 			if counts := suite.Sum(on.Results).Of(level); counts.Total()+missing > 0 {
-				v.Targets = append(v.Targets, TargetVerdict{target.Name(), complete(counts.Outcome(), missing)})
+				v.Targets = append(v.Targets, TargetVerdict{on.Targets[0].Name(), complete(counts.Outcome(), missing)})
 			}
 		}
 		all = append(all, v)
+	}
+	return all
+}
+
+// perTarget are the parts of the run, each as far as one target is concerned.
+func (r Run) perTarget() []Run {
+	results := map[string][]suite.Result{}
+	for _, result := range r.Results {
+		name := result.Target.Name()
+		results[name] = append(results[name], result)
+	}
+	var all []Run
+	for _, target := range r.targets() {
+		r.Targets, r.Results = []suite.Target{target}, results[target.Name()]
+		all = append(all, r)
 	}
 	return all
 }

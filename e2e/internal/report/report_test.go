@@ -117,13 +117,55 @@ func TestJUnitFollowsItsSchema(t *testing.T) {
 		"attribute":   strings.Replace(good, `hostname="`, `hostnames="`, 1),
 		"element":     strings.Replace(strings.Replace(good, "<properties>", "<property>", 1), "</properties>", "</property>", 1),
 		"number":      strings.Replace(good, `errors="0"`, `errors="none"`, 1),
-		"missing":     strings.Replace(good, `classname="worker-a"`, "", 1),
+		"missing":     strings.Replace(good, `classname="procns.containerd-example-linux-amd64.pid1"`, "", 1),
 		"time":        strings.Replace(good, `time="54.200"`, `time="54.2s"`, 1),
 		"not XML":     good[:len(good)/2],
 		"other order": strings.Replace(good, "<properties>", "<system-out></system-out><properties>", 1),
 	} {
 		assert.Assert(t, broken != good, "%s: nothing was broken", name)
 		assert.Assert(t, validate(broken) != nil, "accepted: %s", name)
+	}
+}
+
+// TestJUnitNamesStay: another night's cluster, with other names and versions, has the
+// same suites, classes and cases, and no two cases have the same.
+func TestJUnitNamesStay(t *testing.T) {
+	night := func(cluster, version string) map[[3]string]bool {
+		run := base()
+		run.ID, run.Cluster.UID, run.Cluster.Context, run.Targets = "r"+cluster, cluster, "kind-"+cluster, nil
+		for _, node := range []string{"worker", "worker2", "worker3"} {
+			target := workerA
+			target.Node, target.Kubelet, target.Kernel, target.Runtime = cluster+"-"+node, version, version, "containerd://"+version
+			if node == "worker3" {
+				target.RuntimeClass = "gvisor"
+			}
+			run.Targets = append(run.Targets, target)
+			for _, c := range []suite.Case{pid1, hup, environ, ptrace} {
+				run.Results = append(run.Results, result(c, target, suite.Conformant))
+			}
+		}
+		var document junit.Testsuites
+		assert.NilError(t, xml.Unmarshal([]byte(asJUnit(t, run)), &document))
+		names := map[[3]string]bool{}
+		byClass := map[[2]string]bool{}
+		for _, s := range document.Suites {
+			for _, c := range s.Testcases {
+				names[[3]string{s.Name, c.Classname, c.Name}] = true
+				byClass[[2]string{c.Classname, c.Name}] = true
+			}
+		}
+		assert.Equal(t, len(names), 12)
+		assert.Equal(t, len(byClass), 12, "class and name alone tell them apart")
+		return names
+	}
+	first := night("procns-1a2b", "1.36.3")
+	assert.DeepEqual(t, first, night("procns-9f8e", "1.37.2"))
+	for _, want := range [][3]string{
+		{"procns.core.containerd-example-linux-amd64", "procns.containerd-example-linux-amd64.pid1", "pid1/is-the-sandbox"},
+		{"procns.extended.containerd-example-linux-amd64-2", "procns.containerd-example-linux-amd64-2.secrets", "secrets/environ"},
+		{"procns.informational.gvisor-containerd-example-linux-amd64", "procns.gvisor-containerd-example-linux-amd64.permissions", "permissions/hup-without-ptrace"},
+	} {
+		assert.Assert(t, first[want], "%v is not among %v", want, first)
 	}
 }
 

@@ -125,7 +125,10 @@ func (r Run) because(v Verdict) []string {
 		text := "exit code by -require core"
 		for _, level := range v.Levels {
 			if !level.Decides {
-				text += ": " + level.line(r) + " does not count"
+				text += ": " + level.line(r)
+				if level.Outcome != suite.Conformant {
+					text += " does not count"
+				}
 			}
 		}
 		say("%s", text)
