@@ -45,9 +45,13 @@ type Campaign struct {
 	Timeout time.Duration
 	Out     io.Writer
 
-	mu     sync.Mutex
-	config *rest.Config
-	nodes  suite.Nodes
+	mu         sync.Mutex
+	config     *rest.Config
+	client     kubernetes.Interface
+	kubeconfig string
+	nodes      suite.Nodes
+	programs   string // the folder that the nodes mount
+	admission  admission
 }
 
 // say prints one line.
@@ -86,19 +90,13 @@ func (c *Campaign) Found() (matrix.Matrix, error) {
 // prepare makes the cluster, and puts the mutants into it. All that the list has are installed:
 // which are tried makes no difference.
 func (c *Campaign) prepare(ctx context.Context) error {
-	programs, err := c.writePrograms()
-	if err != nil {
-		return err
-	}
-	if err := c.makeCluster(ctx); err != nil {
-		return err
-	}
-	client, err := c.connect()
-	if err != nil {
-		return err
+	for _, part := range []func() error{c.writePrograms, func() error { return c.makeCluster(ctx) }, c.connect} {
+		if err := part(); err != nil {
+			return err
+		}
 	}
 	began := time.Now()
-	if err := install(ctx, client, c.nodes, c.Cluster+"-control-plane", programs, mutants.All()); err != nil {
+	if err := install(ctx, c.client, c.nodes, c.Cluster+"-control-plane", mutants.All()); err != nil {
 		return err
 	}
 	c.say("%d mutants installed: %.1fs", len(mutants.All()), time.Since(began).Seconds())
@@ -106,20 +104,21 @@ func (c *Campaign) prepare(ctx context.Context) error {
 }
 
 // writePrograms makes the folder that the nodes mount, and kind's configuration, which names it.
-func (c *Campaign) writePrograms() (folder string, err error) {
+func (c *Campaign) writePrograms() error {
 	// The same in each campaign: a cluster that was kept has it mounted.
-	folder, err = filepath.Abs(filepath.Join(filepath.Dir(c.Runtime), "sabotage-programs"))
+	folder, err := filepath.Abs(filepath.Join(filepath.Dir(c.Runtime), "sabotage-programs"))
 	if err != nil {
-		return "", err
+		return err
 	}
 	if err := MakeFolder(folder, c.Runtime, mutants.All()); err != nil {
-		return "", err
+		return err
 	}
 	config, err := KindConfig(folder, mutants.All())
 	if err != nil {
-		return "", err
+		return err
 	}
-	return folder, os.WriteFile(c.kindConfig(), config, 0o644)
+	c.programs = folder
+	return os.WriteFile(c.kindConfig(), config, 0o644)
 }
 
 // makeCluster makes it by a run of one case, which must be conformant.
@@ -137,46 +136,60 @@ func (c *Campaign) makeCluster(ctx context.Context) error {
 }
 
 // connect finds the way to the cluster, which the gateways take as well.
-func (c *Campaign) connect() (kubernetes.Interface, error) {
+func (c *Campaign) connect() error {
 	kind, err := cluster.NewKind(c.Cluster, c.Engine, c.NodeImage, c.Folder, c.Out)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if _, err := kind.GenerateKubeconfig(); err != nil {
-		return nil, err
+		return err
 	}
 	config, client, _, err := cluster.Connect(cluster.Place{Kubeconfig: kind.GetKubeconfig()}, 50, &cluster.Counts{})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	c.config, c.nodes = config, cluster.OwnNodes{Kind: kind, Client: client}
-	return client, nil
+	c.client, c.kubeconfig = client, kind.GetKubeconfig()
+	return nil
 }
 
 func (c *Campaign) kindConfig() string { return filepath.Join(c.Folder, "kind-config.yaml") }
 
-// together tries the mutants that do not get into each other's way, some at one time.
+// together tries the mutants that do not get into each other's way, some at one time: first those under
+// which the API server asks no webhook.
 func (c *Campaign) together(ctx context.Context) error {
-	places := make(chan struct{}, max(1, c.AtOnce))
-	failures := make([]error, len(c.Mutants))
-	var wg sync.WaitGroup
-	for i, m := range c.Mutants {
-		if m.Alone() {
-			continue
+	for _, webhooks := range []bool{false, true} {
+		places := make(chan struct{}, max(1, c.AtOnce))
+		failures := make([]error, len(c.Mutants))
+		var wg sync.WaitGroup
+		for i, m := range c.Mutants {
+			if m.Alone() || (m.Admission != nil) != webhooks {
+				continue
+			}
+			places <- struct{}{}
+			wg.Go(func() {
+				defer func() { <-places }()
+				failures[i] = c.try(ctx, m, c.selection(m))
+			})
 		}
-		places <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-places }()
-			failures[i] = c.try(ctx, m, c.selection(m))
-		})
+		wg.Wait()
+		if err := errors.Join(failures...); err != nil {
+			return err
+		}
 	}
-	wg.Wait()
-	return errors.Join(failures...)
+	return nil
 }
 
-// alone tries what restarts or breaks the node, or waits for an upgrade, one after the other; what
-// breaks the node comes last.
+// alone tries what is a policy for all pods, restarts or breaks the node, or waits for an upgrade, one
+// after the other; what breaks the node comes last.
 func (c *Campaign) alone(ctx context.Context) error {
+	for _, m := range c.Mutants {
+		if m.Policy != nil {
+			if err := c.try(ctx, m, c.selection(m)); err != nil {
+				return err
+			}
+		}
+	}
 	for _, m := range c.Mutants {
 		if len(m.Disruptions) > 0 {
 			if err := c.try(ctx, m, m.Disruptions); err != nil {
@@ -242,17 +255,37 @@ const caseTimeout = 3 * time.Minute
 
 // try runs the suite against one mutant.
 func (c *Campaign) try(ctx context.Context, m mutants.Mutant, run []string, flags ...string) error {
-	folder := filepath.Join(c.Folder, m.Name)
 	began := time.Now()
+	code, err := c.runUnder(ctx, m, run, flags)
+	if err == nil && code == suite.ExitUsage {
+		err = fmt.Errorf("the suite could not be run under the mutant %s: see %s", m.Name, output(filepath.Join(c.Folder, m.Name)))
+	}
+	if err == nil {
+		c.say("%s: exit code %d, %.0fs", strings.Join(append([]string{m.Name}, flags...), " "), code, time.Since(began).Seconds())
+	}
+	return err
+}
+
+// runUnder sees to the webhook, the policy or the gateway that the mutant needs meanwhile.
+func (c *Campaign) runUnder(ctx context.Context, m mutants.Mutant, run, flags []string) (code int, err error) {
+	folder := filepath.Join(c.Folder, m.Name)
+	takeBack, err := c.admit(ctx, m)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, takeBack(context.WithoutCancel(ctx))) }()
 	var arguments []string
-	if m.Gateway != nil {
+	switch {
+	case m.Gateway != nil:
 		kubeconfig, stop, err := c.serve(m, folder)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		defer stop()
-		arguments = append([]string{"-kubeconfig", kubeconfig, "-report-dir", folder}, c.images()...)
-	} else {
+		arguments = c.otherCluster(kubeconfig, folder)
+	case m.Foreign != "":
+		arguments = c.otherCluster(c.kubeconfig, folder)
+	default:
 		arguments = c.ownCluster(folder)
 	}
 	if m.HasClass() {
@@ -261,14 +294,12 @@ func (c *Campaign) try(ctx context.Context, m mutants.Mutant, run []string, flag
 	arguments = append(arguments, flags...)
 	starting := max(2, 4*runtime.NumCPU()/max(1, c.AtOnce))
 	arguments = append(arguments, "-run", strings.Join(run, ","), "-timeout", c.Timeout.String(), "-case-timeout", caseTimeout.String(), "-starting", fmt.Sprint(starting))
-	code, err := c.suite(ctx, folder, arguments)
-	if err == nil && code == suite.ExitUsage {
-		err = fmt.Errorf("the suite could not be run under the mutant %s: see %s", m.Name, output(folder))
-	}
-	if err == nil {
-		c.say("%s: exit code %d, %.0fs", strings.Join(append([]string{m.Name}, flags...), " "), code, time.Since(began).Seconds())
-	}
-	return err
+	return c.suite(ctx, folder, arguments)
+}
+
+// otherCluster are the arguments by which the suite takes the campaign's cluster for another's.
+func (c *Campaign) otherCluster(kubeconfig, folder string) []string {
+	return append([]string{"-kubeconfig", kubeconfig, "-report-dir", folder}, c.images()...)
 }
 
 // ownCluster are the arguments by which the suite uses, or makes, the campaign's cluster.

@@ -4,6 +4,7 @@ import (
 	"compress/gzip"
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -12,6 +13,13 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"gotest.tools/v3/golden"
+	admissionv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes/fake"
+	k8stesting "k8s.io/client-go/testing"
 
 	"procns/e2e/cases"
 	"procns/e2e/internal/report"
@@ -57,6 +65,68 @@ func TestWebhookConfiguration(t *testing.T) {
 	text, err := json.MarshalIndent(webhookConfiguration([]byte("authority")), "", " ")
 	require.NoError(t, err)
 	golden.Assert(t, string(text)+"\n", "webhook.json")
+}
+
+// TestPolicy: it is for the pods of runs, and refuses.
+func TestPolicy(t *testing.T) {
+	m, ok := mutants.Named("policy-refuses-host-pid")
+	require.True(t, ok)
+	policy, binding := policyOf(m)
+	text, err := json.MarshalIndent([]any{policy, binding}, "", " ")
+	require.NoError(t, err)
+	golden.Assert(t, string(text)+"\n", "policy.json")
+	var spec corev1.PodSpec
+	m.Policy.Offends(&spec)
+	assert.True(t, spec.HostPID)
+}
+
+// TestAdmission installs and removes what mutants need, once for all of them, where the API server goes
+// by it after a while.
+func TestAdmission(t *testing.T) {
+	client := fake.NewClientset()
+	asked := 0
+	client.PrependReactor("create", "pods", func(action k8stesting.Action) (bool, runtime.Object, error) {
+		pod := action.(k8stesting.CreateAction).GetObject().(*corev1.Pod)
+		if asked++; asked%2 == 1 {
+			return true, pod, nil // not yet
+		}
+		// The client itself is locked meanwhile.
+		_, noWebhook := client.Tracker().Get(admissionv1.SchemeGroupVersion.WithResource("mutatingwebhookconfigurations"), "", mutants.WebhookDomain)
+		_, noPolicy := client.Tracker().Get(admissionv1.SchemeGroupVersion.WithResource("validatingadmissionpolicies"), "", "policy-refuses-host-pid")
+		switch {
+		case noPolicy == nil:
+			return true, nil, apierrors.NewForbidden(corev1.Resource("pods"), pod.Name, errors.New("the policy"))
+		case noWebhook == nil:
+			*pod.Spec.ShareProcessNamespace = false
+		}
+		return true, pod, nil
+	})
+	c := &Campaign{client: client, programs: t.TempDir()}
+	require.NoError(t, makeCertificate(c.programs))
+	hooks := func() int {
+		list, err := client.AdmissionregistrationV1().MutatingWebhookConfigurations().List(t.Context(), metav1.ListOptions{})
+		require.NoError(t, err)
+		return len(list.Items)
+	}
+	webhook, _ := mutants.Named(probed)
+	one, err := c.admit(t.Context(), webhook)
+	require.NoError(t, err)
+	two, err := c.admit(t.Context(), webhook)
+	require.NoError(t, err)
+	require.NoError(t, one(t.Context()))
+	assert.Equal(t, 1, hooks(), "the other still needs it")
+	require.NoError(t, two(t.Context()))
+	assert.Zero(t, hooks())
+
+	policy, _ := mutants.Named("policy-refuses-host-pid")
+	for range 2 {
+		remove, err := c.admit(t.Context(), policy)
+		require.NoError(t, err)
+		require.NoError(t, remove(t.Context()))
+	}
+	none, err := c.admit(t.Context(), mutants.Mutant{})
+	require.NoError(t, err)
+	require.NoError(t, none(t.Context()))
 }
 
 func TestSelection(t *testing.T) {

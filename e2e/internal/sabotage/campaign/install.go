@@ -3,8 +3,6 @@ package campaign
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	nodev1 "k8s.io/api/node/v1"
@@ -17,13 +15,14 @@ import (
 )
 
 const (
-	objectName     = "procns-sabotage"
+	unitName       = "procns-sabotage"
 	webhookAddress = "127.0.0.1:9443"
 )
 
-// install makes the objects that lead pods to the mutants, and starts the webhook on the
-// control plane's node, where the API server reaches it at the node's own address.
-func install(ctx context.Context, client kubernetes.Interface, nodes suite.Nodes, controlPlane, folder string, all []mutants.Mutant) error {
+// install makes the RuntimeClasses that lead pods to the mutants, and starts the webhook on the
+// control plane's node, where the API server reaches it at the node's own address. The API server
+// is told of it while a mutant needs it (admission.go).
+func install(ctx context.Context, client kubernetes.Interface, nodes suite.Nodes, controlPlane string, all []mutants.Mutant) error {
 	for _, m := range all {
 		if !m.HasClass() {
 			continue
@@ -36,7 +35,7 @@ func install(ctx context.Context, client kubernetes.Interface, nodes suite.Nodes
 	// It returns when the webhook listens (sd_notify). An earlier one is replaced.
 	const start = `systemctl stop "$1" 2>/dev/null; systemctl reset-failed "$1" 2>/dev/null
 exec systemd-run --unit="$1" --property=Type=notify --property=NotifyAccess=all --property=Restart=always "$2" webhook "$3" "$4" "$5"`
-	result, err := nodes.Run(ctx, controlPlane, "sh", "-c", start, "start", objectName,
+	result, err := nodes.Run(ctx, controlPlane, "sh", "-c", start, "start", unitName,
 		inNode+"/"+program, webhookAddress, inNode+"/"+certificateFile, inNode+"/"+keyFile)
 	if err == nil && result.Code != 0 {
 		err = fmt.Errorf("the webhook does not start on %s: %s", controlPlane, result)
@@ -44,16 +43,7 @@ exec systemd-run --unit="$1" --property=Type=notify --property=NotifyAccess=all 
 	if err != nil {
 		return err
 	}
-	authority, err := os.ReadFile(filepath.Join(folder, certificateFile))
-	if err != nil {
-		return err
-	}
-	hooks := client.AdmissionregistrationV1().MutatingWebhookConfigurations()
-	if err := hooks.Delete(ctx, objectName, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
-		return err
-	}
-	_, err = hooks.Create(ctx, webhookConfiguration(authority), metav1.CreateOptions{})
-	return err
+	return nil
 }
 
 // webhookConfiguration asks for the namespaces of runs of the suite alone.
@@ -70,10 +60,10 @@ func webhookConfiguration(authority []byte) *admissionv1.MutatingWebhookConfigur
 	both := []admissionv1.OperationType{admissionv1.Create, admissionv1.Update}
 	hook := func(name string, rules ...admissionv1.RuleWithOperations) admissionv1.MutatingWebhook {
 		return admissionv1.MutatingWebhook{
-			Name:                    name + ".sabotage.procns.invalid",
+			Name:                    name + "." + mutants.WebhookDomain,
 			ClientConfig:            admissionv1.WebhookClientConfig{URL: &url, CABundle: authority},
 			Rules:                   rules,
-			NamespaceSelector:       &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: suite.RunLabel, Operator: metav1.LabelSelectorOpExists}}},
+			NamespaceSelector:       ofRuns(),
 			FailurePolicy:           &fail,
 			MatchPolicy:             &equivalent,
 			SideEffects:             &none,
@@ -89,7 +79,7 @@ func webhookConfiguration(authority []byte) *admissionv1.MutatingWebhookConfigur
 	status := hook("status", rule("", []admissionv1.OperationType{admissionv1.Update}, "pods/status"))
 	status.MatchConditions = []admissionv1.MatchCondition{{Name: "failed", Expression: `object.status.phase == "Failed" && !has(object.metadata.deletionTimestamp)`}}
 	return &admissionv1.MutatingWebhookConfiguration{
-		ObjectMeta: metav1.ObjectMeta{Name: objectName},
+		ObjectMeta: metav1.ObjectMeta{Name: mutants.WebhookDomain},
 		Webhooks:   []admissionv1.MutatingWebhook{specs, status},
 	}
 }

@@ -15,6 +15,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	k8sprotobuf "k8s.io/apimachinery/pkg/runtime/serializer/protobuf"
+
+	"procns/e2e/internal/sabotage/changes"
 )
 
 // through sends a request through a gateway to a server that answers as told, and returns
@@ -77,6 +79,113 @@ func TestStale(t *testing.T) {
 	_, got = through(t, Stale(), http.MethodGet, "/openapi/v3/api/v1", "application/json", "", document)
 	assert.NotContains(t, got, "new")
 	assert.Contains(t, got, "kept")
+}
+
+// TestServer: new pods and workloads are changed, as a webhook would change them; all else is left alone.
+func TestServer(t *testing.T) {
+	const pod = `{"spec":{"containers":[],"shareProcessNamespace":true}}`
+	const workload = `{"spec":{"template":` + pod + `}}`
+	for name, row := range map[string]struct {
+		change             changes.Change
+		method, path, body string
+		want               string
+	}{
+		"a pod":             {changes.SetFalse, http.MethodPost, "/api/v1/namespaces/n/pods", pod, `{"spec":{"containers":[],"shareProcessNamespace":false}}`},
+		"a workload":        {changes.Prune, http.MethodPost, "/apis/apps/v1/namespaces/n/deployments", workload, `{"spec":{"template":{"spec":{"containers":[]}}}}`},
+		"a pod is no one":   {changes.Prune, http.MethodPost, "/api/v1/namespaces/n/pods", pod, pod},
+		"an update":         {changes.SetFalse, http.MethodPatch, "/api/v1/namespaces/n/pods/p", pod, pod},
+		"a subresource":     {changes.SetFalse, http.MethodPost, "/api/v1/namespaces/n/pods/p/eviction", pod, pod},
+		"what has no pod":   {changes.SetFalse, http.MethodPost, "/api/v1/namespaces/n/pods", `{"spec":{}}`, `{"spec":{}}`},
+		"what is no object": {changes.SetFalse, http.MethodPost, "/api/v1/namespaces/n/pods", `[]`, `[]`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sent, got := through(t, Server(row.change), row.method, row.path, "application/json", row.body, "answer")
+			assert.JSONEq(t, row.want, sent)
+			assert.Equal(t, "answer", got)
+		})
+	}
+}
+
+// TestUnvalidated: what is refused as invalid is answered as done, and other refusals stay.
+func TestUnvalidated(t *testing.T) {
+	for name, row := range map[string]struct {
+		method   string
+		refusal  int
+		wantCode int
+		want     string
+	}{
+		"a new pod":        {http.MethodPost, http.StatusUnprocessableEntity, http.StatusCreated, "sent"},
+		"an update":        {http.MethodPatch, http.StatusUnprocessableEntity, http.StatusOK, "stored"},
+		"a missing right":  {http.MethodPost, http.StatusForbidden, http.StatusForbidden, "refused"},
+		"what is accepted": {http.MethodPost, http.StatusCreated, http.StatusCreated, "refused"},
+		"a read":           {http.MethodGet, http.StatusUnprocessableEntity, http.StatusUnprocessableEntity, "refused"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			code, body := exchange(t, Unvalidated(), row.method, "/api/v1/namespaces/n/pods/p?dryRun=All", func(w http.ResponseWriter, r *http.Request) {
+				if r.Method == http.MethodGet && row.method != http.MethodGet {
+					assert.Empty(t, r.URL.RawQuery)
+					_, _ = io.WriteString(w, "stored")
+					return
+				}
+				w.WriteHeader(row.refusal)
+				_, _ = io.WriteString(w, "refused")
+			})
+			assert.Equal(t, row.wantCode, code)
+			assert.Equal(t, row.want, body)
+		})
+	}
+}
+
+// exchange sends a request with the body "sent" through a gateway to a server.
+func exchange(t *testing.T, g *Gateway, method, path string, server http.HandlerFunc) (code int, body string) {
+	t.Helper()
+	behind := httptest.NewServer(server)
+	defer behind.Close()
+	at, err := url.Parse(behind.URL)
+	require.NoError(t, err)
+	gateway := httptest.NewServer(g.Handler(at, nil))
+	defer gateway.Close()
+	request, err := http.NewRequestWithContext(t.Context(), method, gateway.URL+path, strings.NewReader("sent"))
+	require.NoError(t, err)
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(t, err)
+	defer func() { _ = response.Body.Close() }()
+	text, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	return response.StatusCode, string(text)
+}
+
+// TestDraining: a session's pod is deleted once, and nobody's exec is answered from then on.
+func TestDraining(t *testing.T) {
+	const pods = "/api/v1/namespaces/n/pods/"
+	g := Draining()
+	var deleted []string
+	ask := func(method, path string) int {
+		code, _ := exchange(t, g, method, path, func(_ http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodDelete {
+				deleted = append(deleted, r.URL.Path)
+			}
+		})
+		return code
+	}
+	for _, step := range []struct {
+		name, method, path string
+		want               int
+		deleted            []string
+	}{
+		{"a container without a session", "GET", pods + "p/exec?container=one&command=ps", http.StatusOK, nil},
+		{"the session", "GET", pods + "p/exec?container=one&command=sh&command=/tmp/session-1", http.StatusOK, nil},
+		{"its own container", "GET", pods + "p/exec?container=one&command=ps", http.StatusOK, nil},
+		{"another container", "GET", pods + "p/exec?container=two&command=ps", http.StatusInternalServerError, []string{pods + "p"}},
+		{"its own container, later", "POST", pods + "p/exec?container=one&command=ps", http.StatusInternalServerError, []string{pods + "p"}},
+		{"another pod", "GET", pods + "q/exec?container=two&command=ps", http.StatusOK, []string{pods + "p"}},
+		{"another pod's log", "GET", pods + "q/log", http.StatusOK, []string{pods + "p"}},
+		{"another pod is deleted", "DELETE", pods + "q", http.StatusOK, []string{pods + "p", pods + "q"}},
+		{"and asked", "GET", pods + "q/exec?container=two&command=ps", http.StatusInternalServerError, []string{pods + "p", pods + "q"}},
+	} {
+		assert.Equal(t, step.want, ask(step.method, step.path), step.name)
+		assert.Equal(t, step.deleted, deleted, step.name)
+	}
 }
 
 // TestProtobuf removes the field from what Kubernetes' own code wrote.

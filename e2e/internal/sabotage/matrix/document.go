@@ -26,7 +26,9 @@ func (m Matrix) WriteDocument(w io.Writer, c Catalogue, all []mutants.Mutant) er
 	p("against each. This page is written from what it found, and from the list of mutants in\n")
 	p("`e2e/internal/sabotage/mutants/mutants.go`. How to add one: [ADDING_A_MUTANT.md](ADDING_A_MUTANT.md).\n\n")
 	p("A mutant is **killed** by a case that is non-conformant under it, and **survives** one that is conformant. Where a\n")
-	p("case is **inconclusive**, the suite could not tell, and said so: that is right only for the reasons given here.\n\n")
+	p("case is **inconclusive**, the suite could not tell, and said so: that is right only for the reasons given here.\n")
+	p("Some mutants must be **noticed** so, and neither be killed nor survive: what they change is not the doing of what is\n")
+	p("judged. Others are **harmless**: what they change is allowed, and no case may say anything else than without them.\n\n")
 	var on []string
 	for _, name := range slices.Sorted(maps.Keys(m.On)) {
 		on = append(on, name+" "+m.On[name])
@@ -72,14 +74,19 @@ func (m Matrix) WriteDocument(w io.Writer, c Catalogue, all []mutants.Mutant) er
 
 // summary is the figures in one sentence.
 func (m Matrix) summary(c Catalogue, all []mutants.Mutant) string {
-	tried, killed, must, can := 0, 0, 0, 0
+	tried, killed, noticed, harmless, must, can := 0, 0, 0, 0, 0, 0
 	for _, mutant := range all {
 		if m.Mutants[mutant.Name] == nil || mutant.Name == mutants.Control {
 			continue
 		}
 		tried++
-		if len(m.Of(mutant.Name, Killed)) > 0 {
+		switch {
+		case mutant.Harmless != "":
+			harmless++
+		case len(m.Of(mutant.Name, Killed)) > 0:
 			killed++
+		case len(mutant.Notices) > 0 && len(m.Of(mutant.Name, Inconclusive)) > 0:
+			noticed++
 		}
 	}
 	for _, one := range c.Cases {
@@ -91,8 +98,15 @@ func (m Matrix) summary(c Catalogue, all []mutants.Mutant) string {
 			can++
 		}
 	}
-	return fmt.Sprintf("%d of %d mutants were tried, besides the control, and %d were killed; %d of the %d Core and Extended cases kill at least one.",
-		tried, len(all)-1, killed, can, must)
+	also := ""
+	if noticed > 0 {
+		also += fmt.Sprintf(", %d noticed without a verdict", noticed)
+	}
+	if harmless > 0 {
+		also += fmt.Sprintf(", %d harmless", harmless)
+	}
+	return fmt.Sprintf("%d of %d mutants were tried, besides the control, and %d were killed%s; %d of the %d Core and Extended cases kill at least one.",
+		tried, len(all)-1, killed, also, can, must)
 }
 
 // writeMutant tells of one mutant what fell, and why.
@@ -110,11 +124,14 @@ func (m Matrix) writeMutant(out io.Writer, c Catalogue, mutant mutants.Mutant) e
 	if mutant.Confined != "" {
 		p("- confined to these: %s\n", mutant.Confined)
 	}
+	if mutant.Harmless != "" {
+		p("- harmless, because %s\n", mutant.Harmless)
+	}
 	for _, group := range []struct {
 		cell     Cell
 		title    string
 		expected []mutants.Expected
-	}{{Killed, "killed by", mutant.Falls}, {Inconclusive, "inconclusive", mutant.Blurs}} {
+	}{{Killed, "killed by", mutant.Falls}, {Inconclusive, "inconclusive", slices.Concat(mutant.Notices, mutant.Blurs)}} {
 		why, err := c.Expand(group.expected)
 		if err != nil {
 			return fmt.Errorf("the mutant %s: %w", mutant.Name, err)
@@ -154,6 +171,8 @@ func how(m mutants.Mutant) string {
 		return "a wrapper in front of runc, as a runtime handler of the node"
 	case m.Admission != nil:
 		return "a mutating admission webhook"
+	case m.Policy != nil:
+		return "a validating admission policy"
 	case m.Gateway != nil:
 		return "a gateway in front of the API server"
 	}

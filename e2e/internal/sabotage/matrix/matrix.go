@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
 
 	"procns/e2e/internal/report"
 	"procns/e2e/internal/sabotage/mutants"
@@ -174,8 +175,9 @@ func (m Matrix) inapplicable(id string) bool {
 
 func (m Matrix) checkOne(c Catalogue, mutant mutants.Mutant) ([]Defect, error) {
 	falls, errFalls := c.Expand(mutant.Falls)
+	notices, errNotices := c.Expand(mutant.Notices)
 	blurs, errBlurs := c.Expand(mutant.Blurs)
-	if err := errors.Join(errFalls, errBlurs); err != nil {
+	if err := errors.Join(errFalls, errNotices, errBlurs); err != nil {
 		return nil, err
 	}
 	var defects []Defect
@@ -192,6 +194,7 @@ func (m Matrix) checkOne(c Catalogue, mutant mutants.Mutant) ([]Defect, error) {
 	}
 	for _, id := range slices.Sorted(maps.Keys(m.Mutants[mutant.Name])) {
 		_, falling := falls[id]
+		_, noticing := notices[id]
 		_, blurred := blurs[id]
 		if informational[id] {
 			continue // they record where runtimes may differ, and judge nobody
@@ -201,14 +204,30 @@ func (m Matrix) checkOne(c Catalogue, mutant mutants.Mutant) ([]Defect, error) {
 			note(id, "it survived: the case is conformant although it must notice; mend the case")
 		case falling && cell == Inconclusive:
 			note(id, "it must be non-conformant, and is inconclusive"+because(id))
+		case noticing && cell == Survived:
+			note(id, "it is conformant, although what it turns on was changed or refused by another than the one that it judges")
+		case noticing && cell == Killed:
+			note(id, "it is non-conformant, although another than the one that it judges changed or refused what it turns on"+because(id))
+		case noticing && cell == Inconclusive && !m.names(mutant, id):
+			note(id, fmt.Sprintf("its reason does not name %q%s", mutant.Named, because(id)))
 		case !falling && cell == Killed:
 			note(id, "it fell, and no reason is written for that"+because(id))
-		case !falling && !blurred && cell == Inconclusive:
+		case !falling && !noticing && !blurred && cell == Inconclusive:
 			note(id, "it is inconclusive, and no reason is written for that"+because(id))
 		}
 	}
-	if mutant.Name != mutants.Control && len(m.Of(mutant.Name, Killed)) == 0 {
+	switch {
+	case mutant.Name == mutants.Control || mutant.Harmless != "":
+	case len(falls) > 0 && len(m.Of(mutant.Name, Killed)) == 0:
 		note("", "no case killed it")
+	case len(falls) == 0 && !slices.ContainsFunc(m.Of(mutant.Name, Inconclusive), func(id string) bool { _, ok := notices[id]; return ok }):
+		note("", "no case noticed it")
 	}
 	return defects, nil
+}
+
+// names tells whether a reason, where it is known, names what it has to.
+func (m Matrix) names(mutant mutants.Mutant, id string) bool {
+	reason := m.Reasons[mutant.Name][id]
+	return reason == "" || strings.Contains(reason, mutant.Named)
 }

@@ -51,7 +51,7 @@ func TestMutantsAreComplete(t *testing.T) {
 			assert.True(t, strings.HasSuffix(m.Breaks, "."), "what is broken is a sentence")
 			assert.NotEmpty(t, m.Imitates)
 			made := 0
-			for _, way := range []bool{m.Runtime != nil, m.Admission != nil, m.Gateway != nil, m.Node != ""} {
+			for _, way := range []bool{m.Runtime != nil, m.Admission != nil, m.Policy != nil, m.Gateway != nil, m.Node != ""} {
 				if way {
 					made++
 				}
@@ -66,7 +66,14 @@ func TestMutantsAreComplete(t *testing.T) {
 				assert.Empty(t, falls)
 				return
 			}
-			assert.NotEmpty(t, falls, "nothing is expected to notice")
+			notices, err := c.Expand(m.Notices)
+			require.NoError(t, err)
+			assert.Equal(t, m.Harmless == "", len(falls)+len(notices) > 0, "either something notices, or it is said why nothing does")
+			assert.Equal(t, m.Named != "", len(notices) > 0 && m.Gateway == nil, "what a webhook or a policy did is said with its name")
+			for id := range notices {
+				assert.NotContains(t, falls, id)
+				assert.True(t, run[id], "%s is expected to notice, and is not run", id)
+			}
 			for id := range falls {
 				if len(m.Run) == 0 || slices.ContainsFunc(m.Falls, func(e mutants.Expected) bool { return slices.Contains(e.Cases, id) }) {
 					assert.True(t, run[id], "%s is expected to fall, and is not run", id)
@@ -197,6 +204,42 @@ func document(t *testing.T, m Matrix, c Catalogue, all []mutants.Mutant, name st
 	var page strings.Builder
 	require.NoError(t, m.WriteDocument(&page, c, all))
 	golden.Assert(t, page.String(), name)
+}
+
+// TestNoticed: a mutant of another's making is neither killed nor survived.
+func TestNoticed(t *testing.T) {
+	c, _ := small(t)
+	policy := mutants.Mutant{Name: "own-pid-namespace", Notices: []mutants.Expected{{Cases: []string{"a/one"}}}, Named: "because of"}
+	harmless := mutants.Mutant{Name: "own-pid-namespace", Harmless: "it is allowed"}
+	for name, row := range map[string]struct {
+		mutant mutants.Mutant
+		one    suite.Outcome // of a/one
+		two    suite.Outcome // of a/two
+		named  string
+		want   []string
+	}{
+		"as it must be":             {policy, unsure, yes, "because of", nil},
+		"survived":                  {policy, yes, yes, "because of", []string{"it is conformant, although", "no case noticed it"}},
+		"killed":                    {policy, no, yes, "because of", []string{"it is non-conformant, although", "no case noticed it"}},
+		"another case falls":        {policy, unsure, no, "because of", []string{"it fell, and no reason"}},
+		"another case cannot tell":  {policy, unsure, unsure, "because of", []string{"it is inconclusive, and no reason"}},
+		"it is not named":           {policy, unsure, yes, "a webhook's name", []string{`its reason does not name "a webhook's name"`}},
+		"harmless":                  {harmless, yes, yes, "", nil},
+		"harmless, and killed":      {harmless, yes, no, "", []string{"it fell, and no reason"}},
+		"harmless, and not certain": {harmless, unsure, yes, "", []string{"it is inconclusive, and no reason"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := New()
+			m.Add("own-pid-namespace", found(map[string]suite.Outcome{"a/one": row.one, "a/two": row.two}))
+			row.mutant.Named = row.named
+			defects, err := m.Check(c, []mutants.Mutant{{Name: mutants.Control}, row.mutant})
+			require.NoError(t, err)
+			require.Len(t, defects, len(row.want))
+			for i, d := range defects {
+				assert.Contains(t, d.String(), row.want[i])
+			}
+		})
+	}
 }
 
 // TestInapplicable: a case that no run could try is not held to have been shown, nor to be a defect.

@@ -3,12 +3,14 @@
 package mutants
 
 import (
+	corev1 "k8s.io/api/core/v1"
+
+	"procns/e2e/internal/sabotage/changes"
 	"procns/e2e/internal/sabotage/gateway"
-	"procns/e2e/internal/sabotage/webhook"
 	"procns/e2e/internal/sabotage/wrapper"
 )
 
-// Mutant is one deliberate breakage. Exactly one of Runtime, Admission, Gateway and Node
+// Mutant is one deliberate breakage. Exactly one of Runtime, Admission, Policy, Gateway and Node
 // says how it is made, but for the control, which breaks nothing.
 type Mutant struct {
 	// Name is that of the RuntimeClass and of its handler, where there is one.
@@ -19,8 +21,11 @@ type Mutant struct {
 	// Runtime breaks what runc is called with, or acts around the call.
 	Runtime *wrapper.Breakage
 	// Admission changes what the API server is about to store, for pods of the RuntimeClass.
-	Admission webhook.Change
-	// Gateway stands between the suite and the API server.
+	Admission changes.Change
+	// Policy has the API server refuse pods, as a ValidatingAdmissionPolicy.
+	Policy *Policy
+	// Gateway stands between the suite and the API server. As no webhook and no policy of the
+	// cluster does what it does, it stands for a broken API server.
 	Gateway *gateway.Gateway
 	// Node is a script that breaks the worker; it runs there as root.
 	Node string
@@ -40,8 +45,26 @@ type Mutant struct {
 
 	// Falls are the cases that must turn non-conformant.
 	Falls []Expected
-	// Blurs are those that turn inconclusive, because the suite truly cannot tell.
+	// Notices are the cases that must turn inconclusive: what they turn on was changed or refused,
+	// though not by what they judge. To call it conformant is as wrong as to call it non-conformant.
+	Notices []Expected
+	// Named is what the reasons of Notices have to name, such as the webhook's name.
+	Named string
+	// Blurs are those that may turn inconclusive, because the suite truly cannot tell.
 	Blurs []Expected
+	// Foreign says why the suite is to take the cluster for one that it did not make; empty where it
+	// is not. (Behind a gateway it always does.)
+	Foreign string
+	// Harmless says why no case may notice anything, where what is changed is allowed.
+	Harmless string
+}
+
+// Policy is a rule for new pods.
+type Policy struct {
+	// Expression is what must be true, in CEL, of object; Message is said of a pod for which it is not.
+	Expression, Message string
+	// Offends makes a pod one that is refused.
+	Offends func(*corev1.PodSpec)
 }
 
 // Expected are cases that are expected to end in one way, and why, where that is not
@@ -64,12 +87,12 @@ const (
 // Control is the name of the mutant that breaks nothing: the wrapper alone.
 const Control = "unbroken"
 
-// Alone tells whether the mutant is tried with no other beside it: it breaks the node for all, or
-// waits for an upgrade. (What its Disruptions restart is another matter: they come later.)
-func (m Mutant) Alone() bool { return m.Node != "" || m.Between != "" }
+// Alone tells whether the mutant is tried with no other beside it: it breaks the node for all, waits
+// for an upgrade, or is a policy for the pods of all. (What its Disruptions restart is another matter: they come later.)
+func (m Mutant) Alone() bool { return m.Node != "" || m.Between != "" || m.Policy != nil }
 
 // HasClass tells whether the mutant's pods have a RuntimeClass of its own.
-func (m Mutant) HasClass() bool { return m.Gateway == nil && m.Node == "" }
+func (m Mutant) HasClass() bool { return m.Gateway == nil && m.Node == "" && m.Policy == nil }
 
 // Handler is the RuntimeClass's handler: the mutant's own, or the node's usual one.
 func (m Mutant) Handler() string {
@@ -90,12 +113,12 @@ func Named(name string) (Mutant, bool) {
 }
 
 // Changes are the admission mutants, by the RuntimeClass that asks for them.
-func Changes() map[string]webhook.Change {
-	changes := map[string]webhook.Change{}
+func Changes() map[string]changes.Change {
+	all := map[string]changes.Change{}
 	for _, m := range All() {
 		if m.Admission != nil {
-			changes[m.Name] = m.Admission
+			all[m.Name] = m.Admission
 		}
 	}
-	return changes
+	return all
 }

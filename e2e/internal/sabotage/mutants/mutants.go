@@ -4,8 +4,6 @@ import (
 	"slices"
 	"syscall"
 
-	"procns/e2e/internal/sabotage/gateway"
-	"procns/e2e/internal/sabotage/webhook"
 	"procns/e2e/internal/sabotage/wrapper"
 )
 
@@ -18,7 +16,8 @@ func All() []Mutant {
 		Imitates: "a sound cluster; what falls here falls because of the wrapper, or because the machine is overloaded, " +
 			"and proves nothing about the other mutants",
 		Runtime: &wrapper.Breakage{},
-	}}, namespaces(), sandboxes(), rights(), contents(), execs(), ends(), admission(), gateways(), upgrades(), nodes())
+	}}, namespaces(), sandboxes(), rights(), contents(), execs(), ends(),
+		webhooks(), policies(), servers(), gateways(), upgrades(), nodes())
 }
 
 // namespaces are mutants whose containers are in another namespace than they should be.
@@ -166,6 +165,15 @@ func sandboxes() []Mutant {
 			Falls: []Expected{
 				{Cases: []string{"security/sandbox-user-is-the-pods", "pid1/sandbox-user", "permissions/sandbox-is-another-user"}},
 			},
+		},
+		{
+			Name:     "sandbox-of-another-name",
+			Breaks:   "Nothing: the sandbox's process, which does all that pause does, is /usr/bin/pod.",
+			Imitates: "OpenShift's pod image, and any runtime that brings a sandbox program of its own",
+			Runtime:  &wrapper.Breakage{Sandbox: wrapper.RenamePause("/usr/bin/pod")},
+			Run:      []string{"pid1", "visibility", "walkthrough", "init", "sidecar", "reaping/orphan", "permissions", "ephemeral", "lifecycle/*sandbox*", "isolation"},
+			Foreign:  "on clusters that the suite makes itself, the sandbox is pause",
+			Harmless: "which program holds the namespace is the runtime's to choose; the page shows one of them",
 		},
 	}
 }
@@ -406,125 +414,6 @@ func ends() []Mutant {
 			Runtime:  &wrapper.Breakage{Deleted: wrapper.LeaveGroup("/sys/fs/cgroup")},
 			Run:      []string{"lifecycle/nothing-left-on-the-node", "lifecycle/deletion-completes"},
 			Falls:    []Expected{{Cases: []string{"lifecycle/nothing-left-on-the-node"}}},
-		},
-	}
-}
-
-// admission are mutants in which an admission webhook changes what is stored.
-func admission() []Mutant {
-	run := []string{"version", "admission", "isolation", "controllers/deployment-shares", "controllers/cronjob-keeps-the-field", "visibility/one-namespace"}
-	const rewritten = "the pod that is stored is not the one that was sent: the suite says so, and judges no pod that it did not ask for"
-	return []Mutant{
-		{
-			Name:      "webhook-sets-false",
-			Breaks:    "A webhook sets the field of new pods to false.",
-			Imitates:  "vault-k8s#436",
-			Admission: webhook.SetFalse,
-			Run:       run,
-			Falls: []Expected{
-				{Cases: []string{"version/field-is-kept", "admission/linux-goes-with-true", "admission/*-admits-*"}},
-				{Cases: []string{"admission/null-is-absent", "admission/typo-warned", "admission/typo-ignored"}, Why: "the pod as it should be written, by which they compare, loses the field"},
-				{Cases: []string{"admission/host-pid-excludes-sharing", "admission/sharing-excludes-host-pid", "admission/immutable-when-gated"},
-					Why: "what is validated has the field as false"},
-			},
-			Blurs: []Expected{
-				{Cases: []string{Shares, "!version/*", "!controllers/cronjob-*"}, Why: rewritten},
-				{Cases: []string{Isolated}, Why: rewritten + "; here the control's"},
-				{Cases: []string{"admission/*"}, Why: rewritten},
-			},
-		},
-		{
-			Name:      "webhook-drops-false",
-			Breaks:    "A webhook leaves the field out of new pods where it is false.",
-			Imitates:  "controllers that write pods anew with omitempty on a plain bool",
-			Admission: webhook.DropFalse,
-			Run:       run,
-			Falls:     []Expected{{Cases: []string{"admission/false-is-kept", "admission/host-pid-goes-with-false", "admission/windows-excludes-false"}}},
-			Blurs: []Expected{
-				{Cases: []string{"isolation/field-false"}, Why: rewritten},
-				{Cases: []string{"admission/absent-stays-absent"}, Why: "the control, whose field is to be stored as false, is stored without it"},
-			},
-		},
-		{
-			Name:      "webhook-fills-in-false",
-			Breaks:    "A webhook gives new pods without the field the value false.",
-			Imitates:  "policies that write defaults out (Kyverno's add-default rules)",
-			Admission: webhook.FillIn,
-			Run:       run,
-			Falls: []Expected{
-				{Cases: []string{"admission/absent-stays-absent", "admission/null-is-absent", "admission/typo-warned", "admission/typo-ignored", "admission/immutable-when-gated-and-absent"}},
-			},
-			Blurs: []Expected{
-				{Cases: []string{Shares, "!version/*", "!controllers/cronjob-*"}, Why: rewritten + "; here the control's"},
-				{Cases: []string{Isolated, "!isolation/field-false", "admission/windows-*", "admission/linux-goes-with-true"}, Why: rewritten},
-				{Cases: []string{"admission/false-is-kept"}, Why: "the control, which has no field, is stored with false"},
-			},
-		},
-		{
-			Name:      "webhook-prunes-templates",
-			Breaks:    "A webhook drops the field from the templates of workloads.",
-			Imitates:  "operators that write templates anew with older types",
-			Admission: webhook.Prune,
-			Run:       append(slices.Clone(run), "controllers"),
-			Falls: []Expected{
-				{Cases: []string{"controllers/cronjob-keeps-the-field", "admission/templates-exclude-host-pid"}},
-			},
-			Blurs: []Expected{{Cases: []string{"controllers/*", "!controllers/cronjob-*", "!controllers/static-*"}, Why: rewritten}},
-		},
-		{
-			Name:      "webhook-drops-sys-ptrace",
-			Breaks:    "A webhook takes SYS_PTRACE out of what new pods ask for.",
-			Imitates:  "aws/containers-roadmap#1102 and policies that mutate instead of refusing",
-			Admission: webhook.DropPtrace,
-			Run:       run,
-			Falls:     []Expected{{Cases: []string{"admission/baseline-refuses-ptrace", "admission/restricted-refuses-ptrace"}}},
-			Blurs: []Expected{{Cases: []string{"admission/baseline-admits-without-ptrace", "admission/restricted-admits-sharing"},
-				Why: "the control, which is to be refused for SYS_PTRACE, is admitted, so that it does not bite"}},
-		},
-		{
-			Name:        "webhook-hides-failure",
-			Breaks:      "A webhook reports pods as running that have failed.",
-			Imitates:    "kubernetes#141948 in its kind (a pod that has ended, and is not told of)",
-			Admission:   webhook.HideFailure,
-			Run:         []string{"lifecycle/*sandbox*"},
-			Disruptions: []string{"disruption/node-restart-ends-never-restarted"},
-			Falls:       []Expected{{Cases: []string{"lifecycle/sandbox-end-with-restart-never", "disruption/node-restart-ends-never-restarted"}}},
-		},
-		{
-			Name:      "webhook-mends",
-			Breaks:    "A webhook makes valid what is not: it takes contradictions out of new pods, and changes of the field out of updates.",
-			Imitates:  "policies that mutate instead of refusing",
-			Admission: webhook.Mend,
-			Run:       append(slices.Clone(run), "ephemeral/unknown-target-refused"),
-			Falls: []Expected{
-				{Cases: []string{"admission/host-pid-excludes-sharing", "admission/sharing-excludes-host-pid", "admission/templates-exclude-host-pid",
-					"admission/windows-excludes-*", "admission/immutable-by-*", "admission/immutable-where-absent", "admission/immutable-when-*", "ephemeral/unknown-target-refused"}},
-			},
-			Blurs: []Expected{{Cases: []string{"admission/host-pid-goes-with-false", "admission/linux-goes-with-true"},
-				Why: "the control, which is to be refused, is admitted; or it is admitted in another form"}},
-		},
-	}
-}
-
-// gateways are mutants in front of the API server.
-func gateways() []Mutant {
-	run := []string{"version", "admission", "visibility/one-namespace"}
-	return []Mutant{
-		{
-			Name:     "lenient-gateway",
-			Breaks:   "A gateway in front of the API server takes texts and numbers for truth values, and corrects misspelt names.",
-			Imitates: "gateways and clients with lenient parsers (YAML 1.1's yes and no, KubeHound#103's typo)",
-			Gateway:  gateway.Lenient(),
-			Run:      run,
-			Falls:    []Expected{{Cases: []string{"admission/text-is-refused", "admission/number-is-refused", "admission/null-is-absent", "admission/typo-*"}}},
-		},
-		{
-			Name:     "stale-gateway",
-			Breaks:   "A gateway in front of the API server answers from what it knows itself: an older reference, writes as they were sent, protobuf without the field.",
-			Imitates: "caching and re-encoding gateways of hosted distributions; website#13563 (the field silently dropped)",
-			Gateway:  gateway.Stale(),
-			Run:      run,
-			Falls:    []Expected{{Cases: []string{"admission/reference-text", "admission/immutable-through-*", "admission/same-in-json-and-protobuf"}}},
 		},
 	}
 }

@@ -12,25 +12,12 @@ import (
 	"os"
 	"reflect"
 	"time"
+
+	"procns/e2e/internal/sabotage/changes"
 )
 
-// Request is what the API server is about to store, as a webhook may change it.
-type Request struct {
-	Operation string // CREATE or UPDATE
-	// Resource is the plural, with the subresource behind a slash: "pods", "pods/status".
-	Resource string
-	// Pod is the pod's specification, or that of a workload's template; Old is the one
-	// before an update, and nil otherwise.
-	Pod, Old map[string]any
-	// Status is the object's, as kubelet reports a pod's.
-	Status map[string]any
-}
-
-// Change edits Request.Pod and Request.Status.
-type Change func(Request)
-
 // Handler answers AdmissionReviews with the changes of the mutants, by their names.
-func Handler(mutants map[string]Change) http.Handler {
+func Handler(mutants map[string]changes.Change) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		const most = 4 << 20 // the API server's own limit for a request is below
 		text, err := io.ReadAll(io.LimitReader(r.Body, most))
@@ -47,7 +34,7 @@ func Handler(mutants map[string]Change) http.Handler {
 }
 
 // Serve answers until it fails. systemd is told when it listens.
-func Serve(address, certificate, key string, mutants map[string]Change) error {
+func Serve(address, certificate, key string, mutants map[string]changes.Change) error {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return err
@@ -96,7 +83,7 @@ type response struct {
 	PatchType string `json:"patchType,omitempty"`
 }
 
-func answer(text []byte, mutants map[string]Change) ([]byte, error) {
+func answer(text []byte, mutants map[string]changes.Change) ([]byte, error) {
 	var in review
 	if err := json.Unmarshal(text, &in); err != nil {
 		return nil, fmt.Errorf("no AdmissionReview: %w", err)
@@ -105,7 +92,7 @@ func answer(text []byte, mutants map[string]Change) ([]byte, error) {
 		return nil, errors.New("an AdmissionReview without a request")
 	}
 	out := review{APIVersion: in.APIVersion, Kind: in.Kind, Response: &response{UID: in.Request.UID, Allowed: true}}
-	pointer, pod := podSpec(in.Request.Object)
+	pointer, pod := changes.PodSpec(in.Request.Object)
 	if pod == nil {
 		return json.Marshal(out)
 	}
@@ -122,14 +109,14 @@ func answer(text []byte, mutants map[string]Change) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, old := podSpec(in.Request.OldObject)
-	status := part(in.Request.Object, "status")
-	change(Request{in.Request.Operation, resource, pod, old, status})
+	_, old := changes.PodSpec(in.Request.OldObject)
+	status := changes.Part(in.Request.Object, "status")
+	change(changes.Request{in.Request.Operation, resource, pod, old, status})
 	var patch []map[string]any
-	if _, was := podSpec(untouched); !reflect.DeepEqual(was, pod) {
+	if _, was := changes.PodSpec(untouched); !reflect.DeepEqual(was, pod) {
 		patch = append(patch, map[string]any{"op": "replace", "path": pointer, "value": pod})
 	}
-	if !reflect.DeepEqual(part(untouched, "status"), status) {
+	if !reflect.DeepEqual(changes.Part(untouched, "status"), status) {
 		patch = append(patch, map[string]any{"op": "replace", "path": "/status", "value": status})
 	}
 	if len(patch) > 0 {
@@ -139,27 +126,6 @@ func answer(text []byte, mutants map[string]Change) ([]byte, error) {
 		}
 	}
 	return json.Marshal(out)
-}
-
-// podSpec finds a pod's specification in a pod, a workload or a CronJob, with the JSON
-// pointer that leads to it.
-func podSpec(object map[string]any) (pointer string, spec map[string]any) {
-	spec = part(object, "spec")
-	pointer = "/spec"
-	for _, step := range []string{"jobTemplate", "template"} {
-		if inner := part(part(spec, step), "spec"); inner != nil {
-			pointer, spec = pointer+"/"+step+"/spec", inner
-		}
-	}
-	if _, ok := spec["containers"]; !ok {
-		return "", nil
-	}
-	return pointer, spec
-}
-
-func part(object map[string]any, name string) map[string]any {
-	member, _ := object[name].(map[string]any)
-	return member
 }
 
 func clone(object map[string]any) (map[string]any, error) {

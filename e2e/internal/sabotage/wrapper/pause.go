@@ -15,6 +15,8 @@ const (
 	PauseDoesNotReap   = "does-not-reap"
 	PauseExitsOnHangup = "exits-on-hangup"
 	PauseIgnoresTerm   = "ignores-term"
+	// PauseIsSound: in nothing but the name that RenamePause gives it.
+	PauseIsSound = "sound"
 )
 
 // ReplacePause has a sandbox run our own process in the place of its image's.
@@ -29,6 +31,21 @@ func ReplacePause(how string) func(*Container) error {
 			c.Spec.Bind(self, p.Args()[0])
 			p.SetEnv(PauseVariable, how)
 		}
+		return nil
+	}
+}
+
+// RenamePause has a sandbox run a sound process of another name than its image's, as distributions do.
+func RenamePause(name string) func(*Container) error {
+	return func(c *Container) error {
+		self, err := os.Executable()
+		if err != nil {
+			return err
+		}
+		c.Spec.Bind(self, name)
+		p := c.Spec.Process()
+		p.SetArgs(name)
+		p.SetEnv(PauseVariable, PauseIsSound)
 		return nil
 	}
 }

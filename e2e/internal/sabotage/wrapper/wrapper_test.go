@@ -231,6 +231,17 @@ func TestSandboxes(t *testing.T) {
 	assert.NotContains(t, n.create("c1", "container.json", 4242, nil).MountSources(), self)
 }
 
+func TestRenamePause(t *testing.T) {
+	n := newNode(t, Breakage{Sandbox: RenamePause("/usr/bin/pod")})
+	made := n.create("5a", "sandbox.json", 4242, nil)
+	self, err := os.Executable()
+	require.NoError(t, err)
+	assert.Contains(t, made.MountSources(), self)
+	assert.Contains(t, made.Process().Object["env"], PauseVariable+"="+PauseIsSound)
+	assert.Equal(t, []string{"/usr/bin/pod"}, made.Process().Args())
+	assert.NotContains(t, n.create("c1", "container.json", 4242, nil).MountSources(), self)
+}
+
 func TestSilentExec(t *testing.T) {
 	n := newNode(t, Breakage{Exec: SilentExec})
 	n.create("c1", "container.json", 4242, nil)
