@@ -24,9 +24,10 @@ type Gateway struct {
 	Answer func(r *http.Request, sent, body []byte) []byte
 	// Touches tells which answers Answer is called for: all others are streamed.
 	Touches func(r *http.Request) bool
-	// Invalid answers in the place of the server where that refuses a request as invalid (HTTP 422).
-	// Sent is the request's body; stored asks the server for the object that the request is about.
-	Invalid func(r *http.Request, sent []byte, stored func() ([]byte, error)) (code int, body []byte, err error)
+	// Refused may answer in the place of the server where that refuses a request as invalid (HTTP 422) or
+	// forbidden (403), with what is said there; the code 0 leaves it. Sent is the request's body; stored
+	// asks the server for the object that the request is about.
+	Refused func(r *http.Request, said string, sent []byte, stored func() ([]byte, error)) (code int, body []byte, err error)
 	// Refuse may refuse a request of which the server then hears nothing: it returns why, or "". Send
 	// sends a request of the gateway's own.
 	Refuse func(r *http.Request, send func(method, path string) error) (why string, err error)
@@ -58,7 +59,7 @@ func (g *Gateway) Handler(server *url.URL, with *tls.Config) http.Handler {
 			http.Error(w, err.Error(), http.StatusBadGateway)
 			return
 		}
-		if g.Touches != nil && g.Touches(r) || g.Invalid != nil && r.Method != http.MethodGet {
+		if g.Touches != nil && g.Touches(r) || g.Refused != nil && r.Method != http.MethodGet {
 			r.Header.Del("Accept-Encoding") // it is to be read
 			r = r.WithContext(withValue(r, sent))
 		}
@@ -78,12 +79,19 @@ func (g *Gateway) change(answer *http.Response, transport http.RoundTripper) err
 		}
 		_ = answer.Body.Close()
 		replaceBody(answer.Header, &answer.Body, &answer.ContentLength, g.Answer(request, sent, body))
-	case ok && g.Invalid != nil && answer.StatusCode == http.StatusUnprocessableEntity:
-		code, body, err := g.Invalid(request, sent, func() ([]byte, error) { return ask(request, transport, http.MethodGet, request.URL.Path) })
+	case ok && g.Refused != nil && (answer.StatusCode == http.StatusUnprocessableEntity || answer.StatusCode == http.StatusForbidden):
+		said, err := io.ReadAll(answer.Body)
 		if err != nil {
 			return err
 		}
 		_ = answer.Body.Close()
+		code, body, err := g.Refused(request, string(said), sent, func() ([]byte, error) { return ask(request, transport, http.MethodGet, request.URL.Path) })
+		if err != nil {
+			return err
+		}
+		if code == 0 {
+			code, body = answer.StatusCode, said
+		}
 		answer.StatusCode, answer.Status = code, ""
 		replaceBody(answer.Header, &answer.Body, &answer.ContentLength, body)
 	}

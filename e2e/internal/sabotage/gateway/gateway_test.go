@@ -106,29 +106,35 @@ func TestServer(t *testing.T) {
 	}
 }
 
-// TestUnvalidated: what is refused as invalid is answered as done, and other refusals stay.
-func TestUnvalidated(t *testing.T) {
+// TestTaking: what the server should refuse is answered as done, and other refusals stay.
+func TestTaking(t *testing.T) {
+	const invalid, security = `{"code":422}`, `{"message":"pods \"p\" is forbidden: violates PodSecurity \"baseline:latest\"","code":403}`
 	for name, row := range map[string]struct {
+		gateway  *Gateway
 		method   string
 		refusal  int
+		said     string
 		wantCode int
 		want     string
 	}{
-		"a new pod":        {http.MethodPost, http.StatusUnprocessableEntity, http.StatusCreated, "sent"},
-		"an update":        {http.MethodPatch, http.StatusUnprocessableEntity, http.StatusOK, "stored"},
-		"a missing right":  {http.MethodPost, http.StatusForbidden, http.StatusForbidden, "refused"},
-		"what is accepted": {http.MethodPost, http.StatusCreated, http.StatusCreated, "refused"},
-		"a read":           {http.MethodGet, http.StatusUnprocessableEntity, http.StatusUnprocessableEntity, "refused"},
+		"a new pod":                    {Unvalidated(), http.MethodPost, http.StatusUnprocessableEntity, invalid, http.StatusCreated, "sent"},
+		"an update":                    {Unvalidated(), http.MethodPatch, http.StatusUnprocessableEntity, invalid, http.StatusOK, "stored"},
+		"a missing right":              {Unvalidated(), http.MethodPost, http.StatusForbidden, `{"code":403}`, http.StatusForbidden, `{"code":403}`},
+		"what is accepted":             {Unvalidated(), http.MethodPost, http.StatusCreated, "as ever", http.StatusCreated, "as ever"},
+		"a read":                       {Unvalidated(), http.MethodGet, http.StatusUnprocessableEntity, invalid, http.StatusUnprocessableEntity, invalid},
+		"Pod Security":                 {WithoutPodSecurity(), http.MethodPost, http.StatusForbidden, security, http.StatusCreated, "sent"},
+		"Pod Security, not to be seen": {Unvalidated(), http.MethodPost, http.StatusForbidden, security, http.StatusForbidden, security},
+		"what is invalid all the same": {WithoutPodSecurity(), http.MethodPost, http.StatusUnprocessableEntity, invalid, http.StatusUnprocessableEntity, invalid},
 	} {
 		t.Run(name, func(t *testing.T) {
-			code, body := exchange(t, Unvalidated(), row.method, "/api/v1/namespaces/n/pods/p?dryRun=All", func(w http.ResponseWriter, r *http.Request) {
+			code, body := exchange(t, row.gateway, row.method, "/api/v1/namespaces/n/pods/p?dryRun=All", func(w http.ResponseWriter, r *http.Request) {
 				if r.Method == http.MethodGet && row.method != http.MethodGet {
 					assert.Empty(t, r.URL.RawQuery)
 					_, _ = io.WriteString(w, "stored")
 					return
 				}
 				w.WriteHeader(row.refusal)
-				_, _ = io.WriteString(w, "refused")
+				_, _ = io.WriteString(w, row.said)
 			})
 			assert.Equal(t, row.wantCode, code)
 			assert.Equal(t, row.want, body)

@@ -111,7 +111,7 @@ func answer(text []byte, mutants map[string]changes.Change) ([]byte, error) {
 	}
 	_, old := changes.PodSpec(in.Request.OldObject)
 	status := changes.Part(in.Request.Object, "status")
-	change(changes.Request{in.Request.Operation, resource, pod, old, status})
+	change(changes.Request{Operation: in.Request.Operation, Resource: resource, Pod: pod, Old: old, Status: status})
 	var patch []map[string]any
 	if _, was := changes.PodSpec(untouched); !reflect.DeepEqual(was, pod) {
 		patch = append(patch, map[string]any{"op": "replace", "path": pointer, "value": pod})
