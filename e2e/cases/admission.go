@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"procns/e2e/internal/difference"
 	"procns/e2e/internal/suite"
 )
 
@@ -46,6 +47,7 @@ func askedOfRuntime(id, mode, meaning, fixture, control, varies string) suite.Ca
 		Varies:  varies,
 		OwnNode: true,
 		Submit:  suite.Stored, // nobody looks into it: with hostPID there is a whole node to see
+		Turns:   suite.Turns{On: []difference.Class{difference.RuntimeClass, difference.UserNamespace}},
 		Act:     inspectSandbox,
 		Judge: func(o suite.Observation) error {
 			inspected := o.Ran["inspect"]

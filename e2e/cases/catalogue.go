@@ -50,11 +50,11 @@ func All() []suite.Case {
 	for _, a := range areas {
 		all = append(all, a.cases()...)
 	}
-	return all
+	return withTurns(all)
 }
 
 // Upgrade returns the cases that judge what an earlier run left.
-func Upgrade() []suite.Case { return throughUpgrade.cases() }
+func Upgrade() []suite.Case { return withTurns(throughUpgrade.cases()) }
 
 // Areas are the parts of the catalogue.
 func Areas() []suite.Area {

@@ -91,6 +91,7 @@ func controllersCases() []suite.Case {
 			Source:  "Kubernetes documentation, Jobs, Pod and container failures; " + onUnderstanding1,
 			Fixture: "controllers-job.yaml",
 			Control: "controllers-job-isolated.yaml",
+			Turns:   suite.Turns{On: beside}, // a Job whose pod has a sidecar never completes
 			Act:     finishJob,
 			Judge:   jobCompleted,
 		},

@@ -17,6 +17,7 @@ func neighboursCases() []suite.Case {
 			Source:  onPurpose + " (containers in that pod); " + kep495 + ", Non-Goals",
 			Fixture: lookout,
 			Control: lookoutHostPID,
+			Turns:   suite.Turns{On: beside}, // its processes are strangers as well
 			Varies:  "shareProcessNamespace, hostPID",
 			Judge:   noStrangers,
 		},

@@ -182,6 +182,7 @@ func pid1Cases() []suite.Case {
 			Source:  onUnderstanding1 + "; Kubernetes documentation, “Pod Lifecycle”, Pod phase",
 			Fixture: "demands-pid1.yaml",
 			Control: "demands-pid1-isolated.yaml",
+			Turns:   suite.Turns{On: beside}, // a pod ends with the last of its containers
 			Await:   startedOrEnded,
 			Act:     seeItEnd,
 			Judge: func(o suite.Observation) error {

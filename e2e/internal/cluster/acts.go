@@ -189,6 +189,9 @@ func (s *Session) request(ctx context.Context, namespace string, r suite.Request
 		return answer, fmt.Errorf("%s %s: %w", r.Verb, r.Path, err)
 	default:
 		answer.Sharing, answer.Body = returned(raw)
+		if r.Verb == http.MethodPost {
+			answer.Changes = changed(r.Body, raw)
+		}
 		answer.Protobuf = bytes.HasPrefix(raw, protobufBegins)
 	}
 	if r.Keep != nil {

@@ -49,6 +49,9 @@ type Session struct {
 	// deleted holds each pod that is gone, as it was last seen.
 	deleted map[string]*corev1.Pod
 
+	mutatingMu sync.Mutex
+	mutating   mutating
+
 	// levels are the namespaces that enforce a level of Pod Security, by level.
 	levelsMu sync.Mutex
 	levels   map[string]string

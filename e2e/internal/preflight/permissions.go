@@ -38,6 +38,12 @@ type Needs struct {
 	Cleanup bool
 }
 
+// What changes pods on their way into the cluster.
+const (
+	admission  = "admissionregistration.k8s.io"
+	whoChanged = "who changes pods on their way is not known"
+)
+
 // Permissions are what a run needs. Namespaces have random names, so that two
 // runs at one time do not touch: that is why a Role cannot hold any of it.
 func Permissions(needs Needs) []Permission {
@@ -78,6 +84,9 @@ func Permissions(needs Needs) []Permission {
 		{Group: "batch", Resource: "cronjobs", Verbs: []string{"create", "delete"}, Some: true, Why: "no workload makes pods"},
 		{Resource: "resourcequotas", Verbs: []string{"list"}, Some: true, Why: "a quota is met by pods only"},
 		{Resource: "limitranges", Verbs: []string{"list"}, Some: true, Why: "limits are met by pods only"},
+		{Group: admission, Resource: "mutatingwebhookconfigurations", Verbs: []string{"list"}, Cluster: true, Some: true, Why: whoChanged},
+		{Group: admission, Resource: "mutatingadmissionpolicies", Verbs: []string{"list"}, Cluster: true, Some: true, Why: whoChanged},
+		{Group: admission, Resource: "mutatingadmissionpolicybindings", Verbs: []string{"list"}, Cluster: true, Some: true, Why: whoChanged},
 	}
 	if needs.Upgrade {
 		all = append(all,

@@ -59,6 +59,9 @@ type Case struct {
 
 	// Submit says what is done with the manifest. Empty means that its pod runs.
 	Submit Submission
+	// Turns says on which changes of its pods by the cluster the claim turns. The
+	// catalogue fills in what the case does not say, by its area.
+	Turns Turns
 	// Needs returns the proved reason why the case does not apply to a target,
 	// or "". Nil means that it applies to all.
 	Needs func(Target) string
@@ -149,6 +152,8 @@ type Act struct {
 // recorded from a real cluster can be judged again without it.
 type Observation struct {
 	Pod PodState `json:"pod"`
+	// Changes are what the cluster made of the pod as it was sent; nil where nothing.
+	Changes *Changes `json:"changes,omitempty"`
 	// Before and After hold a snapshot for each container, by its name. After is
 	// empty for read-only cases.
 	Before map[string]*probe.Snapshot `json:"before"`
@@ -202,6 +207,9 @@ type PodState struct {
 	Reason     string                    `json:"reason,omitempty"`
 	Ready      bool                      `json:"ready"`
 	Containers map[string]ContainerState `json:"containers"`
+	// Injected are the containers that the cluster added. They are not among the
+	// others: nothing is asked of them.
+	Injected []string `json:"injected,omitempty"`
 }
 
 // ContainerState is one container's status as kubelet reports it.

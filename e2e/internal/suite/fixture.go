@@ -2,6 +2,7 @@ package suite
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -339,86 +340,6 @@ func merged(a, b map[string]string) map[string]string {
 	return all
 }
 
-// Rewritten says what differs between the pod that was sent and the one that the
-// server stored, in the properties that the claims turn on. It is empty where
-// nothing does: defaults, and what the ServiceAccount admission adds, do not
-// count.
-func Rewritten(sent, stored *corev1.Pod) string {
-	var changes []string
-	note := func(what string, a, b any) {
-		if !reflect.DeepEqual(a, b) {
-			changes = append(changes, fmt.Sprintf("%s: sent %v, stored %v", what, show(a), show(b)))
-		}
-	}
-	note("spec.shareProcessNamespace", sharing(sent), sharing(stored))
-	note("spec.hostPID", sent.Spec.HostPID, stored.Spec.HostPID)
-	note("spec.restartPolicy", orDefault(sent.Spec.RestartPolicy, corev1.RestartPolicyAlways), stored.Spec.RestartPolicy)
-	note("the containers", names(sent.Spec.Containers), names(stored.Spec.Containers))
-	note("the init containers", names(sent.Spec.InitContainers), names(stored.Spec.InitContainers))
-	if len(changes) > 0 {
-		return strings.Join(changes, "; ")
-	}
-	for i, a := range slices.Concat(sent.Spec.InitContainers, sent.Spec.Containers) {
-		b := slices.Concat(stored.Spec.InitContainers, stored.Spec.Containers)[i]
-		note(a.Name+": image", a.Image, b.Image)
-		note(a.Name+": command", a.Command, b.Command)
-		note(a.Name+": args", a.Args, b.Args)
-		note(a.Name+": stdin and tty", []bool{a.Stdin, a.TTY}, []bool{b.Stdin, b.TTY})
-		note(a.Name+": securityContext", securityOf(a), securityOf(b))
-	}
-	for _, a := range sent.Spec.EphemeralContainers {
-		i := slices.IndexFunc(stored.Spec.EphemeralContainers, func(b corev1.EphemeralContainer) bool { return b.Name == a.Name })
-		if i < 0 {
-			continue // it is added when the pod runs
-		}
-		b := stored.Spec.EphemeralContainers[i]
-		note(a.Name+": targetContainerName", a.TargetContainerName, b.TargetContainerName)
-		note(a.Name+": image", a.Image, b.Image)
-		note(a.Name+": command", a.Command, b.Command)
-		note(a.Name+": securityContext", securityOf(corev1.Container(a.EphemeralContainerCommon)), securityOf(corev1.Container(b.EphemeralContainerCommon)))
-	}
-	return strings.Join(changes, "; ")
-}
-
-// securityOf is a container's security context without what defaulting adds.
-func securityOf(c corev1.Container) corev1.SecurityContext {
-	if c.SecurityContext == nil {
-		return corev1.SecurityContext{}
-	}
-	context := *c.SecurityContext.DeepCopy()
-	if context.ProcMount != nil && *context.ProcMount == corev1.DefaultProcMount {
-		context.ProcMount = nil
-	}
-	return context
-}
-
-func orDefault[T comparable](value, fallback T) T {
-	var zero T
-	if value == zero {
-		return fallback
-	}
-	return value
-}
-
-func show(v any) string {
-	if text, ok := v.(string); ok {
-		return text
-	}
-	text, err := yaml.Marshal(v)
-	if err != nil {
-		return fmt.Sprint(v)
-	}
-	return strings.ReplaceAll(strings.TrimSpace(string(text)), "\n", ", ")
-}
-
-func names(containers []corev1.Container) []string {
-	var all []string
-	for _, c := range containers {
-		all = append(all, c.Name)
-	}
-	return all
-}
-
 // sharing is spec.shareProcessNamespace as a word: "true", "false" or "absent".
 func sharing(pod *corev1.Pod) string {
 	if pod.Spec.ShareProcessNamespace == nil {
@@ -462,7 +383,7 @@ func containerState(c corev1.ContainerStatus, kind string) ContainerState {
 		state.StartedAt = c.State.Running.StartedAt.Unix()
 	}
 	if c.State.Waiting != nil {
-		state.Waiting, state.Message = orDefault(c.State.Waiting.Reason, "unknown"), c.State.Waiting.Message
+		state.Waiting, state.Message = cmp.Or(c.State.Waiting.Reason, "unknown"), c.State.Waiting.Message
 	}
 	for _, ended := range []*corev1.ContainerStateTerminated{c.State.Terminated, c.LastTerminationState.Terminated} {
 		if ended != nil && state.ExitCode == nil {

@@ -154,47 +154,6 @@ func TestImageName(t *testing.T) {
 	}
 }
 
-// TestRewritten changes what an admission webhook might, one thing at a time.
-func TestRewritten(t *testing.T) {
-	truth, falsehood := true, false
-	for name, row := range map[string]struct {
-		change func(*corev1.Pod)
-		says   string
-	}{
-		"nothing":          {func(*corev1.Pod) {}, ""},
-		"field to false":   {func(p *corev1.Pod) { p.Spec.ShareProcessNamespace = &falsehood }, "shareProcessNamespace: sent true, stored false"},
-		"field dropped":    {func(p *corev1.Pod) { p.Spec.ShareProcessNamespace = nil }, "stored absent"},
-		"host PID":         {func(p *corev1.Pod) { p.Spec.HostPID = true }, "hostPID"},
-		"injected sidecar": {func(p *corev1.Pod) { p.Spec.Containers = append(p.Spec.Containers, corev1.Container{Name: "proxy"}) }, "proxy"},
-		"injected init":    {func(p *corev1.Pod) { p.Spec.InitContainers = []corev1.Container{{Name: "setup"}} }, "setup"},
-		"other image":      {func(p *corev1.Pod) { p.Spec.Containers[0].Image = "mirror" }, "app: image"},
-		"wrapped command":  {func(p *corev1.Pod) { p.Spec.Containers[0].Command = []string{"tini"} }, "app: command"},
-		"privileged": {func(p *corev1.Pod) {
-			p.Spec.Containers[0].SecurityContext = &corev1.SecurityContext{Privileged: &truth}
-		}, "app: securityContext"},
-		"a terminal":      {func(p *corev1.Pod) { p.Spec.Containers[0].TTY = true }, "app: stdin and tty"},
-		"restart policy":  {func(p *corev1.Pod) { p.Spec.RestartPolicy = corev1.RestartPolicyNever }, "restartPolicy"},
-		"default volumes": {func(p *corev1.Pod) { p.Spec.Volumes = append(p.Spec.Volumes, corev1.Volume{Name: "kube-api-access"}) }, ""},
-		"default procMount": {func(p *corev1.Pod) {
-			mount := corev1.DefaultProcMount
-			p.Spec.Containers[0].SecurityContext = &corev1.SecurityContext{ProcMount: &mount}
-		}, ""},
-	} {
-		t.Run(name, func(t *testing.T) {
-			sent := decoded(t).Pod
-			stored := sent.DeepCopy()
-			stored.Spec.RestartPolicy = corev1.RestartPolicyAlways
-			row.change(stored)
-			changed := Rewritten(sent, stored)
-			if row.says == "" {
-				assert.Empty(t, changed)
-			} else {
-				assert.Contains(t, changed, row.says)
-			}
-		})
-	}
-}
-
 // TestEphemeralContainers: the manifest lists them as the pod's own; the new pod
 // has none, and the evidence keeps what is added.
 func TestEphemeralContainers(t *testing.T) {
@@ -216,14 +175,6 @@ func TestEphemeralContainers(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(placed.EphemeralJSON()), &sent))
 	assert.Equal(t, placed.Pod.Name, sent.Name)
 	assert.Equal(t, placed.Ephemeral(), sent.Spec.EphemeralContainers)
-
-	stored := placed.Pod.DeepCopy()
-	stored.Spec.RestartPolicy = corev1.RestartPolicyAlways
-	assert.Empty(t, Rewritten(placed.Pod, stored))
-	stored.Spec.EphemeralContainers[0].TargetContainerName = ""
-	assert.Contains(t, Rewritten(placed.Pod, stored), "debugger: targetContainerName: sent app")
-	stored.Spec.EphemeralContainers = nil
-	assert.Empty(t, Rewritten(placed.Pod, stored), "not added yet")
 }
 
 // TestDebugCopy follows kubectl's own generatePodCopyWithDebugContainer and its

@@ -10,6 +10,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"procns/e2e/internal/difference"
 	"procns/e2e/internal/pace"
 	"procns/e2e/internal/probe"
 )
@@ -130,7 +131,7 @@ func (h *hands) Await(ctx context.Context, within time.Duration, what string, do
 	defer cancel()
 	var err error
 	h.stage.rest(func() {
-		_, err = h.cluster().Await(waiting, h.stage.pod, what, func(p *corev1.Pod) bool { return done(StateOf(p)) })
+		_, err = h.cluster().Await(waiting, h.stage.pod, what, func(p *corev1.Pod) bool { return done(h.stage.state(p)) })
 	})
 	if err != nil && ctx.Err() == nil {
 		h.stage.runner.Log("%s: %s: %v", h.stage.target.Name(), h.stage.key.folder(), err)
@@ -181,7 +182,7 @@ func (h *hands) Delete(ctx context.Context, graceSeconds int64, within time.Dura
 	}
 	deletion := &Deletion{GraceSeconds: graceSeconds, Gone: gone, Seconds: time.Since(began).Seconds()}
 	if last != nil {
-		deletion.Last = StateOf(last)
+		deletion.Last = h.stage.state(last)
 	}
 	h.record(func(o *Observation) { o.Deletion = deletion })
 	return nil
@@ -196,23 +197,28 @@ func (h *hands) Copy(ctx context.Context, name string, share bool) error {
 	placed := Manifest{File: "copy of " + h.stage.key.file, Pod: debugCopy(original, share, image, "-"+name+"-"+probe.RandomHex(2))}
 	h.stage.runner.Evidence.Save(h.stage.folder(), name+".yaml", placed.YAML())
 	h.stage.copies = append(h.stage.copies, placed)
-	if _, err := h.cluster().Create(ctx, placed); err != nil {
+	stored, err := h.cluster().Create(ctx, placed)
+	if err != nil {
 		return err
+	}
+	var changes *Changes
+	if differences := difference.Pods(placed.Pod, stored, difference.Options{}); len(differences) > 0 {
+		changes = h.stage.attributed(ctx, differences, stored)
+		h.record(func(o *Observation) { put(&o.Copies, name, Observation{Pod: h.stage.state(stored), Changes: changes}) })
+		if err := h.stage.setAside(placed.File, changes); err != nil {
+			return err
+		}
 	}
 	waiting, cancel := context.WithTimeoutCause(ctx, h.stage.runner.Timeout, fmt.Errorf("not within %s", h.stage.runner.Timeout))
 	defer cancel()
 	var pod *corev1.Pod
-	var err error
 	h.stage.rest(func() {
-		pod, err = h.cluster().Await(waiting, placed.Pod.Name, "Ready", func(p *corev1.Pod) bool { return StateOf(p).Ready })
+		pod, err = h.cluster().Await(waiting, placed.Pod.Name, "Ready", func(p *corev1.Pod) bool { return h.stage.state(p).Ready })
 	})
 	if err != nil {
 		return err
 	}
-	if changed := Rewritten(placed.Pod, pod); changed != "" {
-		return fmt.Errorf("the server did not store the copy as it was sent, an admission webhook may have rewritten it: %s", changed)
-	}
-	return h.look(ctx, name, pod)
+	return h.look(ctx, name, pod, changes)
 }
 
 func (h *hands) Find(ctx context.Context, name, what string, within time.Duration, chosen func(PodState) bool) (bool, error) {
@@ -223,7 +229,7 @@ func (h *hands) Find(ctx context.Context, name, what string, within time.Duratio
 	var err error
 	h.stage.rest(func() {
 		pod, err = h.cluster().AwaitOne(waiting, what, func(p *corev1.Pod) bool {
-			state := StateOf(p)
+			state := h.stage.state(p)
 			return state.Ready && chosen(state)
 		})
 	})
@@ -234,18 +240,21 @@ func (h *hands) Find(ctx context.Context, name, what string, within time.Duratio
 	if err != nil {
 		return false, err
 	}
-	return true, h.look(ctx, name, pod)
+	return true, h.look(ctx, name, pod, nil)
 }
 
 // look records the observation of a pod other than the stage's own, once each of
 // its containers has answered.
-func (h *hands) look(ctx context.Context, name string, pod *corev1.Pod) error {
+func (h *hands) look(ctx context.Context, name string, pod *corev1.Pod, changes *Changes) error {
 	waiting, cancel := context.WithTimeoutCause(ctx, h.stage.runner.Timeout, fmt.Errorf("not within %s", h.stage.runner.Timeout))
 	defer cancel()
-	seen := Observation{Pod: StateOf(pod), Before: map[string]*probe.Snapshot{}, Markers: h.stage.observation.Markers}
+	seen := Observation{Pod: h.stage.state(pod), Changes: changes, Before: map[string]*probe.Snapshot{}, Markers: h.stage.observation.Markers}
 	var pauses pace.Backoff
 	for {
 		for _, c := range pod.Spec.Containers {
+			if h.stage.added[c.Name] {
+				continue
+			}
 			snapshot, raw, err := h.cluster().Observe(waiting, h.stage.execWithin(), pod.Name, c.Name, nil)
 			if err != nil {
 				return err
@@ -321,6 +330,9 @@ func plain(pod *corev1.Pod) map[string]any {
 func (h *hands) Request(ctx context.Context, name string, r Request) (Answer, error) {
 	answer, err := h.cluster().Request(ctx, r)
 	if err == nil {
+		if differences := answer.changed(); len(differences) > 0 {
+			answer.Changes = h.stage.attributed(ctx, differences, nil)
+		}
 		h.record(func(o *Observation) { put(&o.Answers, name, answer) })
 	}
 	return answer, err

@@ -58,3 +58,15 @@ func (m Manifest) DocumentedImages() []string {
 	}
 	return images
 }
+
+// imagesByContainer are the images as the manifest names them.
+func (m Manifest) imagesByContainer() map[string]string {
+	images := map[string]string{}
+	for _, c := range slices.Concat(m.Pod.Spec.InitContainers, m.Pod.Spec.Containers) {
+		images[c.Name] = c.Image
+	}
+	for _, c := range m.Pod.Spec.EphemeralContainers {
+		images[c.Name] = c.Image
+	}
+	return images
+}

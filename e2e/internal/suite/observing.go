@@ -54,7 +54,7 @@ func (s *stage) observe(ctx context.Context, pod *corev1.Pod, when string, only 
 	}
 	snapshots := map[string]*probe.Snapshot{}
 	var hung error
-	for _, name := range observable(pod, only) {
+	for _, name := range s.observable(pod, only) {
 		snapshot, raw, err := s.runner.Cluster.Observe(ctx, s.execWithin(), s.pod, name, s.paths())
 		var late *probe.DeadlineError
 		if errors.As(err, &late) {
@@ -79,9 +79,9 @@ func (s *stage) observe(ctx context.Context, pod *corev1.Pod, when string, only 
 // observable names the containers to look into: those named, or else every one
 // of the pod that is not over. One that waits to be started again is looked into
 // as well: its failure makes the round be repeated. One that is never started again
-// is not: of how it ended, the pod's status tells.
-func observable(pod *corev1.Pod, only []string) []string {
-	state := StateOf(pod)
+// is not: of how it ended, the pod's status tells. What the cluster added is not either.
+func (s *stage) observable(pod *corev1.Pod, only []string) []string {
+	state := s.state(pod)
 	if len(only) > 0 {
 		return slices.DeleteFunc(slices.Clone(only), func(name string) bool {
 			return pod.Spec.RestartPolicy == corev1.RestartPolicyNever && !state.Containers[name].Running && state.Containers[name].ExitCode != nil
@@ -95,6 +95,9 @@ func observable(pod *corev1.Pod, only []string) []string {
 	}
 	for _, c := range pod.Spec.Containers {
 		cs := state.Containers[c.Name]
+		if s.added[c.Name] {
+			continue // it is not the suite's to enter
+		}
 		if over := !cs.Running && cs.Waiting == "" && cs.ExitCode != nil; !over {
 			all = append(all, c.Name)
 		}

@@ -3,6 +3,8 @@ package suite
 import (
 	"fmt"
 	"strings"
+
+	"procns/e2e/internal/difference"
 )
 
 // Submission says what is done with a case's manifest.
@@ -65,6 +67,9 @@ type Answer struct {
 	// Sharing is the field in the object that was returned, or in its pod
 	// template: "true", "false" or "absent"; empty where there is no object.
 	Sharing string `json:"sharing,omitempty"`
+	// Changes are what the cluster made of the pod, or the pod template, that was
+	// sent to be created; nil where nothing.
+	Changes *Changes `json:"changes,omitempty"`
 	// Protobuf says that the object came in Kubernetes' protobuf form.
 	Protobuf bool `json:"protobuf,omitempty"`
 	// Body is the answer's text where the act asked for no object of Kubernetes'.
@@ -81,6 +86,14 @@ type Cause struct {
 
 // Accepted tells whether the server did what it was asked to.
 func (a Answer) Accepted() bool { return a.Code >= 200 && a.Code < 300 }
+
+// changed is what the server made of what was sent to be created.
+func (a Answer) changed() []difference.Difference {
+	if a.Changes == nil {
+		return nil
+	}
+	return a.Changes.Differences
+}
 
 func (a Answer) String() string {
 	if a.Code == 0 {

@@ -11,6 +11,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"procns/e2e/internal/difference"
 	"procns/e2e/internal/probe"
 )
 
@@ -37,6 +38,9 @@ type Cluster interface {
 	// Submit sends a manifest with dryRun=All into a namespace that enforces a
 	// level of Pod Security (empty: none). A refusal is an answer, no error.
 	Submit(ctx context.Context, m Manifest, podSecurity string) (Answer, error)
+	// Changers says who may change what is created of a manifest, as far as this
+	// user may know.
+	Changers(ctx context.Context, m Manifest) difference.Attribution
 	// Request sends any request into the run's namespace.
 	Request(ctx context.Context, r Request) (Answer, error)
 	// AddEphemeral adds ephemeral containers to a pod through its subresource.
@@ -92,6 +96,9 @@ type Runner struct {
 	OnResult func(Result)
 	// OnReady is told how long each pod took from its creation until it was ready.
 	OnReady func(target Target, manifest string, took time.Duration)
+	// OnChanges is told what the cluster made of a manifest's pod, and which cases
+	// cannot be judged for it; nil: nobody.
+	OnChanges func(manifest string, changes Changes, without []string)
 	// Skip returns the proved reason why a case does not apply to the cluster, or "".
 	Skip func(Case) string
 	// KeepFailed keeps the pods of cases that did not pass, to be looked at.
@@ -338,9 +345,15 @@ func (r *Runner) conclude(ctx context.Context, c Case, target Target, stages map
 	observe := func(s *stage) (Observation, error) {
 		<-s.done
 		o := s.observation
+		if err := c.changed(o); err != nil {
+			return o, err
+		}
 		if s.err == nil && c.Neighbour != "" {
 			n := stages[stageKey{c.Neighbour, nil, Runs}]
 			<-n.done
+			if err := c.changed(n.observation); err != nil {
+				return o, fmt.Errorf("the neighbouring pod of %s: %w", c.Neighbour, err)
+			}
 			if n.err != nil {
 				return o, fmt.Errorf("the neighbouring pod of %s: %w", c.Neighbour, n.err)
 			}

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 
+	"procns/e2e/internal/difference"
 	"procns/e2e/internal/probe"
 )
 
@@ -33,6 +34,7 @@ type bench struct {
 
 	discarded []string // manifest files
 	disturbed Disturbance
+	changers  difference.Attribution
 }
 
 func newBench() *bench {
@@ -122,6 +124,8 @@ func (b *bench) Submit(_ context.Context, m Manifest, podSecurity string) (Answe
 	return Answer{Code: 201, Sharing: sharing(m.Pod)}, nil
 }
 
+func (b *bench) Changers(context.Context, Manifest) difference.Attribution { return b.changers }
+
 type noEvidence struct{}
 
 func (noEvidence) Save(string, string, any) {}
@@ -207,12 +211,66 @@ func TestRunnerOutcomes(t *testing.T) {
 				return nil
 			}
 		}, outcome: Inconclusive, says: "control.yaml: violates PodSecurity"},
-		"rewritten by a webhook": {bench: func(b *bench) {
+		"changed by a webhook": {bench: func(b *bench) {
+			b.changers.Matching = []string{"webhook mesh/injector"}
 			b.create = func(_ string, pod *corev1.Pod) error {
 				pod.Spec.ShareProcessNamespace = nil
 				return nil
 			}
-		}, outcome: Inconclusive, says: "webhook"},
+			b.await = func(string) error { return errors.New("nothing is awaited") }
+		}, outcome: Inconclusive, says: "removes spec.shareProcessNamespace, sent as true; probably by webhook mesh/injector; way out"},
+		"changed by a webhook, where the claim is that the server keeps it": {change: func(c *Case) {
+			c.Turns.Kept, c.Judge = true, func(Observation) error { return Violation("one", "two") }
+		}, bench: func(b *bench) {
+			b.changers.Matching = []string{"webhook mesh/injector"}
+			b.create = func(_ string, pod *corev1.Pod) error {
+				pod.Spec.ShareProcessNamespace = nil
+				return nil
+			}
+		}, outcome: Inconclusive, says: "webhook mesh/injector"},
+		"changed by the server itself, where the claim is that it does not": {change: func(c *Case) {
+			c.Turns.Kept, c.Judge = true, func(Observation) error { return Violation("one", "two") }
+		}, bench: func(b *bench) {
+			b.create = func(_ string, pod *corev1.Pod) error {
+				pod.Spec.ShareProcessNamespace = nil
+				return nil
+			}
+		}, outcome: NonConformant, says: "expected one; observed two"},
+		"changed by the server itself": {bench: func(b *bench) {
+			b.create = func(_ string, pod *corev1.Pod) error {
+				pod.Spec.ShareProcessNamespace = nil
+				return nil
+			}
+		}, outcome: Inconclusive, says: "by the API server itself"},
+		"a control that was changed": {bench: func(b *bench) {
+			b.create = func(file string, pod *corev1.Pod) error {
+				pod.Spec.HostPID = file == "control.yaml"
+				return nil
+			}
+		}, outcome: Inconclusive, says: "the control control.yaml: the cluster changed the pod, and the claim turns on it: sets spec.hostPID to true"},
+		"changes on which no claim turns": {bench: func(b *bench) {
+			b.create = func(_ string, pod *corev1.Pod) error {
+				pod.Labels["team"] = "a"
+				pod.Spec.Containers[0].Image = "mirror.example/busybox@sha256:1"
+				return nil
+			}
+		}, outcome: Conformant},
+		"a container that nobody asks for": {change: func(c *Case) {
+			c.Turns.NotOn = []difference.Class{difference.ContainerAdded}
+			yes := c.Judge
+			c.Judge = func(o Observation) error {
+				if o.Before["proxy"] != nil || len(o.Pod.Injected) != 1 {
+					return CannotTell("the suite's own containers", "another one")
+				}
+				return yes(o)
+			}
+		}, bench: func(b *bench) {
+			b.create = func(_ string, pod *corev1.Pod) error {
+				pod.Spec.Containers = append(pod.Spec.Containers, corev1.Container{Name: "proxy"})
+				pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "app"}, {Name: "proxy"}}
+				return nil
+			}
+		}, outcome: Conformant},
 		"image missing": {bench: func(b *bench) {
 			b.await = func(string) error { return errors.New("container app: ImagePullBackOff") }
 		}, outcome: Inconclusive, says: "ImagePullBackOff"},

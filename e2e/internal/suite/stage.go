@@ -54,9 +54,11 @@ type stage struct {
 	lookouts   []*stage // those that look for what this one runs
 
 	placed      Manifest
-	copies      []Manifest    // which the act made
-	pod, from   string        // its name, and the container to look from
-	done        chan struct{} // closed when observation and err are final
+	images      map[string]string // as the manifest names them, by container
+	added       map[string]bool   // the containers that the cluster added
+	copies      []Manifest        // which the act made
+	pod, from   string            // its name, and the container to look from
+	done        chan struct{}     // closed when observation and err are final
 	observation Observation
 	err         error
 	began       time.Time
@@ -186,7 +188,7 @@ func (s *stage) perform(ctx context.Context) error {
 	if adopted {
 		placed.Pod.Name = witness.Witness.Created
 	}
-	s.placed, s.pod = placed, placed.Pod.Name
+	s.placed, s.pod, s.images = placed, placed.Pod.Name, manifest.imagesByContainer()
 	s.from = placed.Pod.Spec.Containers[len(placed.Pod.Spec.Containers)-1].Name
 	s.runner.Evidence.Save(s.folder(), "manifest.yaml", placed.YAML())
 	if ephemeral := s.ephemeral(); len(ephemeral) > 0 {
@@ -244,20 +246,20 @@ func (s *stage) start(ctx context.Context) (*corev1.Pod, error) {
 		return nil, err
 	}
 	s.pod = stored.Name // a workload names its pods itself
-	s.observation.Pod = StateOf(stored)
+	s.observation.Pod = s.state(stored)
 	s.runner.Evidence.Save(s.folder(), "pod.json", stored)
 	if s.key.submit == Stored {
 		put(&s.observation.Answers, "create", Answer{Code: http.StatusCreated, Sharing: s.observation.Pod.Sharing})
-		return stored, nil
+		return stored, s.compare(ctx, stored, true)
 	}
 	// Nothing is awaited of a pod that is not the one that was sent.
-	if err := rewritten(s.placed.Pod, stored); err != nil {
+	if err := s.compare(ctx, stored, true); err != nil {
 		return stored, err
 	}
 
-	what, done := "Ready", func(p *corev1.Pod) bool { return StateOf(p).Ready }
+	what, done := "Ready", func(p *corev1.Pod) bool { return s.state(p).Ready }
 	if s.await != nil {
-		what, done = s.await.Name, func(p *corev1.Pod) bool { return s.await.Done(StateOf(p)) }
+		what, done = s.await.Name, func(p *corev1.Pod) bool { return s.await.Done(s.state(p)) }
 	}
 	pod, err := s.runner.Cluster.Await(waiting, s.pod, what, done)
 	if err != nil {
@@ -271,16 +273,8 @@ func (s *stage) start(ctx context.Context) (*corev1.Pod, error) {
 		}
 		s.runner.Evidence.Save(s.folder(), "pod.json", pod)
 	}
-	s.observation.Pod = StateOf(pod)
-	return pod, rewritten(s.placed.Pod, pod)
-}
-
-// rewritten is what Rewritten finds, as an error.
-func rewritten(sent, stored *corev1.Pod) error {
-	if changed := Rewritten(sent, stored); changed != "" {
-		return fmt.Errorf("the server did not store the pod as it was sent, an admission webhook may have rewritten it: %s", changed)
-	}
-	return nil
+	s.observation.Pod = s.state(pod)
+	return pod, s.compare(ctx, pod, false)
 }
 
 // patience is how long to wait for something that a healthy node does within the
@@ -294,8 +288,13 @@ func (s *stage) submit(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	differences := answer.changed()
+	answer.Changes = nil // they are the pod's own
 	put(&s.observation.Answers, "create", answer)
 	s.observation.Pod.Sharing = answer.Sharing
+	if err := s.changes(ctx, differences, nil); err != nil {
+		return err
+	}
 	if s.key.act == nil {
 		return nil
 	}
@@ -310,7 +309,7 @@ func (s *stage) addEphemeral(ctx context.Context, pod *corev1.Pod, ephemeral []c
 		return pod, err
 	}
 	return s.runner.Cluster.Await(ctx, s.pod, "running its ephemeral containers", func(p *corev1.Pod) bool {
-		state := StateOf(p)
+		state := s.state(p)
 		for _, c := range ephemeral {
 			if got := state.Containers[c.Name]; !got.Running && got.ExitCode == nil {
 				return false
@@ -380,7 +379,7 @@ func (s *stage) reachAgain(ctx context.Context, pod *corev1.Pod) error {
 // noteState records the pod's state after the act.
 func (s *stage) noteState() {
 	if current, ok := s.runner.Cluster.Current(s.pod); ok {
-		state := StateOf(current)
+		state := s.state(current)
 		s.observation.AfterPod = &state
 	}
 }

@@ -74,6 +74,19 @@ func TemplateSharing(workload runtime.Object) string {
 	return sharing(&corev1.Pod{Spec: partsOf(workload).template.Spec})
 }
 
+// TemplateOf is the pod that an object is, or that it makes; false where it is and
+// makes none.
+func TemplateOf(object runtime.Object) (*corev1.Pod, bool) {
+	if pod, ok := object.(*corev1.Pod); ok {
+		return pod, true
+	}
+	if !IsWorkload(object) {
+		return nil, false
+	}
+	template := partsOf(object).template
+	return &corev1.Pod{ObjectMeta: template.ObjectMeta, Spec: template.Spec}, true
+}
+
 // IsWorkload tells whether an object has a pod template that partsOf knows.
 func IsWorkload(object runtime.Object) bool {
 	switch object.(type) {

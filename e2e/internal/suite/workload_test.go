@@ -95,10 +95,15 @@ func TestObservable(t *testing.T) {
 			EphemeralContainerStatuses: []corev1.ContainerStatus{{Name: "late", State: running}},
 		},
 	}
-	assert.Equal(t, []string{"sidecar", "runs", "waits", "late"}, observable(pod, nil))
-	assert.Equal(t, []string{"over"}, observable(pod, []string{"over"}), "what is named is looked into: it may be started again")
+	assert.Equal(t, []string{"sidecar", "runs", "waits", "late"}, (&stage{}).observable(pod, nil))
+	assert.Equal(t, []string{"over"}, (&stage{}).observable(pod, []string{"over"}), "what is named is looked into: it may be started again")
 	pod.Spec.RestartPolicy = corev1.RestartPolicyNever
-	assert.Equal(t, []string{"runs"}, observable(pod, []string{"runs", "over"}), "but nothing is over and looked into")
+	assert.Equal(t, []string{"runs"}, (&stage{}).observable(pod, []string{"runs", "over"}), "but nothing is over and looked into")
+	pod.Spec.RestartPolicy = ""
+	beside := &stage{added: map[string]bool{"runs": true, "sidecar": true}}
+	assert.Equal(t, []string{"waits", "late"}, beside.observable(pod, nil), "what the cluster added is not entered")
+	assert.Equal(t, []string{"runs", "sidecar"}, beside.state(pod).Injected)
+	assert.NotContains(t, beside.state(pod).Containers, "runs")
 	state := StateOf(pod)
 	assert.Equal(t, "init", state.Containers["init"].Kind)
 	assert.Equal(t, "sidecar", state.Containers["sidecar"].Kind)
