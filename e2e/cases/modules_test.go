@@ -254,6 +254,35 @@ func TestSiblingsSignalsRefused(t *testing.T) {
 	}
 }
 
+// TestUnconfinedKiller: where the killer alone is unconfined, as its manifest asks, the
+// cases need nothing that a confined sibling is refused of it, or of the new sandbox.
+func TestUnconfinedKiller(t *testing.T) {
+	for _, id := range []string{
+		"lifecycle/sandbox-end-restarts-the-pod", "lifecycle/new-sandbox-shares", "lifecycle/sandbox-end-is-reported",
+		"lifecycle/sandbox-end-with-restart-never", "lifecycle/sandbox-end-with-restart-on-failure",
+	} {
+		t.Run(id, func(t *testing.T) {
+			c := caseOf(t, id)
+			for file, want := range map[string]string{c.Fixture: "yes", c.Control: "violation"} {
+				o := recorded(t, c, file)
+				labelled(appArmor, "unconfined")(&o)
+				for _, snapshots := range []map[string]*probe.Snapshot{o.Before, o.After} {
+					if s := snapshots["killer"]; s != nil {
+						s.Label = "unconfined"
+					}
+					editIn(snapshots, "other", func(p probe.Process) bool { return p.PID == 1 || p.Has(o.Markers["killer"]) }, func(p *probe.Process) {
+						refused := probe.Access{Errno: probe.EACCES, Message: "Permission denied"}
+						p.Environ, p.Root, p.Cwd, p.Exe, p.NSPID, p.FD = refused, refused, refused, refused, refused, refused
+					})
+				}
+				require.NoError(t, c.Given(o))
+				err := c.Judge(o)
+				assert.Equal(t, want, answer(err), "%s: %v", file, err)
+			}
+		})
+	}
+}
+
 // TestFilesRefused: a refusal to read a sibling's files is a violation with the label.
 func TestFilesRefused(t *testing.T) {
 	for id, path := range map[string]string{

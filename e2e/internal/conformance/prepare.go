@@ -87,6 +87,7 @@ func (c *Run) preflight(ctx context.Context, config *rest.Config, client kuberne
 	}
 	go func() { c.cgroupModes <- cluster.CgroupModes(ctx, client, survey.Selection.Targets) }()
 	placement := c.Placement(c.report.ID, survey.Selection.Tolerations)
+	placement.Server = survey.Version
 	if c.DryRun {
 		c.plan()
 		return nil

@@ -135,6 +135,8 @@ func (m *Manifest) decode(document []byte) error {
 type Placement struct {
 	RunID  string
 	Target Target
+	// Server is the API server's version; zero: not known.
+	Server Version
 	// Images and Registry say what is used in place of the images that manifests
 	// name: see Image.
 	Images     map[string]string // by ImageName
@@ -165,6 +167,7 @@ func (m Manifest) Place(p Placement) Manifest {
 		placed.ConfigMaps = append(placed.ConfigMaps, c)
 	}
 	follow(pod, suffix)
+	p.sayAppArmor(pod)
 	use := func(image *string, policy *corev1.PullPolicy) {
 		if reference := p.Image(*image); reference != *image {
 			*image, *policy = reference, corev1.PullIfNotPresent
