@@ -47,6 +47,8 @@ type Result struct {
 	Expected string        `json:"expected,omitempty"`
 	Observed string        `json:"observed,omitempty"`
 	Recorded string        `json:"recorded,omitempty"`
+	// Remark is what a reader must know besides of a conformant result.
+	Remark string `json:"remark,omitempty"`
 	// Evidence is a folder below the report's own.
 	Evidence string `json:"evidence,omitempty"`
 	// Exemption is set where the outcome is "exempted".
@@ -83,7 +85,7 @@ func (r Run) Document() Document {
 		d.Results = append(d.Results, Result{
 			ID: c.ID, Level: c.Level, Claim: c.Claim, Source: c.Source, Fixture: c.Fixture, Control: c.Control,
 			Target: result.Target.Name(), Outcome: result.Outcome, Reason: result.Reason,
-			Expected: result.Expected, Observed: result.Observed, Recorded: result.Recorded,
+			Expected: result.Expected, Observed: result.Observed, Recorded: result.Recorded, Remark: result.Remark,
 			Evidence: result.Folder, Exemption: result.Exemption, Images: result.Images, DurationSeconds: milli(result.Duration.Seconds()),
 		})
 	}

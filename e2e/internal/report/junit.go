@@ -113,6 +113,9 @@ func (r Run) junitCase(result suite.Result, target string) junit.Testcase {
 		if informational(result) {
 			text = result.Outcome.In(suite.Informational) + before(": ", firstOf(text, result.Reason))
 		}
+		if result.Remark != "" {
+			text = strings.TrimPrefix(text+"\n"+result.Remark, "\n")
+		}
 		if text != "" {
 			c.SystemOut = &junit.Output{Data: clean(text, manyLines)}
 		}

@@ -61,6 +61,8 @@ func WriteMarkdown(w io.Writer, run Run) error {
 		fmt.Fprintf(out, "%stext\n%s%s\n", fence, why.String(), fence)
 	}
 	markdownExempted(out, run)
+	markdownAlike(out, "Skipped", run.skipped())
+	markdownAlike(out, "Conformant, and to be known", run.toBeKnown())
 	markdownRecords(out, run)
 	return out.Flush()
 }

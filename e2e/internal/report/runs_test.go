@@ -156,6 +156,16 @@ func examples() []example {
 	extendedAlone := withResults(result(environ, workerA, suite.Conformant), result(environ, workerB, suite.Conformant))
 	extendedAlone.Require = suite.RequireCore
 
+	// A node on which a security module refuses what nobody promises.
+	const label = `security label "cri-containerd.apparmor.d (enforce)" (PID 1: "unconfined")`
+	confined := withResults(everyCase()...)
+	for i, t := range []suite.Target{workerA, workerB} {
+		confined.Results[i].Recorded = "kill -HUP 1: exit code 1"
+		confined.Results[i].Remark = "the signal was never sent: kill -HUP 1 was refused (EACCES; " + label + ")"
+		confined.Results[4+i] = result(environ, t, suite.Skipped,
+			because("a security module of the node forbids it: expected the killer may signal PID 1; observed exit code 1 (EACCES); "+label))
+	}
+
 	sameRecord := withResults(everyCase()...)
 	sameRecord.Results[6].Recorded, sameRecord.Results[7].Recorded = table, table
 
@@ -230,6 +240,7 @@ func examples() []example {
 		{"extended-inconclusive", oneUnknown, Style{}, suite.ExitInconclusive},
 		{"records-alone", records, Style{}, suite.ExitInconclusive},
 		{"nothing-required", extendedAlone, Style{}, suite.ExitInconclusive},
+		{"confined", confined, Style{}, suite.ExitConformant},
 		{"same-record", sameRecord, Style{}, suite.ExitConformant},
 		{"failures", failures, Style{}, suite.ExitNonConformant},
 		{"failures-narrow", narrow, Style{Width: 60}, suite.ExitNonConformant},

@@ -42,6 +42,7 @@ func WriteTerminal(w io.Writer, run Run, style Style) error {
 	p.table()
 	p.explanations()
 	p.records()
+	p.toBeKnown()
 	if run.Comparison != nil {
 		fmt.Fprintln(p, "\n"+p.paint(bold, "Compared with an earlier run"))
 		if err := run.Comparison.WriteText(p); err != nil {
