@@ -15,15 +15,17 @@ import (
 
 // NodeState is by what is seen that a node was disturbed meanwhile.
 type NodeState struct {
-	BootID string
+	UID, BootID string
 	// ReadySince is when kubelet or the node controller last changed the node's
 	// condition Ready, by their clock; it is only compared.
 	ReadySince string
 	NotReady   string // why it is not Ready, or ""
+	// Closing is what keeps new pods away: its taints, and that it is cordoned.
+	Closing []string
 }
 
 func nodeState(node corev1.Node) NodeState {
-	state := NodeState{BootID: node.Status.NodeInfo.BootID, NotReady: "kubelet has not said that it is"}
+	state := NodeState{UID: string(node.UID), BootID: node.Status.NodeInfo.BootID, Closing: closing(node), NotReady: "kubelet has not said that it is"}
 	for _, c := range node.Status.Conditions {
 		if c.Type != corev1.NodeReady {
 			continue
@@ -38,13 +40,18 @@ func nodeState(node corev1.Node) NodeState {
 
 // disturbed compares a node with what it was when the run began.
 func disturbed(name string, was, is NodeState) suite.Disturbance {
+	closed := closedSince(name, was, is)
 	switch {
+	case is.UID != was.UID:
+		return suite.Disturbance{Lost: true, Said: fmt.Sprintf("node %s was replaced during the run by another one of that name", name)}
 	case is.NotReady != "":
 		return suite.Disturbance{Lost: true, Said: fmt.Sprintf("node %s is not Ready (%s)", name, is.NotReady)}
 	case is.BootID != was.BootID:
 		return suite.Disturbance{Said: fmt.Sprintf("node %s was booted during the run", name)}
 	case is.ReadySince != was.ReadySince:
 		return suite.Disturbance{Said: fmt.Sprintf("node %s was not Ready for a while during the run, until %s", name, is.ReadySince)}
+	case closed != "":
+		return suite.Disturbance{Closed: true, Said: closed}
 	}
 	return suite.Disturbance{}
 }
@@ -67,6 +74,9 @@ func (s *Session) Disturbance(ctx context.Context, name string, since time.Time)
 		if found := disturbed(name, was, nodeState(list.Items[0])); found.Said != "" {
 			return found
 		}
+	}
+	if said := s.closedEver(name); said != "" {
+		return suite.Disturbance{Said: said}
 	}
 	return suite.Disturbance{Said: s.Counts.troubleSince(since)}
 }

@@ -32,11 +32,20 @@ func TestDisturbance(t *testing.T) {
 			},
 		}
 	}
+	with := func(change func(*corev1.Node)) *corev1.Node {
+		n := node("1", corev1.ConditionTrue, began)
+		change(n)
+		return n
+	}
+	taint := func(key string, effect corev1.TaintEffect) *corev1.Node {
+		return with(func(n *corev1.Node) { n.Spec.Taints = []corev1.Taint{{Key: key, Effect: effect}} })
+	}
 	was := nodeState(*node("1", corev1.ConditionTrue, began))
 	for name, row := range map[string]struct {
 		is      *corev1.Node // nil: it is gone
 		trouble string
 		lost    bool
+		closed  bool
 		says    string
 	}{
 		"quiet":           {is: node("1", corev1.ConditionTrue, began)},
@@ -44,6 +53,12 @@ func TestDisturbance(t *testing.T) {
 		"not Ready":       {is: node("1", corev1.ConditionUnknown, later), lost: true, says: "not Ready (Why: because)"},
 		"was not Ready":   {is: node("1", corev1.ConditionTrue, later), says: "was not Ready for a while"},
 		"booted":          {is: node("2", corev1.ConditionTrue, later), says: "was booted during the run"},
+		"replaced":        {is: with(func(n *corev1.Node) { n.UID = "another" }), lost: true, says: "was replaced during the run by another one of that name"},
+		"cordoned":        {is: with(func(n *corev1.Node) { n.Spec.Unschedulable = true }), closed: true, says: "node n was cordoned during the run"},
+		"scaled down":     {is: taint("ToBeDeletedByClusterAutoscaler", corev1.TaintEffectNoSchedule), closed: true, says: "got the taint ToBeDeletedByClusterAutoscaler:NoSchedule"},
+		"emptied":         {is: taint("maintenance", corev1.TaintEffectNoExecute), closed: true, says: "got the taint maintenance:NoExecute"},
+		"preferred not":   {is: taint("busy", corev1.TaintEffectPreferNoSchedule)},
+		"under pressure":  {is: taint(corev1.TaintNodeMemoryPressure, corev1.TaintEffectNoSchedule)}, // which passes
 		"cut connections": {is: node("1", corev1.ConditionTrue, began), trouble: "reset by peer", says: "the connection broke"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -58,6 +73,7 @@ func TestDisturbance(t *testing.T) {
 			}
 			got := s.Disturbance(t.Context(), "n", before)
 			assert.Equal(t, row.lost, got.Lost, got)
+			assert.Equal(t, row.closed, got.Closed, got)
 			assert.Equal(t, row.says == "", got.Said == "", got)
 			assert.Contains(t, got.Said, row.says)
 			if row.trouble != "" {
@@ -65,6 +81,47 @@ func TestDisturbance(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestNoteNode: a node that is cordoned takes no pods until it is uncordoned, and that it
+// was is not forgotten. One that was cordoned from the start is as it was.
+func TestNoteNode(t *testing.T) {
+	node := func(name string, unschedulable bool) *corev1.Node {
+		return &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: corev1.NodeSpec{Unschedulable: unschedulable},
+			Status: corev1.NodeStatus{Conditions: []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}}}
+	}
+	s := &Session{
+		Client: fake.NewClientset(node("n", false)), Counts: &Counts{}, changed: make(chan struct{}),
+		Nodes: map[string]NodeState{"n": nodeState(*node("n", false)), "always": nodeState(*node("always", true))},
+	}
+	pinned := &corev1.Pod{Spec: corev1.PodSpec{Affinity: &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{
+		RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{NodeSelectorTerms: []corev1.NodeSelectorTerm{{
+			MatchFields: []corev1.NodeSelectorRequirement{{Key: "metadata.name", Operator: corev1.NodeSelectorOpIn, Values: []string{"n"}}},
+		}}},
+	}}}}
+	for _, other := range []string{"always", "no target"} {
+		s.noteNode(node(other, true))
+		assert.Empty(t, s.Closed(other))
+	}
+	s.noteNode(node("n", false))
+	assert.Empty(t, s.Closed("n"))
+	assert.Empty(t, s.closedTo(pinned))
+
+	changed := s.change()
+	s.noteNode(node("n", true))
+	<-changed // whoever waits looks again
+	assert.Equal(t, "node n was cordoned during the run", s.Closed("n"))
+	assert.Equal(t, "node n was cordoned during the run", s.closedTo(pinned))
+	running := pinned.DeepCopy()
+	running.Spec.NodeName = "n"
+	assert.Empty(t, s.closedTo(running), "what runs may go on")
+
+	s.noteNode(node("n", false))
+	assert.Empty(t, s.Closed("n"))
+	s.Nodes["n"] = nodeState(*node("n", false))
+	found := s.Disturbance(t.Context(), "n", time.Now())
+	assert.Equal(t, "node n was cordoned during the run", found.Said)
+	assert.False(t, found.Closed || found.Lost, found)
 }
 
 type roundTrip func(*http.Request) (*http.Response, error)

@@ -48,6 +48,8 @@ type Session struct {
 	changed chan struct{} // closed and replaced at each change of any pod
 	// deleted holds each pod that is gone, as it was last seen.
 	deleted map[string]*corev1.Pod
+	// closed says what keeps new pods away from a node, and wasClosed what ever did.
+	closed, wasClosed map[string]string
 
 	mutatingMu sync.Mutex
 	mutating   mutating
@@ -266,6 +268,15 @@ func (s *Session) Current(name string) (*corev1.Pod, bool) {
 	return pod, ok
 }
 
+// Last implements suite.Cluster.
+func (s *Session) Last(name string) (last *corev1.Pod, gone bool) {
+	if pod, ok := s.Current(name); ok {
+		return pod, false
+	}
+	last = s.lastState(name)
+	return last, last != nil
+}
+
 // Await implements suite.Cluster.
 func (s *Session) Await(ctx context.Context, name, what string, done func(*corev1.Pod) bool) (*corev1.Pod, error) {
 	seen := false
@@ -277,6 +288,9 @@ func (s *Session) Await(ctx context.Context, name, what string, done func(*corev
 			return pod, nil
 		case ok:
 			seen = true
+			if closed := s.closedTo(pod); closed != "" {
+				return pod, fmt.Errorf("pod %s is not %s: %s; its last state: %s", name, what, closed, Describe(pod))
+			}
 			if hopeless := Hopeless(pod); hopeless != nil {
 				return pod, fmt.Errorf("pod %s is not %s, and waiting will not mend it: %w", name, what, hopeless)
 			}

@@ -103,6 +103,7 @@ func (c *Run) preflight(ctx context.Context, config *rest.Config, client kuberne
 		return err
 	}
 	c.session.Nodes, c.session.Say = survey.Nodes, c.say
+	c.session.WatchNodes(c.folder.log.Printf)
 	c.counts.Patient.Store(true)
 	if from, name, ok := strings.Cut(c.PullSecret, "/"); ok {
 		for _, s := range c.sessions() {

@@ -25,6 +25,8 @@ type Permission struct {
 	// Some means that only some cases need it: without it they end inconclusive,
 	// and the others run.
 	Some bool
+	// Spare means that a run goes on as well without it: nobody is asked for it.
+	Spare bool
 }
 
 // Needs are the circumstances that make a run need more, or less.
@@ -62,6 +64,7 @@ func Permissions(needs Needs) []Permission {
 	all := []Permission{
 		namespaces,
 		{Resource: "nodes", Verbs: []string{"list"}, Cluster: true, Why: "there are no targets"},
+		{Resource: "nodes", Verbs: []string{"watch"}, Cluster: true, Spare: true, Why: "a cordon is noticed later"},
 		{Resource: "serviceaccounts", Verbs: []string{"get", "list", "watch"}, Why: "nobody knows when pods can be created"},
 		{Resource: "pods", Verbs: []string{"create", "get", "list", "watch", "delete", "deletecollection"}, Why: "there are no pods to look at"},
 		{Resource: "pods/exec", Verbs: []string{"create", "get"}, Why: "nothing can be seen from inside a container (get is for WebSockets, create for SPDY)"},
@@ -121,6 +124,9 @@ func Questions(permissions []Permission, needs Needs, namespace string) []Questi
 		}}})
 	}
 	for _, p := range permissions {
+		if p.Spare {
+			continue
+		}
 		in := namespace
 		if p.Cluster {
 			in = ""

@@ -172,6 +172,7 @@ func (h *hands) Events(ctx context.Context) error {
 }
 
 func (h *hands) Delete(ctx context.Context, graceSeconds int64, within time.Duration) error {
+	h.stage.deletes.Store(true)
 	began := time.Now()
 	var gone bool
 	var last *corev1.Pod
@@ -328,6 +329,9 @@ func plain(pod *corev1.Pod) map[string]any {
 }
 
 func (h *hands) Request(ctx context.Context, name string, r Request) (Answer, error) {
+	if r.deletesPods() {
+		h.stage.deletes.Store(true)
+	}
 	answer, err := h.cluster().Request(ctx, r)
 	if err == nil {
 		if differences := answer.changed(); len(differences) > 0 {

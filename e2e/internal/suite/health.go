@@ -26,7 +26,9 @@ func (e *ImageError) Error() string {
 type Disturbance struct {
 	// Lost says that it lasts: the node, or the API server, does not answer.
 	Lost bool
-	Said string // empty: there was none
+	// Closed says that the node takes no new pods any more.
+	Closed bool
+	Said   string // empty: there was none
 }
 
 // health is what pods on a target have shown that the others need not find out
@@ -35,6 +37,7 @@ type health struct {
 	// giveUp ends what is still waited for on the target.
 	giveUp context.CancelCauseFunc
 	mu     sync.Mutex
+	closed string            // why the node takes no new pods, or ""
 	images map[string]string // why an image cannot be had, by image
 }
 
@@ -42,6 +45,9 @@ type health struct {
 func (h *health) refuses(pod *corev1.Pod) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.closed != "" {
+		return noMore(h.closed)
+	}
 	for _, c := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
 		if said, ok := h.images[c.Image]; ok {
 			return &ImageError{Image: c.Image, Said: said}
@@ -49,6 +55,9 @@ func (h *health) refuses(pod *corev1.Pod) error {
 	}
 	return nil
 }
+
+// noMore is why a pod is not created on a node that takes none.
+func noMore(closed string) error { return errors.New(closed + ": no more pods are created there") }
 
 // learn draws from a pod's failure what holds for the others.
 func (h *health) learn(ctx context.Context, err error, ask func(context.Context) Disturbance) {
@@ -65,8 +74,13 @@ func (h *health) learn(ctx context.Context, err error, ask func(context.Context)
 		h.images[image.Image] = image.Said
 		return
 	}
-	if found := ask(ctx); found.Lost {
+	switch found := ask(ctx); {
+	case found.Lost:
 		h.giveUp(errors.New(found.Said))
+	case found.Closed:
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.closed = found.Said
 	}
 }
 

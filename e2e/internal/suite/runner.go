@@ -54,6 +54,11 @@ type Cluster interface {
 	// FollowLogs yields what a container prints from now on, until it ends.
 	FollowLogs(ctx context.Context, pod, container string) (<-chan string, error)
 	Events(ctx context.Context, pod string) ([]Event, error)
+	// Last is a pod as it was last seen, also where it is gone.
+	Last(pod string) (last *corev1.Pod, gone bool)
+	// Closed says what has come to keep new pods away from a node since the run began,
+	// such as a cordon, as far as it is known without a request; "" if nothing has.
+	Closed(node string) string
 	// Disturbance tells what happened to a node since the run began, or to the way
 	// there since the given moment.
 	Disturbance(ctx context.Context, node string, since time.Time) Disturbance

@@ -35,6 +35,8 @@ type bench struct {
 	discarded []string // manifest files
 	disturbed Disturbance
 	changers  difference.Attribution
+	closed    string
+	last      func(*corev1.Pod) (*corev1.Pod, bool) // what the watch saw last
 }
 
 func newBench() *bench {
@@ -108,6 +110,16 @@ func (b *bench) Events(context.Context, string) ([]Event, error) {
 func (b *bench) Logs(_ context.Context, _, container string, _ bool) (string, error) {
 	return "", errors.New("no log of " + container)
 }
+
+func (b *bench) Last(pod string) (*corev1.Pod, bool) {
+	last, ok := b.Current(pod)
+	if ok && b.last != nil {
+		return b.last(last.DeepCopy())
+	}
+	return last, false
+}
+
+func (b *bench) Closed(string) string { return b.closed }
 
 func (b *bench) Disturbance(context.Context, string, time.Time) Disturbance { return b.disturbed }
 

@@ -74,6 +74,8 @@ type stage struct {
 	// failed is whether one of them did not pass.
 	undecided sync.WaitGroup
 	failed    atomic.Bool
+	// deletes says that the act deletes or evicts the pod itself.
+	deletes atomic.Bool
 }
 
 // expectation is one case's interest in a stage.
@@ -115,6 +117,9 @@ func (s *stage) run(ctx context.Context) {
 		}
 	}()
 	s.err = s.perform(ctx)
+	if said := s.foreign(); said != "" && ctx.Err() == nil {
+		s.err = blame(said, s.err)
+	}
 	if s.err != nil && s.disruption == nil { // a disruption is why its node does not answer
 		s.health.learn(ctx, s.err, func(ctx context.Context) Disturbance {
 			return s.runner.Cluster.Disturbance(ctx, s.target.Node, s.began)
@@ -234,6 +239,9 @@ func (s *stage) start(ctx context.Context) (*corev1.Pod, error) {
 	defer func() { <-s.starting }()
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
+	}
+	if closed := s.runner.Cluster.Closed(s.target.Node); closed != "" {
+		return nil, noMore(closed)
 	}
 	if err := s.health.refuses(s.placed.Pod); err != nil {
 		return nil, err
