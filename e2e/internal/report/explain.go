@@ -185,15 +185,6 @@ func exemption(result suite.Result) string {
 	return fmt.Sprintf("%s (%s); found %s", e.Reason, e.Link, e.Found)
 }
 
-// quiet is the one line on a result that needs no explanation in full.
-func quiet(result suite.Result) string {
-	why := firstOf(result.Reason, "no reason given")
-	if e := exemption(result); e != "" {
-		why = e + ": " + why
-	}
-	return fmt.Sprintf("%s %s on %s: %s", result.Outcome.In(result.Case.Level), result.Case.ID, result.Target.Name(), why)
-}
-
 // recordOf is what an informational case has to tell of the targets on which it
 // found the same.
 type recordOf struct {

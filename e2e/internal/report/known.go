@@ -3,7 +3,6 @@ package report
 import (
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"procns/e2e/internal/suite"
@@ -17,26 +16,31 @@ type alike struct {
 }
 
 // group collects the results of which the same is said, in their order; of those of
-// which nothing is said, it knows nothing.
+// which nothing is said, it knows nothing. Each case of a group is meant on each of its
+// targets.
 func group(results []suite.Result, say func(suite.Result) string) []alike {
-	var groups []alike
-	add := func(to []string, name string) []string {
-		if slices.Contains(to, name) {
-			return to
+	type key struct{ text, more string }
+	var byCase, groups []alike
+	places := map[key]int{}
+	join := func(all *[]alike, k key) *alike {
+		i, ok := places[k]
+		if !ok {
+			i = len(*all)
+			places[k] = i
+			*all = append(*all, alike{text: k.text})
 		}
-		return append(to, name)
+		return &(*all)[i]
 	}
 	for _, result := range results {
-		text := say(result)
-		if text == "" {
-			continue
+		if text := say(result); text != "" {
+			a := join(&byCase, key{text, result.Case.ID})
+			a.cases, a.targets = []string{result.Case.ID}, append(a.targets, result.Target.Name())
 		}
-		i := slices.IndexFunc(groups, func(a alike) bool { return a.text == text })
-		if i < 0 {
-			i, groups = len(groups), append(groups, alike{text: text})
-		}
-		groups[i].cases = add(groups[i].cases, result.Case.ID)
-		groups[i].targets = add(groups[i].targets, result.Target.Name())
+	}
+	clear(places)
+	for _, one := range byCase {
+		a := join(&groups, key{one.text, strings.Join(one.targets, "\x00")})
+		a.cases, a.targets = append(a.cases, one.cases...), one.targets
 	}
 	return groups
 }
@@ -58,6 +62,33 @@ func (r Run) skipped() []alike {
 		}
 		return firstOf(result.Reason, "no reason given")
 	})
+}
+
+// exempted are the results that did not pass and do not count, with the reason why.
+func (r Run) exempted() []alike {
+	return group(r.Results, func(result suite.Result) string {
+		if result.Outcome != suite.Exempted {
+			return ""
+		}
+		return exemption(result) + before(": ", result.Reason)
+	})
+}
+
+// aside prints in a line what is skipped, and what is exempted.
+func (p *printer) aside() {
+	var lines []string
+	for _, a := range p.run.skipped() {
+		lines = append(lines, "skipped "+a.String())
+	}
+	for _, a := range p.run.exempted() {
+		lines = append(lines, "exempted "+a.String())
+	}
+	for i, line := range lines {
+		if i == 0 {
+			fmt.Fprintln(p)
+		}
+		fmt.Fprintln(p, p.paint(dim, clean(line, oneLine)))
+	}
 }
 
 // toBeKnown prints what must be known of conformant results.

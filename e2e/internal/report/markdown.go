@@ -60,7 +60,7 @@ func WriteMarkdown(w io.Writer, run Run) error {
 		fence := fenceFor(why.String())
 		fmt.Fprintf(out, "%stext\n%s%s\n", fence, why.String(), fence)
 	}
-	markdownExempted(out, run)
+	markdownAlike(out, "Exempted", run.exempted())
 	markdownAlike(out, "Skipped", run.skipped())
 	markdownAlike(out, "Conformant, and to be known", run.toBeKnown())
 	markdownRecords(out, run)
@@ -78,17 +78,6 @@ func markdownLevels(out io.Writer, run Run) {
 		fmt.Fprintf(out, "| %s | %s | %s |\n", inline(string(row.level)), inline(row.verdict), inline(row.text))
 	}
 	fmt.Fprintln(out)
-}
-
-// markdownExempted lists what did not pass and does not count.
-func markdownExempted(out io.Writer, run Run) {
-	heading := "\n## Exempted\n\n"
-	for _, result := range run.explained() {
-		if result.Outcome == suite.Exempted {
-			fmt.Fprintf(out, "%s- %s\n", heading, inline(quiet(result)))
-			heading = ""
-		}
-	}
 }
 
 // markdownRecords prints the informational cases, which judge nobody.

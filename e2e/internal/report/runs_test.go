@@ -226,6 +226,9 @@ func examples() []example {
 	leftovers := withResults(everyCase()...)
 	leftovers.Leftovers = []string{"namespace procns-r7f3a: deletion timed out after 30s"}
 
+	pending := withResults(everyCase()...)
+	pending.Pending = []string{"namespace procns-r7f3a is left: metrics.k8s.io/v1beta1 is down", "namespace procns-witnesses is left: the same"}
+
 	foreign := withResults(result(pid1, workerA, suite.NonConformant, found(evil, evil, evil), recorded(evil)))
 	foreign.Targets = []suite.Target{workerA}
 	foreign.Mends = []string{evil}
@@ -258,6 +261,7 @@ func examples() []example {
 		{"timed-out", timedOut, Style{}, suite.ExitInconclusive},
 		{"no-node", noNode, Style{}, suite.ExitInconclusive},
 		{"upgraded", upgraded, Style{}, suite.ExitConformant},
+		{"pending", pending, Style{}, suite.ExitConformant},
 		{"leftovers", leftovers, Style{}, suite.ExitUsage},
 		{"foreign-text", foreign, Style{}, suite.ExitNonConformant},
 		{"zero", Run{}, Style{}, suite.ExitInconclusive},

@@ -130,7 +130,7 @@ func cell(result suite.Result, found bool) (text, colour string) {
 		text, colour = "INCONCLUSIVE", yellow
 	case result.Outcome == suite.Exempted:
 		colour = yellow
-	case result.Outcome == suite.Planned:
+	case result.Outcome == suite.Planned, result.Outcome == suite.Skipped && result.Duration == 0:
 		return text, dim // it took no time
 	default:
 		colour = dim
@@ -185,7 +185,7 @@ func (p *printer) table() {
 }
 
 // explanations tell of every result that is no pass: the claim once for each
-// case, then what was found on each target. Skipped cases get a line each, and
+// case, then what was found on each target. Each reason for skipping gets a line, and
 // so do cases that could not be judged for a reason told already: one missing
 // image would otherwise be told once for each case.
 func (p *printer) explanations() {
@@ -199,15 +199,12 @@ func (p *printer) explanations() {
 		}
 		byCase[id] = append(byCase[id], result)
 	}
-	var skipped []string
 	for _, id := range order {
 		var loud []suite.Result
 		for _, result := range byCase[id] {
 			if result.Outcome == suite.NonConformant || result.Outcome == suite.Inconclusive {
 				loud = append(loud, result)
-				continue
 			}
-			skipped = append(skipped, quiet(result))
 		}
 		if len(loud) == 0 {
 			continue
@@ -236,12 +233,7 @@ func (p *printer) explanations() {
 			fmt.Fprintf(p, "  on %s for the same reason as %s\n", clean(result.Target.Name(), oneLine), clean(first, oneLine))
 		}
 	}
-	if len(skipped) > 0 {
-		fmt.Fprintln(p)
-		for _, line := range skipped {
-			fmt.Fprintln(p, p.paint(dim, clean(line, oneLine)))
-		}
-	}
+	p.aside()
 }
 
 // records print the informational cases, which judge nobody.

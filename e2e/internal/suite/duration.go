@@ -2,11 +2,12 @@ package suite
 
 import "time"
 
-// A case's own time is that of its pods: from a pod's creation until the last look
-// into it, without the time in which it waited for others (for a place to start or
-// to act in, for a second pod, for a control to show its effect). Cases that share a
-// pod share its time evenly. So the times of all cases add up to what the pods of a
-// run took, which is at most the run's time by the number of pods at one time.
+// A pod's own time is that from its creation until the last look into it, without the
+// time in which it waited for others (for a place to start or to act in, for a second
+// pod, for a control to show its effect). Cases that share a pod share its time evenly,
+// and a case's own time is that of the pod which it had most of: its pods run side by
+// side. So no case takes longer than the run, and all of them together take at most the
+// run's time by the number of pods at one time.
 
 // waitForOthers waits, and keeps that out of the stage's own time.
 func (s *stage) waitForOthers(wait func()) {
@@ -36,7 +37,7 @@ func (p plan) shareTime(results []Result) {
 	}
 	for i := range results {
 		for _, s := range of(results[i]) {
-			results[i].Duration += s.own / time.Duration(sharers[s])
+			results[i].Duration = max(results[i].Duration, s.own/time.Duration(sharers[s]))
 		}
 	}
 }
