@@ -145,10 +145,12 @@ func (c *Run) Take(target suite.Target, id string) (suite.Result, bool) {
 	return c.results.take(target.Name(), id, c.ran)
 }
 
-// Wait waits until everything ran, and says how many results there are.
-func (c *Run) Wait() int {
+// Wait waits until everything ran. It says how many results there are, and whether
+// one of them decides the exit code: what is skipped, planned or Informational does not.
+func (c *Run) Wait() (results int, decided bool) {
 	<-c.ran
-	return len(c.report.Results)
+	deciding := suite.Sum(c.report.Results).Deciding(c.Require)
+	return len(c.report.Results), deciding.Conformant+deciding.NonConformant+deciding.Inconclusive > 0
 }
 
 // Finish concludes what the results say as a whole, and removes what the run

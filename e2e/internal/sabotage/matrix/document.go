@@ -28,7 +28,8 @@ func (m Matrix) WriteDocument(w io.Writer, c Catalogue, all []mutants.Mutant) er
 	p("A mutant is **killed** by a case that is non-conformant under it, and **survives** one that is conformant. Where a\n")
 	p("case is **inconclusive**, the suite could not tell, and said so: that is right only for the reasons given here.\n")
 	p("Some mutants must be **noticed** so, and neither be killed nor survive: what they change is not the doing of what is\n")
-	p("judged. Others are **harmless**: what they change is allowed, and no case may say anything else than without them.\n\n")
+	p("judged. Others are **harmless**: what they change is allowed, and no case may say anything else than without them.\n")
+	p("Informational cases have no verdict and kill nothing: where one *differs* is told, and is not counted.\n\n")
 	var on []string
 	for _, name := range slices.Sorted(maps.Keys(m.On)) {
 		on = append(on, name+" "+m.On[name])
@@ -57,11 +58,15 @@ func (m Matrix) WriteDocument(w io.Writer, c Catalogue, all []mutants.Mutant) er
 			continue
 		}
 		p("| [%s](#%s) | %s | %d | %d | %d |\n", name, name, mutant.Breaks,
-			len(m.Of(name, Killed)), len(m.Of(name, Survived)), len(m.Of(name, Inconclusive)))
+			len(m.judged(c, name, Killed)), len(m.judged(c, name, Survived)), len(m.judged(c, name, Inconclusive)))
 	}
 	p("\n## Cases\n\n| Case | Level | Killed | Inconclusive | Survived |\n|---|---|---|---|--:|\n")
 	for _, one := range c.Cases {
-		p("| %s | %s | %s | %s | %d |\n", one.ID, one.Level, strings.Join(m.of(one.ID, Killed), ", "),
+		killed := strings.Join(m.of(one.ID, Killed), ", ")
+		if one.Level == suite.Informational && killed != "" {
+			killed = "*differs:* " + killed
+		}
+		p("| %s | %s | %s | %s | %d |\n", one.ID, one.Level, killed,
 			strings.Join(m.of(one.ID, Inconclusive), ", "), len(m.of(one.ID, Survived)))
 	}
 	for _, mutant := range all {
@@ -83,9 +88,9 @@ func (m Matrix) summary(c Catalogue, all []mutants.Mutant) string {
 		switch {
 		case mutant.Harmless != "":
 			harmless++
-		case len(m.Of(mutant.Name, Killed)) > 0:
+		case len(m.judged(c, mutant.Name, Killed)) > 0:
 			killed++
-		case len(mutant.Notices) > 0 && len(m.Of(mutant.Name, Inconclusive)) > 0:
+		case len(mutant.Notices) > 0 && len(m.judged(c, mutant.Name, Inconclusive)) > 0:
 			noticed++
 		}
 	}
@@ -136,9 +141,12 @@ func (m Matrix) writeMutant(out io.Writer, c Catalogue, mutant mutants.Mutant) e
 		if err != nil {
 			return fmt.Errorf("the mutant %s: %w", mutant.Name, err)
 		}
-		for _, reason := range reasons(m.Of(mutant.Name, group.cell), why) {
+		for _, reason := range reasons(m.judged(c, mutant.Name, group.cell), why) {
 			p("- %s%s: %s\n", group.title, reason.text, strings.Join(reason.ids, ", "))
 		}
+	}
+	if differ := slices.DeleteFunc(m.Of(mutant.Name, Killed), func(id string) bool { return !c.informational(id) }); len(differ) > 0 {
+		p("- differs, of the Informational cases: %s\n", strings.Join(differ, ", "))
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ package matrix
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"procns/e2e/internal/sabotage/mutants"
@@ -16,6 +17,11 @@ type Catalogue struct {
 	Cases []suite.Case
 	// sets are the cases that each set's name stands for, by their IDs.
 	sets map[string]map[string]bool
+}
+
+// informational tells whether a case is measured without a verdict.
+func (c Catalogue) informational(id string) bool {
+	return slices.ContainsFunc(c.Cases, func(one suite.Case) bool { return one.ID == id && one.Level == suite.Informational })
 }
 
 // NewCatalogue reads the manifests of the cases.

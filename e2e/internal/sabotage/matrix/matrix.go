@@ -103,6 +103,11 @@ func (m Matrix) Of(mutant string, cell Cell) []string {
 	return ids
 }
 
+// judged is Of without the Informational cases, which judge nobody.
+func (m Matrix) judged(c Catalogue, mutant string, cell Cell) []string {
+	return slices.DeleteFunc(m.Of(mutant, cell), c.informational)
+}
+
 // of returns the mutants under which a case ended in one way, in the order of their list.
 func (m Matrix) of(id string, cell Cell) []string {
 	var names []string
@@ -188,15 +193,11 @@ func (m Matrix) checkOne(c Catalogue, mutant mutants.Mutant) ([]Defect, error) {
 		}
 		return ""
 	}
-	informational := map[string]bool{}
-	for _, one := range c.Cases {
-		informational[one.ID] = one.Level == suite.Informational
-	}
 	for _, id := range slices.Sorted(maps.Keys(m.Mutants[mutant.Name])) {
 		_, falling := falls[id]
 		_, noticing := notices[id]
 		_, blurred := blurs[id]
-		if informational[id] {
+		if c.informational(id) {
 			continue // they record where runtimes may differ, and judge nobody
 		}
 		switch cell := m.Mutants[mutant.Name][id]; {
@@ -218,9 +219,9 @@ func (m Matrix) checkOne(c Catalogue, mutant mutants.Mutant) ([]Defect, error) {
 	}
 	switch {
 	case mutant.Name == mutants.Control || mutant.Harmless != "":
-	case len(falls) > 0 && len(m.Of(mutant.Name, Killed)) == 0:
+	case len(falls) > 0 && len(m.judged(c, mutant.Name, Killed)) == 0:
 		note("", "no case killed it")
-	case len(falls) == 0 && !slices.ContainsFunc(m.Of(mutant.Name, Inconclusive), func(id string) bool { _, ok := notices[id]; return ok }):
+	case len(falls) == 0 && !slices.ContainsFunc(m.judged(c, mutant.Name, Inconclusive), func(id string) bool { _, ok := notices[id]; return ok }):
 		note("", "no case noticed it")
 	}
 	return defects, nil

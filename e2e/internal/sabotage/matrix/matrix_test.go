@@ -186,6 +186,19 @@ func TestDefects(t *testing.T) {
 	document(t, m, c, all, "defects.md")
 }
 
+// TestRecordsKillNothing: a mutant under which nothing but an Informational case
+// differs has not been noticed by anybody who judges.
+func TestRecordsKillNothing(t *testing.T) {
+	c, all := small(t)
+	m := New()
+	m.Add("always-shared", found(map[string]suite.Outcome{"b/recorded": no}))
+	defects, err := m.Check(c, all)
+	require.NoError(t, err)
+	require.Len(t, defects, 1)
+	assert.Equal(t, "always-shared: no case killed it", defects[0].String())
+	assert.Contains(t, m.summary(c, all), "and 0 were killed")
+}
+
 // TestSome: what was not tried is not asked for.
 func TestSome(t *testing.T) {
 	c, all := small(t)
