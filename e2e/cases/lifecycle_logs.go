@@ -93,7 +93,7 @@ func siblingWroteLog(o suite.Observation) error {
 			want = 1
 		}
 		if got := strings.Count(log, written); got != want {
-			return suite.Violation(fmt.Sprintf("the written line stands %d times in the log of %s", want, name), fmt.Sprintf("%d times: %q; %s", got, log, o.Ran["write"]))
+			return suite.Violation(fmt.Sprintf("the written line stands %d times in the log of %s", want, name), fmt.Sprintf("%d times: %q; %s", got, log, o.Ran["write"]), o.Container("killer"))
 		}
 	}
 	return nil

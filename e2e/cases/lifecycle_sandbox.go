@@ -153,6 +153,13 @@ func signalAllowed(o suite.Observation) error {
 	if errno, refused := refusal(r); refused {
 		return notPromised(o.Container("killer"), "the killer may signal PID 1", r.String(), errno)
 	}
+	// Where the sandbox ended, the command ended with it, whatever is told of that. Where
+	// it is still there, the signal was sent only if kill says so.
+	was, okWas := o.Container("killer").Process(1)
+	is, okIs := o.AfterIn("killer").Process(1)
+	if stays := okWas && okIs && was.Identity() == is.Identity(); stays && (!r.Ran() || r.Code != 0) {
+		return suite.Final(suite.CannotTell("the killer signals PID 1", r.String(), o.Container("killer")))
+	}
 	return nil
 }
 

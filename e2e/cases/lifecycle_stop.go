@@ -149,7 +149,7 @@ func printed(marker string) func(suite.Observation) error {
 			return suite.CannotTell("the herald, whose hooks they are, is started once", describeEnd(c))
 		}
 		if strings.Count(log, o.Markers[marker]) != 1 {
-			return suite.Violation("the drainer's log says once that it was "+marker, fmt.Sprintf("%q (%s)", log, o.Markers[marker]))
+			return suite.Violation("the drainer's log says once that it was "+marker, fmt.Sprintf("%q (%s)", log, o.Markers[marker]), o.Container("herald"))
 		}
 		return nil
 	}

@@ -33,8 +33,8 @@ func guardOf(s *probe.Snapshot, errno probe.Errno, signal bool) string {
 		return confinement
 	case errno == probe.EPERM && signal && s.Seccomp() && capabilitiesOfSelf(s)&capKill != 0:
 		return "a seccomp filter is in effect, and the sender has CAP_KILL"
-	case !signal && strings.Contains(s.ProcMount, "hidepid="):
-		return fmt.Sprintf("/proc is mounted with %q", s.ProcMount)
+	case !signal && s.HidePID() != "":
+		return "/proc is mounted with " + s.HidePID()
 	}
 	return ""
 }
@@ -73,10 +73,14 @@ func failed(r probe.CommandResult, seen ...*probe.Snapshot) string {
 }
 
 // couldSignal demands that a command whose only work is to signal a container of the
-// same pod was not refused that: what would have come of the signal is not waited for.
-// A command that ended otherwise, or was not tried, is left to the judges of its effect.
+// same pod was run, and was not refused that: what would have come of the signal is not
+// waited for. A command that ended otherwise, or was not tried because there was nobody
+// to be seen, is left to the judges of its effect.
 func couldSignal(o suite.Observation, name, container string) error {
-	r := o.Ran[name]
+	r, tried := o.Ran[name]
+	if tried && !r.Ran() {
+		return suite.Final(suite.CannotTell("container "+container+" runs kill", r.String(), o.Container(container)))
+	}
 	if _, refused := refusal(r); !refused {
 		return nil
 	}

@@ -181,6 +181,44 @@ func TestJudgesOnAppArmor(t *testing.T) {
 	}
 }
 
+// TestSignalNeverSent: where the command that signals was never run, nothing that is
+// seen afterwards is its effect, nor that there is none.
+func TestSignalNeverSent(t *testing.T) {
+	for id, ran := range map[string]string{
+		"lifecycle/kill-restarts-the-container":                   "kill",
+		"lifecycle/leftovers-die":                                 "kill",
+		"lifecycle/exec-killed-by-a-sibling":                      "kill session",
+		"lifecycle/restart-always":                                "end each",
+		"lifecycle/restart-never":                                 "end each",
+		"lifecycle/restart-all-keeps-the-sandbox":                 "end leader",
+		"stress/sessions-end-at-once":                             "kill 1",
+		"stress/rapid-restarts":                                   "kill 2",
+		"lifecycle/sandbox-end-restarts-the-pod":                  "terminate",
+		"lifecycle/sandbox-end-is-reported":                       "terminate",
+		"pid1/hangup-reaches-the-sandbox":                         "nginx",
+		"pid1/protected-from-inside":                              "pid1",
+		"walkthrough/exec-hangup":                                 "hangup",
+		"signals/broadcast":                                       "broadcast",
+		"security/two-users-denied":                               "kill-one",
+		"disruption/kubelet-restart-keeps-new-containers-joining": "kill",
+		"reaping/orphan":                                          "kill-orphan",
+		"reaping/exec":                                            "kill-session",
+		"reaping/thousand-orphans":                                "bursts",
+	} {
+		t.Run(id, func(t *testing.T) {
+			c := caseOf(t, id)
+			o := recorded(t, c, c.Fixture)
+			require.Contains(t, o.Ran, ran)
+			neverRan(ran)(&o)
+			if ran == "terminate" { // and so nothing came of it
+				o.After, o.AfterPod, o.Events = o.Before, &o.Pod, nil
+			}
+			err := c.Judge(o)
+			require.Equal(t, "cannot tell", answer(err), "%v", err)
+		})
+	}
+}
+
 // TestRefusedHangUpIsTold: a reader of the verdict learns that no signal was sent.
 func TestRefusedHangUpIsTold(t *testing.T) {
 	c := caseOf(t, "pid1/hangup-reaches-the-sandbox")

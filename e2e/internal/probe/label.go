@@ -27,6 +27,17 @@ func Confines(label string) bool {
 	return true
 }
 
+// HidePID is the option by which the container's /proc hides the processes of others
+// (proc(5), Mount options), or is empty.
+func (s *Snapshot) HidePID() string {
+	for option := range strings.SplitSeq(s.ProcMount, ",") {
+		if value, ok := strings.CutPrefix(option, "hidepid="); ok && value != "0" && value != "off" {
+			return option
+		}
+	}
+	return ""
+}
+
 // Confinement describes the rules that a container's processes are under besides those
 // of the kernel's own: its label, where that confines, and what PID 1's is.
 func (s *Snapshot) Confinement() string {

@@ -55,6 +55,21 @@ func FuzzConfines(f *testing.F) {
 	})
 }
 
+func TestHidePID(t *testing.T) {
+	for options, want := range map[string]string{
+		"":                          "",
+		"rw,nosuid,relatime":        "",
+		"rw,hidepid=invisible":      "hidepid=invisible",
+		"rw,hidepid=2,gid=4":        "hidepid=2",
+		"rw,hidepid=0":              "",
+		"rw,hidepid=off,subset=pid": "",
+	} {
+		s := Snapshot{Container: "one", ProcMount: options}
+		assert.Equal(t, s.HidePID(), want, options)
+		assert.Equal(t, strings.Contains(s.Table(), "/proc with"), want != "", options)
+	}
+}
+
 func TestConfinement(t *testing.T) {
 	s := Snapshot{Container: "one", Self: 9, Processes: []Process{{PID: 9, Seccomp: "2", Observer: true}}}
 	assert.Equal(t, s.Confinement(), "")

@@ -187,7 +187,7 @@ func (s *Snapshot) Table() string {
 		return "(could not be observed: " + s.Failure + ")\n"
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "seen from container %q, pid namespace %d%s:\n", s.Container, s.Namespaces["pid"], before(", ", s.Confinement()))
+	fmt.Fprintf(&b, "seen from container %q, pid namespace %d%s:\n", s.Container, s.Namespaces["pid"], before(", ", s.Confinement())+before(", /proc with ", s.HidePID()))
 	fmt.Fprintf(&b, "  %5s %5s %5s %s %10s  %-7s %-7s %s\n", "PID", "PPID", "UID", "S", "START", "ENVIRON", "ROOT", "COMMAND")
 	for _, p := range s.Processes {
 		command := p.Command()
