@@ -60,7 +60,7 @@ func (s *Session) Changers(ctx context.Context, m suite.Manifest) difference.Att
 	if s.mutating.unread != "" {
 		return difference.Attribution{Unread: s.mutating.unread}
 	}
-	namespace := namespaceAt(s.Namespace, s.RunID, "privileged").Labels
+	namespace := namespaceAt(s.Namespace, s.RunID, "privileged", s.labels).Labels
 	namespace["kubernetes.io/metadata.name"] = s.Namespace
 	subjects := []difference.Subject{{Version: "v1", Resource: "pods", Labels: m.Pod.Labels, Namespace: namespace}}
 	if m.Workload != nil {

@@ -140,7 +140,7 @@ func TestOwns(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			client := fake.NewClientset()
 			if row.there != "" {
-				client = fake.NewClientset(namespaceAt("procns-a", row.there, "privileged"))
+				client = fake.NewClientset(namespaceAt("procns-a", row.there, "privileged", nil))
 			}
 			s := &Session{Client: client, Namespace: "procns-a", RunID: "a"}
 			ctx, cancel := context.WithCancel(t.Context())

@@ -41,6 +41,8 @@ type Session struct {
 	// Say tells the user what the clean-up waits for; nil: nobody is told.
 	Say func(format string, args ...any)
 
+	labels map[string]string // of the namespaces, besides the suite's own
+
 	store cache.Store
 	stop  context.CancelFunc // of the watch, and of the signs of life
 
@@ -61,9 +63,11 @@ type Session struct {
 
 // Open creates the run's namespace and starts the watch. The namespace admits
 // every pod of the catalogue: the page's own manifest is above Pod Security's
-// baseline, because of SYS_PTRACE.
-func Open(ctx context.Context, client kubernetes.Interface, config *rest.Config, runID string, counts *Counts) (*Session, error) {
+// baseline, because of SYS_PTRACE. labels are put on all the run's namespaces, besides
+// the opt-outs.
+func Open(ctx context.Context, client kubernetes.Interface, config *rest.Config, runID string, counts *Counts, labels map[string]string) (*Session, error) {
 	s := newSession(client, config, runID, counts, NamespaceOf(runID))
+	s.labels = labels
 	if err := s.createNamespace(ctx, s.Namespace, "privileged"); err != nil {
 		if s.owns(ctx, s.Namespace, err) {
 			return s, err // so that it is cleaned up
@@ -114,21 +118,22 @@ func (s *Session) watchPods(ctx, living context.Context) error {
 // NamespaceOf is the name of a run's namespace.
 func NamespaceOf(runID string) string { return "procns-" + runID }
 
-// namespaceAt is a run's namespace that enforces a level of Pod Security.
-func namespaceAt(name, runID, level string) *corev1.Namespace {
-	return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
-		Name: name,
-		Labels: map[string]string{
-			suite.RunLabel:                       runID,
-			"pod-security.kubernetes.io/enforce": level,
-			"pod-security.kubernetes.io/warn":    level,
-			"pod-security.kubernetes.io/audit":   level,
-		},
-	}}
+// namespaceAt is a run's namespace that enforces a level of Pod Security, with the
+// opt-outs and the labels that were asked for.
+func namespaceAt(name, runID, level string, asked map[string]string) *corev1.Namespace {
+	labels := suite.OptOutLabels()
+	maps.Copy(labels, asked)
+	maps.Copy(labels, map[string]string{
+		suite.RunLabel:                       runID,
+		"pod-security.kubernetes.io/enforce": level,
+		"pod-security.kubernetes.io/warn":    level,
+		"pod-security.kubernetes.io/audit":   level,
+	})
+	return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}}
 }
 
 func (s *Session) createNamespace(ctx context.Context, name, level string) error {
-	_, err := s.Client.CoreV1().Namespaces().Create(ctx, namespaceAt(name, s.RunID, level), metav1.CreateOptions{})
+	_, err := s.Client.CoreV1().Namespaces().Create(ctx, namespaceAt(name, s.RunID, level, s.labels), metav1.CreateOptions{})
 	if err != nil {
 		return suite.Failed(err, "creating namespace %s", name)
 	}

@@ -25,6 +25,8 @@ type Asked struct {
 	Choice targets.Choice
 	Needs  preflight.Needs
 	Images []string
+	// NamespaceLabels are what the run's namespaces have besides the suite's own.
+	NamespaceLabels map[string]string
 	// Loaded says that this run loaded the images into every node.
 	Loaded bool
 }
@@ -67,7 +69,7 @@ func Look(ctx context.Context, client kubernetes.Interface, host string, asked A
 	var permissions []preflight.Check
 	group.Go(func() { permissions = mayRun(ctx, client, asked) })
 	var enforced preflight.Check
-	group.Go(func() { enforced = wouldEnforce(ctx, client, asked.RunID) })
+	group.Go(func() { enforced = wouldEnforce(ctx, client, asked) })
 	var apis []preflight.Check
 	group.Go(func() { apis = apisAnswer(ctx, client) })
 	var found fleet
@@ -137,8 +139,8 @@ func MayCleanUp(ctx context.Context, client kubernetes.Interface) error {
 
 // wouldEnforce has the server admit the run's namespace, without storing it, to
 // see whether it keeps the level of Pod Security.
-func wouldEnforce(ctx context.Context, client kubernetes.Interface, runID string) preflight.Check {
-	sent := namespaceAt(NamespaceOf(runID), runID, "privileged")
+func wouldEnforce(ctx context.Context, client kubernetes.Interface, asked Asked) preflight.Check {
+	sent := namespaceAt(NamespaceOf(asked.RunID), asked.RunID, "privileged", asked.NamespaceLabels)
 	stored, err := client.CoreV1().Namespaces().Create(ctx, sent, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 	if err != nil {
 		return preflight.Check{Name: "pod security", State: preflight.Fail, Said: "the run's namespace is refused: " + err.Error()}

@@ -19,8 +19,8 @@ import (
 // run begins: where there is one already, the error says whose. Until the
 // witnesses are saved, the namespace is one of the run's, and -cleanup takes it
 // for that.
-func ClaimWitnesses(ctx context.Context, client kubernetes.Interface, config *rest.Config, runID string, counts *Counts) (*Session, error) {
-	namespace := namespaceAt(witness.Namespace, runID, "privileged")
+func ClaimWitnesses(ctx context.Context, client kubernetes.Interface, config *rest.Config, runID string, counts *Counts, labels map[string]string) (*Session, error) {
+	namespace := namespaceAt(witness.Namespace, runID, "privileged", labels)
 	namespace.Labels[witness.Label] = runID
 	switch _, err := client.CoreV1().Namespaces().Create(ctx, namespace, metav1.CreateOptions{}); {
 	case apierrors.IsAlreadyExists(err):

@@ -96,12 +96,12 @@ func TestWitnessesTwice(t *testing.T) {
 		"of a run that still goes on or did not come to its end":                                      nothing,
 	} {
 		s := &shelf{answers: map[string]string{inWitnesses + "/configmaps": list}, taken: true}
-		session, err := ClaimWitnesses(t.Context(), clientOf(t, s), nil, "r2", &Counts{})
+		session, err := ClaimWitnesses(t.Context(), clientOf(t, s), nil, "r2", &Counts{}, nil)
 		assert.Nil(t, session)
 		assert.ErrorContains(t, err, says)
 		assert.Empty(t, s.sent)
 	}
-	_, err = ClaimWitnesses(t.Context(), clientOf(t, &shelf{refuses: "namespaces"}), nil, "r2", &Counts{})
+	_, err = ClaimWitnesses(t.Context(), clientOf(t, &shelf{refuses: "namespaces"}), nil, "r2", &Counts{}, nil)
 	assert.ErrorContains(t, err, "creating namespace procns-witnesses")
 }
 

@@ -229,10 +229,11 @@ func TestAgain(t *testing.T) {
 	run, _ := Begin([]string{
 		"-report-dir", t.TempDir(), "-kubeconfig", "k", "-context", "c d", "-nodes", "pool=blue", "-runtime-classes", "a,b",
 		"-tolerate", "gpu=x:NoSchedule", "-tolerate", "all", "-image", "nginx=r.example/n", "-registry", "mirror.example", "-pull-secret", "a/b",
+		"-namespace-label", "x.example/exempt=yes", "-pod-label", "team=a", "-pod-annotation", "note=any text",
 	}, "test", &stdout, &stderr)
 	require.NotNil(t, run)
 	assert.Equal(t, "procns.test -kubeconfig k -context 'c d' -nodes pool=blue -runtime-classes a,b -tolerate all -tolerate gpu=x:NoSchedule "+
-		"-image nginx=r.example/n -registry mirror.example -pull-secret a/b -run x", run.again("-run x"))
+		"-image nginx=r.example/n -namespace-label x.example/exempt=yes -pod-label team=a -pod-annotation 'note=any text' -registry mirror.example -pull-secret a/b -run x", run.again("-run x"))
 }
 
 func TestAppendSummary(t *testing.T) {

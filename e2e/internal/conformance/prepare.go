@@ -68,7 +68,7 @@ func (c *Run) preflight(ctx context.Context, config *rest.Config, client kuberne
 	if err != nil {
 		return err
 	}
-	asked := cluster.Asked{RunID: c.report.ID, Choice: c.Choice(), Needs: needs}
+	asked := cluster.Asked{RunID: c.report.ID, NamespaceLabels: c.NamespaceLabels, Choice: c.Choice(), Needs: needs}
 	for _, image := range images {
 		if !slices.Contains(asked.Images, image.Image) { // two documented ones may be one here
 			asked.Images = append(asked.Images, image.Image)
@@ -99,7 +99,7 @@ func (c *Run) preflight(ctx context.Context, config *rest.Config, client kuberne
 		checks = append(checks, preflight.Check{Name: "upgrade", State: preflight.OK, Said: fmt.Sprintf(
 			"%d witnesses of run %s, left under Kubernetes %s", said.Witnesses, said.Run, said.Server)})
 	}
-	if c.session, err = cluster.Open(ctx, client, config, c.report.ID, &c.counts); err != nil {
+	if c.session, err = cluster.Open(ctx, client, config, c.report.ID, &c.counts, c.NamespaceLabels); err != nil {
 		return err
 	}
 	c.session.Nodes, c.session.Say = survey.Nodes, c.say

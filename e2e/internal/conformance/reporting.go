@@ -128,6 +128,14 @@ func (c *Run) clusterFlags() []string {
 	for _, name := range slices.Sorted(maps.Keys(c.Images)) {
 		add("-image", name+"="+c.Images[name])
 	}
+	for _, asked := range []struct {
+		flag string
+		all  map[string]string
+	}{{"-namespace-label", c.NamespaceLabels}, {"-pod-label", c.PodLabels}, {"-pod-annotation", c.PodAnnotations}} {
+		for _, key := range slices.Sorted(maps.Keys(asked.all)) {
+			add(asked.flag, key+"="+asked.all[key])
+		}
+	}
 	add("-registry", c.Registry)
 	add("-pull-secret", c.PullSecret)
 	return flags

@@ -62,7 +62,7 @@ func (c *Run) openUpgrade(ctx context.Context, config *rest.Config, client kuber
 	u.phase = c.Phase
 	switch c.Phase {
 	case options.Before:
-		u.session, err = cluster.ClaimWitnesses(ctx, client, config, c.report.ID, &c.counts)
+		u.session, err = cluster.ClaimWitnesses(ctx, client, config, c.report.ID, &c.counts, c.NamespaceLabels)
 		return err
 	case options.After:
 		state, adopted, err := cluster.FindWitnesses(ctx, client, c.report.Cluster.UID)

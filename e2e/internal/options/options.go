@@ -34,6 +34,9 @@ type Options struct {
 
 	Images               map[string]string
 	Registry, PullSecret string
+	// NamespaceLabels, PodLabels and PodAnnotations are what policies demand, besides
+	// the opt-outs that everything has.
+	NamespaceLabels, PodLabels, PodAnnotations map[string]string
 
 	// What is done instead of a run; at most one of them.
 	List, ListImages, PrintRBAC, DryRun, Cleanup, Down bool
@@ -193,6 +196,11 @@ func (o *Options) define() (*flag.FlagSet, []Group) {
 	flags.Var(value{text: func() string { return "" }, set: o.setImage}, named("image"), "use another image, `name=reference`, such as nginx=registry.example/nginx@sha256:…, or by digest alone, nginx=@sha256:… (repeatable)")
 	flags.Var(value{text: func() string { return o.Registry }, set: o.setRegistry}, named("registry"), "take the images from this registry, with an optional path, as `prefix`: mirror.example/lib makes busybox mirror.example/lib/busybox; tags and digests stay")
 	flags.Var(value{text: func() string { return o.PullSecret }, set: o.setPullSecret}, named("pull-secret"), "pull with this existing Secret, `NAMESPACE/NAME`: it is copied into the run's namespace")
+
+	group("Policies", "What a policy demands of namespaces and pods, or takes as an exemption. The well-known opt-outs of meshes and autoscalers are set anyway.")
+	flags.Var(pairs(&o.NamespaceLabels, validation.IsValidLabelValue), named("namespace-label"), "give the run's namespaces this label, `key=value` (repeatable)")
+	flags.Var(pairs(&o.PodLabels, validation.IsValidLabelValue), named("pod-label"), "give every pod this label, `key=value` (repeatable)")
+	flags.Var(pairs(&o.PodAnnotations, anyValue), named("pod-annotation"), "give every pod this annotation, `key=value` (repeatable)")
 
 	group("Upgrades", "Does it still behave? [UPGRADES.md](UPGRADES.md) tells how to ask.")
 	flags.StringVar(&o.Baseline, named("baseline"), "", "compare the run with this earlier `report.json`: what conformed there and does not any more is exit code 1, what cannot be told is 2")
@@ -397,7 +405,7 @@ func (o Options) Placement(runID string, tolerations map[string][]corev1.Tolerat
 	if o.PullSecret != "" {
 		p.PullSecret = PullSecretName
 	}
-	return p
+	return o.marked(p)
 }
 
 // PullSecretName is the name of the copied Secret in the run's namespace.

@@ -142,12 +142,14 @@ type Placement struct {
 	Images     map[string]string // by ImageName
 	Registry   string
 	PullSecret string
+	// PodLabels and PodAnnotations are put on every pod, besides the opt-outs.
+	PodLabels, PodAnnotations map[string]string
 	// Tolerations are those that pods get on a node, by its name.
 	Tolerations map[string][]corev1.Toleration
 }
 
 // Place pins the manifest to its target and gives all its objects names of
-// their own. Only the name, the labels, the placement and the images' references
+// their own. Only the name, the labels and annotations, the placement and the images' references
 // (with imagePullPolicy IfNotPresent, so that a loaded image serves) change.
 func (m Manifest) Place(p Placement) Manifest {
 	suffix := "-" + probe.RandomHex(4)
@@ -155,7 +157,8 @@ func (m Manifest) Place(p Placement) Manifest {
 	placed := Manifest{File: m.File, Pod: m.Pod.DeepCopy(), Markers: m.Markers}
 	pod := placed.Pod
 	pod.Name += suffix
-	pod.Labels = merged(pod.Labels, labels)
+	pod.Labels = p.podLabels(merged(pod.Labels, labels))
+	pod.Annotations = p.podAnnotations(pod.Annotations)
 	for _, s := range m.Secrets {
 		s = s.DeepCopy()
 		s.Name, s.Labels = s.Name+suffix, merged(s.Labels, labels)

@@ -193,12 +193,12 @@ func TestDebugCopy(t *testing.T) {
 	before := original.DeepCopy()
 
 	for _, share := range []bool{true, false} {
-		made := debugCopy(original, share, "mirror/busybox", "-copy")
+		made := (Placement{}).debugCopy(original, share, "mirror/busybox", "-copy")
 		assert.Equal(t, before, original, "the original stays as it is")
 		assert.Equal(t, original.Name+"-copy", made.Name)
 		assert.Equal(t, share, *made.Spec.ShareProcessNamespace)
-		assert.Equal(t, map[string]string{RunLabel: "r1"}, made.Labels)
-		assert.Empty(t, made.Annotations)
+		assert.Equal(t, (Placement{}).podLabels(map[string]string{RunLabel: "r1"}), made.Labels)
+		assert.Equal(t, (Placement{}).podAnnotations(nil), made.Annotations)
 		assert.Empty(t, made.OwnerReferences)
 		assert.Empty(t, made.Spec.NodeName)
 		assert.Empty(t, made.Spec.EphemeralContainers)

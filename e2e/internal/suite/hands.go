@@ -195,7 +195,7 @@ func (h *hands) Copy(ctx context.Context, name string, share bool) error {
 		original = current
 	}
 	image := h.stage.runner.Image(DebugImage)
-	placed := Manifest{File: "copy of " + h.stage.key.file, Pod: debugCopy(original, share, image, "-"+name+"-"+probe.RandomHex(2))}
+	placed := Manifest{File: "copy of " + h.stage.key.file, Pod: h.stage.runner.Placement.debugCopy(original, share, image, "-"+name+"-"+probe.RandomHex(2))}
 	h.stage.runner.Evidence.Save(h.stage.folder(), name+".yaml", placed.YAML())
 	h.stage.copies = append(h.stage.copies, placed)
 	stored, err := h.cluster().Create(ctx, placed)
@@ -283,10 +283,12 @@ const DebugContainer = "debugger"
 // no labels, annotations and owners, so that no Service and no controller takes
 // it for its own; no node, no probes, no ephemeral containers; and one more
 // container, with a terminal and SYS_PTRACE. Init containers stay.
-func debugCopy(original *corev1.Pod, share bool, image, suffix string) *corev1.Pod {
+func (p Placement) debugCopy(original *corev1.Pod, share bool, image, suffix string) *corev1.Pod {
 	pod := &corev1.Pod{Spec: *original.Spec.DeepCopy()}
 	pod.Name = original.Name + suffix
-	pod.Labels = map[string]string{RunLabel: original.Labels[RunLabel]} // ours
+	// Ours: the run's label, and what the user and the opt-outs put on every pod.
+	pod.Labels = p.podLabels(map[string]string{RunLabel: original.Labels[RunLabel]})
+	pod.Annotations = p.podAnnotations(nil)
 	pod.Spec.NodeName = ""
 	pod.Spec.EphemeralContainers = nil
 	pod.Spec.ShareProcessNamespace = &share

@@ -62,7 +62,7 @@ func placedWorkload(workload runtime.Object, pod *corev1.Pod) runtime.Object {
 	parts := partsOf(workload)
 	parts.meta.Name = pod.Name
 	parts.meta.Labels = merged(parts.meta.Labels, map[string]string{RunLabel: pod.Labels[RunLabel]})
-	parts.template.Labels, parts.template.Spec = pod.Labels, pod.Spec
+	parts.template.Labels, parts.template.Annotations, parts.template.Spec = pod.Labels, pod.Annotations, pod.Spec
 	if parts.selector != nil {
 		*parts.selector = &metav1.LabelSelector{MatchLabels: map[string]string{PodLabel: pod.Name}}
 	}
