@@ -19,6 +19,10 @@ upgrade-e2e: ## A real upgrade on kind, undrained and drained, before and after 
 repeat-e2e: ## The suite RUNS times (10) on one kind cluster, and a table of what was not the same in all of them.
 	@scripts/repeat.sh $(or $(RUNS),10) $(ARGS)
 
+.PHONY: field-e2e
+field-e2e: ## What real clusters do to a run, on a kind cluster: policies, webhooks, signals. INPUTS='a|b' tries some.
+	@scripts/field.sh
+
 .PHONY: versions
 versions: ## Print the Kubernetes versions that are supported, as JSON: the nightly run's matrix.
 	@scripts/versions.sh

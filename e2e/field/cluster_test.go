@@ -1,0 +1,278 @@
+//go:build field
+
+package field
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/yaml"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"procns/e2e/internal/suite"
+)
+
+// place is the cluster.
+type place struct {
+	config *rest.Config
+	client kubernetes.Interface
+}
+
+func connect(kubeconfig string) (*place, error) {
+	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+	if err != nil {
+		return nil, err
+	}
+	config.QPS, config.Burst = 50, 100
+	client, err := kubernetes.NewForConfig(config)
+	return &place{config, client}, err
+}
+
+// lockedBuffer is written by a process and read by a test.
+type lockedBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
+// apply makes an input's objects, and waits until the API server goes by them. What it returns undoes
+// all that was made, also when there is an error.
+func (p *place) apply(ctx context.Context, in Input) (undo func(context.Context) error, err error) {
+	var made []object
+	var stop func()
+	undo = func(ctx context.Context) error {
+		var failed error
+		for _, o := range slices.Backward(made) {
+			failed = errors.Join(failed, p.delete(ctx, o))
+		}
+		if stop != nil {
+			stop()
+		}
+		return errors.Join(failed, p.none(ctx))
+	}
+	before, err := p.admitted(ctx)
+	if err != nil {
+		return undo, err
+	}
+	var objects []object
+	if in.Objects != "" {
+		if objects, err = readObjects(filepath.Join("testdata", in.Objects+".yaml")); err != nil {
+			return undo, err
+		}
+	}
+	if in.Refusal != nil {
+		var hook object
+		if hook, stop, err = p.webhook(*in.Refusal); err != nil {
+			return undo, err
+		}
+		objects = append(objects, hook)
+	}
+	admits := false
+	for _, o := range objects {
+		if err := p.delete(ctx, o); err != nil { // an earlier test may have left it
+			return undo, err
+		}
+		made = append(made, o)
+		if err := p.create(ctx, o); err != nil {
+			return undo, err
+		}
+		admits = admits || o.GroupVersionKind().Group == "admissionregistration.k8s.io"
+	}
+	if admits {
+		return undo, p.until(ctx, "the API server goes by the input", func() (bool, error) {
+			after, err := p.admitted(ctx)
+			return after != before, err
+		})
+	}
+	return undo, nil
+}
+
+// object is one that a manifest holds.
+type object struct{ unstructured.Unstructured }
+
+func readObjects(file string) ([]object, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	var all []object
+	decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(text), 4096)
+	for {
+		var o object
+		switch err := decoder.Decode(&o.Object); {
+		case errors.Is(err, io.EOF):
+			return all, nil
+		case err != nil:
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+		if len(o.Object) > 0 {
+			all = append(all, o)
+		}
+	}
+}
+
+// plurals are the kinds that inputs have. All their objects are the cluster's own.
+var plurals = map[string]string{
+	"APIService": "apiservices", "RuntimeClass": "runtimeclasses", "ValidatingWebhookConfiguration": "validatingwebhookconfigurations",
+	"ValidatingAdmissionPolicy": "validatingadmissionpolicies", "ValidatingAdmissionPolicyBinding": "validatingadmissionpolicybindings",
+	"MutatingAdmissionPolicy": "mutatingadmissionpolicies", "MutatingAdmissionPolicyBinding": "mutatingadmissionpolicybindings",
+}
+
+// path is where the cluster's objects of its kind are.
+func (o object) path() string { return "/apis/" + o.GetAPIVersion() + "/" + plurals[o.GetKind()] }
+
+func (p *place) create(ctx context.Context, o object) error {
+	body, err := json.Marshal(o.Object)
+	if err != nil {
+		return err
+	}
+	return p.client.CoreV1().RESTClient().Post().AbsPath(o.path()).SetHeader("Content-Type", "application/json").Body(body).Do(ctx).Error()
+}
+
+func (p *place) delete(ctx context.Context, o object) error {
+	err := p.client.CoreV1().RESTClient().Delete().AbsPath(o.path() + "/" + o.GetName()).Do(ctx).Error()
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	return err
+}
+
+// probeNamespace looks like a run's.
+const probeNamespace = "procns-field-probe"
+
+// admitted is what the API server makes, as a trial, of a plain pod and of one in the node's PID namespace.
+func (p *place) admitted(ctx context.Context) (string, error) {
+	labels := map[string]string{suite.RunLabel: "field-probe", "pod-security.kubernetes.io/enforce": "privileged"}
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: probeNamespace, Labels: labels}}
+	if _, err := p.client.CoreV1().Namespaces().Create(ctx, namespace, metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
+		return "", err
+	}
+	var answers []string
+	for _, hostPID := range []bool{false, true} {
+		no := false
+		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "probe"}, Spec: corev1.PodSpec{
+			HostPID: hostPID, AutomountServiceAccountToken: &no,
+			Containers: []corev1.Container{{Name: "one", Image: "none.invalid/none", Command: []string{"sleep", "1"}}},
+		}}
+		got, err := p.client.CoreV1().Pods(probeNamespace).Create(ctx, pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		if err != nil {
+			answers = append(answers, err.Error())
+			continue
+		}
+		text, err := json.Marshal([]any{got.Labels, got.Spec})
+		if err != nil {
+			return "", err
+		}
+		answers = append(answers, string(text))
+	}
+	return strings.Join(answers, "\n"), nil
+}
+
+// until asks again until something is so, which nothing tells of by itself.
+func (p *place) until(ctx context.Context, what string, so func() (bool, error)) error {
+	ctx, cancel := context.WithTimeout(ctx, 90*time.Second)
+	defer cancel()
+	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 2*time.Second) {
+		is, err := so()
+		if err != nil || is {
+			return err
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return fmt.Errorf("it did not come to this: %s", what)
+		}
+	}
+}
+
+// left are the namespaces of runs.
+func (p *place) left(ctx context.Context) ([]string, error) {
+	list, err := p.client.CoreV1().Namespaces().List(ctx, metav1.ListOptions{LabelSelector: suite.RunLabel})
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, n := range list.Items {
+		if n.Name != probeNamespace {
+			names = append(names, n.Name)
+		}
+	}
+	return names, nil
+}
+
+// none waits until no namespace of a run is there: what an input held goes after it.
+func (p *place) none(ctx context.Context) error {
+	return p.until(ctx, "no namespace of a run is left", func() (bool, error) {
+		names, err := p.left(ctx)
+		return len(names) == 0, err
+	})
+}
+
+// happen does what happens to a run, once its namespace is there.
+func (p *place) happen(ctx context.Context, what Meanwhile, run *os.Process) error {
+	if what == Nothing {
+		return nil
+	}
+	watching, err := p.client.CoreV1().Namespaces().Watch(ctx, metav1.ListOptions{LabelSelector: suite.RunLabel})
+	if err != nil {
+		return err
+	}
+	defer watching.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil // the run is over
+		case event, open := <-watching.ResultChan():
+			namespace, ok := event.Object.(*corev1.Namespace)
+			if !open {
+				return nil
+			}
+			if !ok || event.Type != "ADDED" || namespace.Name == probeNamespace {
+				continue
+			}
+			switch what {
+			case Relabelled:
+				level := []byte(`{"metadata":{"labels":{"pod-security.kubernetes.io/enforce":"restricted"}}}`)
+				if namespace.Labels["pod-security.kubernetes.io/enforce"] == "restricted" {
+					level = bytes.Replace(level, []byte(`"restricted"`), []byte(`"privileged"`), 1)
+				}
+				if _, err := p.client.CoreV1().Namespaces().Patch(ctx, namespace.Name, types.MergePatchType, level, metav1.PatchOptions{}); err != nil && ctx.Err() == nil {
+					return err
+				}
+			case SignalledTwice:
+				return errors.Join(run.Signal(syscall.SIGTERM), run.Signal(syscall.SIGTERM))
+			case HungUp:
+				return run.Signal(syscall.SIGHUP)
+			}
+		}
+	}
+}
