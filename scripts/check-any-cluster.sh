@@ -12,6 +12,7 @@
 # twice        two runs at one time
 # interrupts   INTERRUPTS (50) runs, each interrupted at a random moment: nothing is left
 # cleanup      a run that was killed outright, and -cleanup
+# reports      -require, and the times and names in junit_01.xml as CI systems read them
 # restricted   every namespace enforces Pod Security restricted, unless it says otherwise
 # single       a cluster of one node, which is its control plane as well
 #
@@ -217,6 +218,28 @@ demonstrate_cleanup() {
 
 fails() { ! "$@"; }
 
+demonstrate_reports() {
+	local code=0 junit
+	have xmllint || require_packages libxml2-utils
+	run -nodes all -run "$CASES" -require core || code=$?
+	tail -n 1 "$REPORTS/out" >&2
+	expect reports "with -require core, Core alone decides" [ "$code" = 0 ]
+	expect reports "the last line says so" one_line_says "$(tail -n 1 "$REPORTS/out")" "exit code by -require core"
+	junit=$(echo "$REPORTS"/*/junit_01.xml)
+	expect reports "junit_01.xml follows its schema" xmllint --noout --nonet --schema e2e/internal/report/testdata/junit.xsd "$junit"
+	expect reports "no case took longer than the run" holds "$junit" 'not(//testcase[@time > /testsuites/@time])'
+	# 40 pods on each of two targets: the default of -pods.
+	expect reports "all cases took at most the run's time by the number of pods" holds "$junit" 'sum(//testcase/@time) <= 80 * /testsuites/@time'
+	expect reports "no suite and no class has the cluster's name" holds "$junit" "not(//@name[contains(., '$CLUSTER')] | //@classname[contains(., '$CLUSTER')])"
+	code=0
+	run -run permissions -level informational || code=$?
+	tail -n 1 "$REPORTS/out" >&2
+	expect reports "a run of Informational cases alone is inconclusive" [ "$code" = 2 ]
+}
+
+# holds FILE XPATH tells whether something is true of an XML document.
+holds() { [[ $(xmllint --xpath "$2" "$1") == true ]]; }
+
 # The API server's own default, for namespaces without a label of their own.
 demonstrate_restricted() {
 	local code=0
@@ -266,7 +289,7 @@ demonstrate_single() {
 }
 
 demonstrations=("$@")
-[ "$#" -gt 0 ] || demonstrations=(input preflight rbac incluster taints image twice interrupts cleanup restricted single)
+[ "$#" -gt 0 ] || demonstrations=(input preflight rbac incluster taints image twice interrupts cleanup reports restricted single)
 on_three_nodes=() on_one=()
 for demonstration in "${demonstrations[@]}"; do
 	declare -F "demonstrate_$demonstration" >/dev/null || die "there is no demonstration $demonstration: the head of this script lists them"

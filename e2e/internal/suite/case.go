@@ -14,12 +14,13 @@ import (
 type Level string
 
 const (
-	// Core claims stand on the documentation page.
+	// Core claims stand on the documentation page, or in the API reference.
 	Core Level = "Core"
-	// Extended claims follow from the API reference, KEP-495 or a kernel rule.
+	// Extended claims follow from KEP-495, from other pages, from kubelet's contract
+	// or from a rule of the kernel.
 	Extended Level = "Extended"
-	// Informational cases record what runtimes may do differently. They never
-	// change the verdict.
+	// Informational cases record what runtimes may do differently. They have no
+	// verdict, and never change that of a run.
 	Informational Level = "Informational"
 )
 
