@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"procns/e2e/internal/difference"
 	"procns/e2e/internal/pace"
 	"procns/e2e/internal/suite"
 )
@@ -100,6 +101,8 @@ func sandboxCases() []suite.Case {
 	}
 	for i := range cases {
 		cases[i].Given, cases[i].Act = bothBegan, terminatePID1
+		// Whether the killer is unconfined shows when it signals PID 1.
+		cases[i].Turns = suite.Turns{NotOn: []difference.Class{difference.AppArmor}}
 	}
 	return cases
 }

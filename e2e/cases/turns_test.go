@@ -111,6 +111,18 @@ func TestTurnsOnTheServer(t *testing.T) {
 	}
 }
 
+// TestTurnsOnNoProfile: the cases whose killer is to be unconfined find out by its signal
+// whether it is; a policy that gives it another profile decides nothing by itself.
+func TestTurnsOnNoProfile(t *testing.T) {
+	for id, judged := range map[string]bool{
+		"lifecycle/sandbox-end-restarts-the-pod": true, "lifecycle/sandbox-end-with-restart-never": true,
+		"lifecycle/exit-codes": false, "signals/hangup-replaces-workers": false,
+	} {
+		changes := &suite.Changes{Differences: []difference.Difference{{Class: difference.AppArmor, Container: "killer"}}}
+		assert.Equal(t, judged, len(caseOf(t, id).Decisive(changes)) == 0, id)
+	}
+}
+
 // TestEveryAreaSaysWhatItTurnsOn, and images of fixtures are known by name.
 func TestEveryAreaSaysWhatItTurnsOn(t *testing.T) {
 	for _, area := range Areas() {

@@ -48,7 +48,7 @@ type Options struct {
 // and finalizers. What is a fact of every cluster is left out. The differences are
 // in the order of their paths.
 func Pods(sent, stored *corev1.Pod, options Options) []Difference {
-	w := walker{made: made{by: kindOf(stored.OwnerReferences), later: options.Before}}
+	w := walker{made: made{by: kindOf(stored.OwnerReferences), later: options.Before, annotations: appArmorAnnotations(sent)}}
 	w.walk(path{{name: "spec"}}, plain(sent.Spec), plain(stored.Spec))
 	w.walk(path{{name: "metadata"}}, metadata(sent.ObjectMeta), metadata(stored.ObjectMeta))
 	slices.SortStableFunc(w.found, func(a, b Difference) int { return strings.Compare(a.Path, b.Path) })

@@ -90,6 +90,8 @@ type made struct {
 	by string
 	// later says that ephemeral containers are still to be added.
 	later bool
+	// annotations are those that say what the pod's fields say.
+	annotations map[string]string
 }
 
 // fact tells whether the API server, or what every cluster has, makes this of a
@@ -114,7 +116,8 @@ func fact(at path, sent, stored any, above []pair, made made) bool {
 	case "metadata.labels[]":
 		return sent == nil && begins(at.key(), ownLabels)
 	case "metadata.annotations[]":
-		return sent == nil && begins(at.key(), ownAnnotations)
+		same, ok := made.annotations[at.key()]
+		return sent == nil && (begins(at.key(), ownAnnotations) || ok && stored == same)
 	case "metadata.finalizers[]":
 		return sent == nil && begins(at.key(), ownFinalizers)
 	case "spec.ephemeralContainers[]":

@@ -2,6 +2,8 @@ package suite
 
 import (
 	corev1 "k8s.io/api/core/v1"
+
+	"procns/e2e/internal/difference"
 )
 
 // appArmorVersion is the first version whose API has securityContext.appArmorProfile.
@@ -22,25 +24,12 @@ func (p Placement) sayAppArmor(pod *corev1.Pod) {
 			if c.SecurityContext == nil || c.SecurityContext.AppArmorProfile == nil {
 				continue
 			}
-			key := corev1.DeprecatedAppArmorBetaContainerAnnotationKeyPrefix + c.Name
-			pod.Annotations = merged(pod.Annotations, map[string]string{key: annotated(*c.SecurityContext.AppArmorProfile)})
+			key, value := difference.AppArmorAnnotation(c.Name, *c.SecurityContext.AppArmorProfile)
+			pod.Annotations = merged(pod.Annotations, map[string]string{key: value})
 			c.SecurityContext.AppArmorProfile = nil
 			if *c.SecurityContext == (corev1.SecurityContext{}) {
 				c.SecurityContext = nil
 			}
 		}
 	}
-}
-
-// annotated is a profile in the words of the annotation.
-func annotated(profile corev1.AppArmorProfile) string {
-	switch profile.Type {
-	case corev1.AppArmorProfileTypeUnconfined:
-		return corev1.DeprecatedAppArmorBetaProfileNameUnconfined
-	case corev1.AppArmorProfileTypeLocalhost:
-		if profile.LocalhostProfile != nil {
-			return corev1.DeprecatedAppArmorBetaProfileNamePrefix + *profile.LocalhostProfile
-		}
-	}
-	return corev1.DeprecatedAppArmorBetaProfileRuntimeDefault
 }
