@@ -38,7 +38,13 @@ func Connect(at Place, qps float32, counts *Counts) (*rest.Config, kubernetes.In
 	config.RateLimiter = flowcontrol.NewTokenBucketRateLimiter(qps, max(1, int(2*qps)))
 	config.UserAgent = "procns"
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return countingTransport{next, counts} })
-	client, err := kubernetes.NewForConfig(config)
+	var client kubernetes.Interface
+	make := func() { client, err = kubernetes.NewForConfig(config) }
+	if config.ExecProvider != nil {
+		pluginErrors.with(make)
+	} else {
+		make()
+	}
 	if err != nil {
 		return nil, nil, "", fmt.Errorf("kubeconfig: %w", err)
 	}
@@ -123,7 +129,8 @@ func (p Place) rules() (*clientcmd.ClientConfigLoadingRules, error) {
 
 // Unreached says what a user can do about a server that gave no proper answer to
 // the first request.
-func Unreached(host string, err error) error {
+func Unreached(config *rest.Config, err error) error {
+	host := config.Host
 	var untrusted *tls.CertificateVerificationError
 	switch {
 	case apierrors.IsUnauthorized(err):
@@ -132,8 +139,8 @@ func Unreached(host string, err error) error {
 		return fmt.Errorf("the API server %s refuses to tell its version: %w: the credentials may do nothing there", host, err)
 	case errors.As(err, &untrusted):
 		return fmt.Errorf("the API server %s cannot be trusted: %w: check the kubeconfig's certificate-authority, and the clocks", host, err)
-	case strings.Contains(err.Error(), "getting credentials: "):
-		return fmt.Errorf("there are no credentials for the API server %s: %w", host, err)
+	case gettingCredentials(err):
+		return noCredentials(config, err)
 	}
 	return fmt.Errorf("the API server %s cannot be reached: %w: check -kubeconfig and -context, and that the server runs", host, err)
 }

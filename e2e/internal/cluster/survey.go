@@ -7,12 +7,12 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	nodev1 "k8s.io/api/node/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 
 	"procns/e2e/internal/preflight"
 	"procns/e2e/internal/suite"
@@ -29,6 +29,8 @@ type Asked struct {
 	NamespaceLabels map[string]string
 	// Loaded says that this run loaded the images into every node.
 	Loaded bool
+	// Say tells the user what is waited for.
+	Say func(format string, args ...any)
 }
 
 // Survey is what was found out before anything was created.
@@ -44,17 +46,11 @@ type Survey struct {
 // Look finds out, all at once and without creating anything, whether a run can
 // be made. Its error is why not, in one line; the survey holds what was found so
 // far.
-func Look(ctx context.Context, client kubernetes.Interface, host string, asked Asked) (Survey, error) {
+func Look(ctx context.Context, client kubernetes.Interface, config *rest.Config, asked Asked) (Survey, error) {
 	var s Survey
-	const answer = 10 * time.Second // for the server's first answer
-	first, cancel := context.WithTimeoutCause(ctx, answer, fmt.Errorf("no answer within %s", answer))
-	defer cancel()
 	var err error
-	if s.Server, err = Identify(first, client); err != nil {
-		if first.Err() != nil && ctx.Err() == nil {
-			err = context.Cause(first)
-		}
-		return s, Unreached(host, err)
+	if s.Server, err = Reach(ctx, client, config, asked.Say); err != nil {
+		return s, err
 	}
 	if s.Version, err = suite.ParseVersion(s.Server.Version); err != nil {
 		return s, err

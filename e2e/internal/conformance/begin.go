@@ -95,11 +95,8 @@ func cleanUpAfterDead(o options.Options, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	const answer = 10 * time.Second // for the server's first answer
-	first, cancelFirst := context.WithTimeout(ctx, answer)
-	defer cancelFirst()
-	if _, err := cluster.Identify(first, client); err != nil {
-		return cluster.Unreached(config.Host, err)
+	if _, err := cluster.Reach(ctx, client, config, say); err != nil {
+		return err
 	}
 	if err := cluster.MayCleanUp(ctx, client); err != nil {
 		return err

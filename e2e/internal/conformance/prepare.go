@@ -68,14 +68,14 @@ func (c *Run) preflight(ctx context.Context, config *rest.Config, client kuberne
 	if err != nil {
 		return err
 	}
-	asked := cluster.Asked{RunID: c.report.ID, NamespaceLabels: c.NamespaceLabels, Choice: c.Choice(), Needs: needs}
+	asked := cluster.Asked{Say: c.say, RunID: c.report.ID, NamespaceLabels: c.NamespaceLabels, Choice: c.Choice(), Needs: needs}
 	for _, image := range images {
 		if !slices.Contains(asked.Images, image.Image) { // two documented ones may be one here
 			asked.Images = append(asked.Images, image.Image)
 		}
 	}
 	asked.Loaded = c.kind != nil && len(c.Archives) > 0
-	survey, err := cluster.Look(ctx, client, config.Host, asked)
+	survey, err := cluster.Look(ctx, client, config, asked)
 	checks := survey.Checks
 	defer func() { c.tell(checks) }()
 	c.note(survey)
