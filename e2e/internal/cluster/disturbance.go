@@ -22,10 +22,12 @@ type NodeState struct {
 	NotReady   string // why it is not Ready, or ""
 	// Closing is what keeps new pods away: its taints, and that it is cordoned.
 	Closing []string
+	// Pods is how many pods it takes, whoever's; 0 where it does not say.
+	Pods int
 }
 
 func nodeState(node corev1.Node) NodeState {
-	state := NodeState{UID: string(node.UID), BootID: node.Status.NodeInfo.BootID, Closing: closing(node), NotReady: "kubelet has not said that it is"}
+	state := NodeState{UID: string(node.UID), BootID: node.Status.NodeInfo.BootID, Closing: closing(node), Pods: int(node.Status.Allocatable.Pods().Value()), NotReady: "kubelet has not said that it is"}
 	for _, c := range node.Status.Conditions {
 		if c.Type != corev1.NodeReady {
 			continue

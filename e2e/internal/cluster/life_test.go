@@ -209,7 +209,7 @@ func TestLookInside(t *testing.T) {
 	require.NoError(t, err)
 	checks := session.LookInside(t.Context(), map[string]suite.Manifest{"a.yaml": manifest}, 4)
 	assert.Equal(t, []preflight.Check{
-		{Name: "quota", State: preflight.Warn, Said: "team allows 3 pods; the run has up to 4 at one time: lower -pods"},
+		{Name: "quota", State: preflight.Note, Said: "team allows 3 pods; the run would have up to 4 at one time, and has fewer"},
 		{Name: "admission", State: preflight.OK, Said: "a.yaml: would be admitted"},
 	}, checks)
 

@@ -243,15 +243,18 @@ func (s *Session) change() <-chan struct{} {
 func (s *Session) Create(ctx context.Context, m suite.Manifest) (*corev1.Pod, error) {
 	core := s.Client.CoreV1()
 	for _, secret := range m.Secrets {
-		if _, err := core.Secrets(s.Namespace).Create(ctx, secret, metav1.CreateOptions{}); err != nil {
+		if _, err := core.Secrets(s.Namespace).Create(ctx, secret, metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) { // by an earlier try
 			return nil, suite.Failed(err, "creating Secret %s", secret.Name)
 		}
 	}
 	for _, configMap := range m.ConfigMaps {
-		if _, err := core.ConfigMaps(s.Namespace).Create(ctx, configMap, metav1.CreateOptions{}); err != nil {
+		if _, err := core.ConfigMaps(s.Namespace).Create(ctx, configMap, metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
 			return nil, suite.Failed(err, "creating ConfigMap %s", configMap.Name)
 		}
 	}
+	s.mu.Lock()
+	delete(s.deleted, m.Pod.Name) // what came of an earlier try
+	s.mu.Unlock()
 	s.Counts.Pods.Add(1)
 	if m.Workload != nil {
 		return s.createWorkload(ctx, m)

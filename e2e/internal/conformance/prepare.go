@@ -117,6 +117,9 @@ func (c *Run) preflight(ctx context.Context, config *rest.Config, client kuberne
 		return err
 	}
 	checks = append(checks, c.session.LookInside(ctx, samples, min(c.Pods, podsOfCase*len(c.Cases))*len(c.report.Targets))...)
+	wanted := min(c.Pods, podsOfCase*len(c.Cases))
+	room, said := c.session.Room(ctx, c.report.Targets, wanted)
+	checks = append(checks, said...)
 	off := ""
 	if survey.Gate.ReadBack {
 		if off, err = c.gateOff(ctx, survey.Version, samples[documentedManifest]); err != nil {
@@ -124,6 +127,7 @@ func (c *Run) preflight(ctx context.Context, config *rest.Config, client kuberne
 		}
 	}
 	c.makeRunner(client, placement, survey.Version, off)
+	c.runner.Room = room
 	return nil
 }
 

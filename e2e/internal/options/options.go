@@ -223,7 +223,7 @@ func (o *Options) define() (*flag.FlagSet, []Group) {
 	flags.DurationVar(&o.Timeout, named("timeout"), time.Hour, "longest `duration` of the whole run; what is not judged by then is inconclusive")
 	flags.DurationVar(&o.CaseTimeout, named("case-timeout"), 5*time.Minute, "longest `duration` that a case waits for its pod, and for what it needs to see first")
 	flags.IntVar(&o.Parallel, named("parallel"), 16, "how `many` pods are acted on and observed at one time")
-	flags.IntVar(&o.Pods, named("pods"), 40, "how `many` pods each target runs at one time")
+	flags.IntVar(&o.Pods, named("pods"), 40, "how `many` pods each target runs at one time, at most: fewer where its node has no room")
 	flags.IntVar(&o.Starting, named("starting"), 0, "how `many` pods start at one time (default: 8 for each target; four for each processor where the nodes are kind's)")
 	flags.Float64Var(&o.QPS, named("qps"), 100, "requests a second to the API server, at most this `rate`")
 

@@ -217,7 +217,7 @@ func TestOfLimits(t *testing.T) {
 	}{
 		"nothing":      {nil, nil, []Check{{"quota", OK, "nothing in the way"}}},
 		"enough pods":  {quota(corev1.ResourceList{"pods": resource.MustParse("24")}), nil, []Check{{"quota", OK, "nothing in the way"}}},
-		"too few pods": {quota(corev1.ResourceList{"count/pods": resource.MustParse("10")}), nil, []Check{{"quota", Warn, "team allows 10 pods; the run has up to 24 at one time: lower -pods"}}},
+		"too few pods": {quota(corev1.ResourceList{"count/pods": resource.MustParse("10")}), nil, []Check{{"quota", Note, "team allows 10 pods; the run would have up to 24 at one time, and has fewer"}}},
 		"limits demanded": {quota(corev1.ResourceList{"limits.cpu": resource.MustParse("4"), "memory": resource.MustParse("4Gi")}), nil, []Check{
 			{"quota", Warn, "team demands that every pod sets limits.cpu, memory, which the manifests do not, and no LimitRange adds it: pods are refused"},
 		}},

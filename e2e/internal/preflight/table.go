@@ -200,7 +200,7 @@ func OfLimits(quotas []corev1.ResourceQuota, ranges []corev1.LimitRange, wanted 
 		for _, name := range []corev1.ResourceName{corev1.ResourcePods, "count/pods"} {
 			hard, ok := q.Spec.Hard[name]
 			if ok && hard.CmpInt64(int64(wanted)) < 0 {
-				checks = append(checks, Check{"quota", Warn, fmt.Sprintf("%s allows %s pods; the run has up to %d at one time: lower -pods", q.Name, hard.String(), wanted)})
+				checks = append(checks, Check{"quota", Note, fmt.Sprintf("%s allows %s pods; the run would have up to %d at one time, and has fewer", q.Name, hard.String(), wanted)})
 			}
 		}
 		var demanded []string

@@ -56,6 +56,13 @@ func (h *health) refuses(pod *corev1.Pod) error {
 	return nil
 }
 
+// close has no more pods created on the target.
+func (h *health) close(why string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.closed = why
+}
+
 // noMore is why a pod is not created on a node that takes none.
 func noMore(closed string) error { return errors.New(closed + ": no more pods are created there") }
 
@@ -78,9 +85,7 @@ func (h *health) learn(ctx context.Context, err error, ask func(context.Context)
 	case found.Lost:
 		h.giveUp(errors.New(found.Said))
 	case found.Closed:
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		h.closed = found.Said
+		h.close(found.Said)
 	}
 }
 

@@ -94,6 +94,8 @@ type Runner struct {
 	Parallel int
 	Starting int
 	AtOnce   int
+	// Room is how many pods of the run a node can take, by its name, where that is known.
+	Room     map[string]int
 	Evidence EvidenceSink
 	Log      func(format string, args ...any)
 	// OnResult is called once for each result, as soon as it is known. What its case
@@ -160,10 +162,11 @@ type plan struct {
 func (r *Runner) plan(target Target, limits limits, known *health) plan {
 	stages := map[stageKey]*stage{}
 	var order []*stage
+	places := newPlaces(r.placesOn(target))
 	use := func(file string, act *Act, submit Submission, await *Await) *stage {
 		key := stageKey{file, act, submit}
 		if stages[key] == nil {
-			stages[key] = &stage{runner: r, key: key, target: target, health: known, limits: limits, done: make(chan struct{}), settled: make(chan struct{})}
+			stages[key] = &stage{runner: r, key: key, target: target, health: known, limits: limits, places: places, done: make(chan struct{}), settled: make(chan struct{})}
 			order = append(order, stages[key])
 		}
 		if await != nil {
@@ -265,12 +268,11 @@ func (r *Runner) start(ctx, onTarget context.Context, stages []*stage) {
 		}
 	}
 	go func() {
-		places := make(chan struct{}, max(1, r.AtOnce))
 		for _, s := range quiet {
-			places <- struct{}{}
+			s.places.take()
 			go func() {
 				s.run(onTarget)
-				<-places
+				s.places.leave(s.counted)
 				s.retire(ctx)
 			}()
 		}

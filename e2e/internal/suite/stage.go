@@ -44,9 +44,11 @@ type stage struct {
 	target Target
 	health *health // of the target, which all its stages learn from
 	limits
-	await *Await
-	cases []expectation
-	after []*stage // controls whose effect must have shown first
+	places  *places // of the target
+	counted bool    // among those that have a pod
+	await   *Await
+	cases   []expectation
+	after   []*stage // controls whose effect must have shown first
 	// disruption is shared with the other pods of the same act on the node.
 	disruption *disruption
 	// neighbours are observed first: what they run is looked for.
@@ -248,10 +250,31 @@ func (s *stage) start(ctx context.Context) (*corev1.Pod, error) {
 	}
 	waiting, cancel := context.WithTimeoutCause(ctx, s.runner.Timeout, fmt.Errorf("not within %s", s.runner.Timeout))
 	defer cancel()
+	for tried := 0; ; tried++ {
+		pod, err := s.attempt(ctx, waiting)
+		why := noRoom(pod, err)
+		if why == "" || !s.backDown(waiting, why, tried) {
+			return pod, err
+		}
+		if pod != nil { // kubelet refused it, and tries no more
+			const bound = 30 * time.Second // no container has to end
+			if gone, _, deleted := s.runner.Cluster.Delete(waiting, pod.Name, 0, bound); deleted != nil || !gone {
+				return pod, err
+			}
+		}
+	}
+}
+
+// attempt creates the pod once, and waits until it is settled.
+func (s *stage) attempt(ctx, waiting context.Context) (*corev1.Pod, error) {
 	applied := time.Now()
 	stored, err := s.runner.Cluster.Create(waiting, s.placed) // a workload's pod comes later, by its controller
 	if err != nil {
 		return nil, err
+	}
+	if !s.counted && s.disruption == nil {
+		s.counted = true
+		s.places.created()
 	}
 	s.pod = stored.Name // a workload names its pods itself
 	s.observation.Pod = s.state(stored)
@@ -268,6 +291,14 @@ func (s *stage) start(ctx context.Context) (*corev1.Pod, error) {
 	what, done := "Ready", func(p *corev1.Pod) bool { return s.state(p).Ready }
 	if s.await != nil {
 		what, done = s.await.Name, func(p *corev1.Pod) bool { return s.await.Done(s.state(p)) }
+	}
+	settled, told := done, false
+	done = func(p *corev1.Pod) bool {
+		if !told && tooMany(p) { // it waits for its turn, and the next ones need not come as yet
+			told = true
+			s.fewer("the node has room for no more")
+		}
+		return settled(p)
 	}
 	pod, err := s.runner.Cluster.Await(waiting, s.pod, what, done)
 	if err != nil {

@@ -1,0 +1,157 @@
+package suite
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// places are how many pods a target has at one time. They become fewer where the
+// node, or a quota, turns out to have less room.
+type places struct {
+	mu           sync.Mutex
+	limit, taken int
+	pods         int           // of those who have a place, how many have a pod
+	left         chan struct{} // closed and replaced when somebody leaves
+}
+
+func newPlaces(limit int) *places {
+	return &places{limit: max(1, limit), left: make(chan struct{})}
+}
+
+// take waits for a place.
+func (p *places) take() {
+	for {
+		p.mu.Lock()
+		if p.taken < p.limit {
+			p.taken++
+			p.mu.Unlock()
+			return
+		}
+		left := p.left
+		p.mu.Unlock()
+		<-left
+	}
+}
+
+// created notes that one of those who have a place has its pod.
+func (p *places) created() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.pods++
+}
+
+// leave gives a place back.
+func (p *places) leave(withPod bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.taken--
+	if withPod {
+		p.pods--
+	}
+	close(p.left)
+	p.left = make(chan struct{})
+}
+
+// fewer notes that whoever asks has no room although it has a place: there are as many
+// as others have a pod, and at least one. own says that the one who asks is counted
+// among these. It returns the new limit, 0 where it is as it was, and whether others
+// have pods.
+func (p *places) fewer(own bool) (limit int, others bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	pods := p.pods
+	if own {
+		pods--
+	}
+	if fewer := max(1, pods); fewer < p.limit {
+		p.limit, limit = fewer, fewer
+	}
+	return limit, pods > 0
+}
+
+// someLeave returns when a place is given back, or when the time is over.
+func (p *places) someLeave(ctx context.Context, atMost time.Duration) {
+	p.mu.Lock()
+	left := p.left
+	p.mu.Unlock()
+	select {
+	case <-left:
+	case <-time.After(atMost):
+	case <-ctx.Done():
+	}
+}
+
+// placesOn is how many pods a target is to have at one time.
+func (r *Runner) placesOn(target Target) int {
+	if room, ok := r.Room[target.Node]; ok {
+		return max(1, min(r.AtOnce, room))
+	}
+	return r.AtOnce
+}
+
+// overQuota is how the API server says that a ResourceQuota is used up (plugin/pkg/admission/resourcequota).
+var overQuota = regexp.MustCompile(`exceeded quota: [^,]+, requested: [^,]+`)
+
+// noRoom says why a pod was refused for lack of room, which passes when others have
+// ended: by a ResourceQuota, by the scheduler or by kubelet; "" where it was not.
+func noRoom(pod *corev1.Pod, err error) string {
+	if err == nil {
+		return ""
+	}
+	if overQuota.MatchString(err.Error()) {
+		return err.Error()
+	}
+	if pod == nil {
+		return ""
+	}
+	if pod.Status.Phase == corev1.PodFailed && strings.HasPrefix(pod.Status.Reason, "OutOf") { // OutOfpods, OutOfcpu
+		return fmt.Sprintf("kubelet refused pod %s: %s: %s", pod.Name, pod.Status.Reason, pod.Status.Message)
+	}
+	return ""
+}
+
+// tooMany tells that the scheduler keeps a pod waiting until others have ended.
+func tooMany(pod *corev1.Pod) bool {
+	for _, c := range pod.Status.Conditions {
+		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse && strings.Contains(c.Message, "Too many pods") {
+			return true
+		}
+	}
+	return false
+}
+
+// roomPace is how long a pod that was refused for lack of room waits for others to
+// leave, before it is tried again.
+var roomPace = struct{ first, long time.Duration }{2 * time.Second, 20 * time.Second}
+
+// aloneTries is how often a pod is tried again while the target has no other: those that
+// are ending may make room, and nobody else whom the suite knows of.
+const aloneTries = 4
+
+// fewer has the target have fewer pods at one time, and says why. It tells whether
+// others have any.
+func (s *stage) fewer(why string) (others bool) {
+	limit, others := s.places.fewer(s.counted)
+	if limit > 0 {
+		s.runner.Log("%s: at most %d pods at one time from now on: %s", s.target.Name(), limit, why)
+	}
+	return others
+}
+
+// backDown waits until there may be room for a pod that was refused, and tells whether
+// it is worth another try. Its place is one too many.
+func (s *stage) backDown(ctx context.Context, why string, tried int) bool {
+	others := s.fewer(why)
+	if !others && tried >= aloneTries {
+		s.health.close(why) // the others would wait as long for nothing
+		return false
+	}
+	s.places.someLeave(ctx, min(roomPace.long, roomPace.first<<min(tried, 4)))
+	return ctx.Err() == nil
+}
