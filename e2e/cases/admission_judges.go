@@ -21,6 +21,8 @@ func acceptedAt(level string, o suite.Observation, name, value string) error {
 	answer := o.Answers[name]
 	expected := fmt.Sprintf("the request “%s” is accepted, and returns the field as %s", name, value)
 	switch {
+	case level != "" && answer.Doubt != "":
+		return suite.CannotTell(expected, answer.Doubt)
 	case answer.Accepted() && answer.Sharing == "", !answer.Accepted() && !decisive(level, answer):
 		return suite.CannotTell(expected, answer.String())
 	case !answer.Accepted() || answer.Sharing != value:
@@ -40,6 +42,9 @@ func refused(o suite.Observation, name string, words ...string) error {
 func refusedAt(level string, o suite.Observation, name string, words ...string) error {
 	answer := o.Answers[name]
 	expected := fmt.Sprintf("the request “%s” is refused: %s", name, strings.Join(words, ", "))
+	if level != "" && answer.Doubt != "" {
+		return suite.CannotTell(expected, answer.Doubt)
+	}
 	if !answer.Accepted() && !decisive(level, answer) {
 		return suite.CannotTell(expected, answer.String())
 	}

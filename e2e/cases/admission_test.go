@@ -169,6 +169,26 @@ func TestPodSecurityAnswersAtItsLevel(t *testing.T) {
 	}
 }
 
+// TestDoubtfulLevel: where somebody changed the namespace's level, or it is not enforced,
+// no answer of the server's says something about it.
+func TestDoubtfulLevel(t *testing.T) {
+	for _, id := range []string{
+		"admission/baseline-refuses-ptrace", "admission/baseline-admits-without-ptrace", "admission/baseline-admits-sharing",
+		"admission/restricted-refuses-ptrace", "admission/restricted-admits-sharing",
+	} {
+		c := caseOf(t, id)
+		for _, manifest := range []string{c.Fixture, c.Control} {
+			o := recorded(t, c, manifest)
+			answer := o.Answers["create"]
+			answer.Doubt = "somebody changed the label"
+			o.Answers["create"] = answer
+			err := c.Judge(o)
+			require.ErrorContains(t, err, answer.Doubt, id)
+			assert.False(t, suite.IsViolation(err), id)
+		}
+	}
+}
+
 // TestOthersWarn: a warning that is not about the misspelt field is somebody else's.
 func TestOthersWarn(t *testing.T) {
 	o := suite.Observation{Answers: map[string]suite.Answer{

@@ -58,8 +58,8 @@ func (s *Session) watchRefusals(ctx context.Context, workload string, giveUp con
 		if !ok || !strings.HasPrefix(event.InvolvedObject.Name, workload) {
 			continue
 		}
-		if refusal := suite.RefusalOfPod(event.Message); refusal.Lasting() {
-			giveUp(errors.New(refusal.String()))
+		if refusal := suite.RefusalIn(event.Message); refusal.Lasting() {
+			giveUp(s.refusedPod(ctx, &suite.RefusedError{Doing: event.Reason, Refusal: refusal}))
 			return
 		}
 	}
@@ -137,9 +137,21 @@ func (s *Session) Submit(ctx context.Context, m suite.Manifest, podSecurity stri
 		return suite.Answer{}, err
 	}
 	api, resource := resourceOf(object)
-	return s.request(ctx, namespace, suite.Request{
-		Verb: "POST", API: api, Path: resource, Query: map[string]string{"dryRun": "All"}, Body: body,
-	})
+	submit := suite.Request{Verb: "POST", API: api, Path: resource, Query: map[string]string{"dryRun": "All"}, Body: body}
+	if podSecurity == "" {
+		return s.request(ctx, namespace, submit)
+	}
+	doubt, err := s.unenforced(ctx, namespace, podSecurity, m.Pod)
+	if err != nil {
+		return suite.Answer{}, err
+	}
+	answer, err := s.request(ctx, namespace, submit)
+	// The labels are looked at last: they may have been changed since the first look.
+	if changed := s.levelDoubt(ctx, namespace); changed != "" {
+		doubt = changed
+	}
+	answer.Doubt = doubt
+	return answer, err
 }
 
 // encode writes an object in JSON, with its kind, as kubectl would send it.
@@ -196,6 +208,9 @@ func (s *Session) request(ctx context.Context, namespace string, r suite.Request
 	}
 	if r.Keep != nil {
 		answer.Body = r.Keep(answer.Body)
+	}
+	if namespace == s.Namespace && answer.Refusal().By == suite.ByPodSecurity {
+		answer.Doubt = s.levelDoubt(ctx, namespace)
 	}
 	return answer, nil
 }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -59,6 +58,12 @@ type Session struct {
 	// levels are the namespaces that enforce a level of Pod Security, by level.
 	levelsMu sync.Mutex
 	levels   map[string]string
+	// relabelled is what is said of namespaces whose level somebody changed, by
+	// namespace; mu guards it.
+	relabelled map[string][]string
+	// probed is what unenforced found.
+	probedMu sync.Mutex
+	probed   map[string]string
 }
 
 // Open creates the run's namespace and starts the watch. The namespace admits
@@ -68,13 +73,14 @@ type Session struct {
 func Open(ctx context.Context, client kubernetes.Interface, config *rest.Config, runID string, counts *Counts, labels map[string]string) (*Session, error) {
 	s := newSession(client, config, runID, counts, NamespaceOf(runID))
 	s.labels = labels
-	if err := s.createNamespace(ctx, s.Namespace, "privileged"); err != nil {
+	if err := s.createNamespace(ctx, s.Namespace, runLevel); err != nil {
 		if s.owns(ctx, s.Namespace, err) {
 			return s, err // so that it is cleaned up
 		}
 		return nil, err
 	}
 	living := s.living()
+	s.watchLabels(living)
 	if err := s.showLife(ctx, living); err != nil {
 		return s, err
 	}
@@ -117,78 +123,6 @@ func (s *Session) watchPods(ctx, living context.Context) error {
 
 // NamespaceOf is the name of a run's namespace.
 func NamespaceOf(runID string) string { return "procns-" + runID }
-
-// namespaceAt is a run's namespace that enforces a level of Pod Security, with the
-// opt-outs and the labels that were asked for.
-func namespaceAt(name, runID, level string, asked map[string]string) *corev1.Namespace {
-	labels := suite.OptOutLabels()
-	maps.Copy(labels, asked)
-	maps.Copy(labels, map[string]string{
-		suite.RunLabel:                       runID,
-		"pod-security.kubernetes.io/enforce": level,
-		"pod-security.kubernetes.io/warn":    level,
-		"pod-security.kubernetes.io/audit":   level,
-	})
-	return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}}
-}
-
-func (s *Session) createNamespace(ctx context.Context, name, level string) error {
-	_, err := s.Client.CoreV1().Namespaces().Create(ctx, namespaceAt(name, s.RunID, level, s.labels), metav1.CreateOptions{})
-	if err != nil {
-		return suite.Failed(err, "creating namespace %s", name)
-	}
-	return nil
-}
-
-// owns tells whether the run has a namespace although its creation failed: the
-// server's answer was lost, or came too late.
-func (s *Session) owns(ctx context.Context, name string, failed error) bool {
-	var status apierrors.APIStatus
-	late := apierrors.IsTimeout(failed) || apierrors.IsServerTimeout(failed) || apierrors.IsInternalError(failed)
-	if neverSent(failed) || errors.As(failed, &status) && !late {
-		return false // the server's own no
-	}
-	const bound = 10 * time.Second // for one answer
-	asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), bound)
-	defer cancel()
-	found, err := s.Client.CoreV1().Namespaces().Get(asking, name, metav1.GetOptions{})
-	if err != nil { // a name that only this run has may be deleted unseen
-		return !apierrors.IsNotFound(err) && strings.HasPrefix(name, NamespaceOf(s.RunID))
-	}
-	return found.Labels[suite.RunLabel] == s.RunID
-}
-
-// level returns the namespace that enforces a level of Pod Security, and makes it
-// when it is first asked for.
-func (s *Session) level(ctx context.Context, podSecurity string) (string, error) {
-	if podSecurity == "" {
-		return s.Namespace, nil
-	}
-	s.levelsMu.Lock()
-	defer s.levelsMu.Unlock()
-	if name := s.levels[podSecurity]; name != "" {
-		return name, nil
-	}
-	name := s.Namespace + "-" + podSecurity
-	err := s.createNamespace(ctx, name, podSecurity)
-	if err == nil || s.owns(ctx, name, err) {
-		if s.levels == nil {
-			s.levels = map[string]string{}
-		}
-		s.levels[podSecurity] = name // from now on it is cleaned up
-	}
-	if err != nil {
-		return "", err
-	}
-	return name, s.awaitServiceAccount(ctx, name)
-}
-
-// namespaces are those that the run made.
-func (s *Session) namespaces() []string {
-	s.levelsMu.Lock()
-	defer s.levelsMu.Unlock()
-	return append([]string{s.Namespace}, slices.Sorted(maps.Values(s.levels))...)
-}
 
 // awaitServiceAccount waits for the namespace's default ServiceAccount, without
 // which no pod is admitted.
@@ -261,7 +195,7 @@ func (s *Session) Create(ctx context.Context, m suite.Manifest) (*corev1.Pod, er
 	}
 	stored, err := core.Pods(s.Namespace).Create(ctx, m.New(), metav1.CreateOptions{})
 	if err != nil {
-		return nil, suite.Failed(err, "creating pod %s from %s", m.Pod.Name, m.File)
+		return nil, s.refusedPod(ctx, suite.Failed(err, "creating pod %s from %s", m.Pod.Name, m.File))
 	}
 	return stored, nil
 }

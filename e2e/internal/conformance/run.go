@@ -162,6 +162,7 @@ func (c *Run) Finish(ctx context.Context) {
 	if err := c.exemptions.Apply(c.report.Results); err != nil && !c.report.Interrupted {
 		c.report.Problem = firstOf(c.report.Problem, oneLine(err))
 	}
+	c.report.Notes = append(c.report.Notes, c.session.Relabelled()...)
 	c.cleanUp()
 	if lacking := preflight.Unlisted(c.counts.Uses(), c.needs()); c.kind == nil && len(lacking) > 0 {
 		c.say("procns: a defect of the suite, please report it: -print-rbac does not list %v", lacking)

@@ -53,11 +53,23 @@ func statusIn(err error) error {
 // refusalOf tells who refused the request for a stream: an admission policy or a
 // webhook can, on pods/exec and pods/attach, or the authorizer.
 func refusalOf(err error) suite.Refusal {
-	answer, ok := suite.AnswerOf(statusIn(err))
-	if !ok {
+	if err == nil {
 		return suite.Refusal{}
 	}
-	return answer.Refusal()
+	err = statusIn(err)
+	if answer, ok := suite.AnswerOf(err); ok {
+		return answer.Refusal()
+	}
+	return suite.RefusalIn(err.Error())
+}
+
+// lastingRefusal is the refusal as an error, where asking again is of no use.
+func lastingRefusal(err error, doing, container string) error {
+	refusal := refusalOf(err)
+	if !refusal.Lasting() {
+		return nil
+	}
+	return &suite.RefusedError{Doing: doing + " container " + container, Refusal: refusal, Cause: err}
 }
 
 // troubleOf tells a broken connection from an answer: that a program is missing,

@@ -38,7 +38,8 @@ func TestRefusalOf(t *testing.T) {
 		"a policy":               {fmt.Errorf("exec: %w", policy), suite.ByPolicy, true},
 		"a webhook that is down": {apierrors.NewInternalError(errors.New(`failed calling webhook "no-exec.example": no endpoints`)), suite.ByWebhook, false},
 		"no such container":      {apierrors.NewBadRequest("container two is not valid for pod one"), suite.ByUnknown, false},
-		"kubelet's own text":     {errors.New(`unable to upgrade connection: container not found ("two")`), suite.Nobody, false},
+		"kubelet's own text":     {errors.New(`unable to upgrade connection: container not found ("two")`), suite.ByUnknown, false},
+		"a policy, as text":      {errors.New(`unable to upgrade connection: pods "one" is forbidden: ValidatingAdmissionPolicy 'no-exec' with binding 'no-exec' denied request: no`), suite.ByPolicy, true},
 	} {
 		got := refusalOf(row.err)
 		assert.Equal(t, got.By, row.want, name)

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"procns/e2e/internal/probe"
-	"procns/e2e/internal/suite"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/kubernetes"
@@ -80,7 +79,7 @@ func (r Pod) execOnce(ctx context.Context, within time.Duration, container strin
 	case ctx.Err() != nil:
 		return result, none, fmt.Errorf("exec in container %s: %w", container, context.Cause(ctx))
 	case refusalOf(err).Lasting():
-		return result, none, suite.Failed(statusIn(err), "exec in container %s", container)
+		return result, none, lastingRefusal(err, "exec in", container)
 	case refusedForGood.MatchString(err.Error()):
 		return result, none, fmt.Errorf("exec in container %s: %w", container, err)
 	default:
@@ -139,8 +138,8 @@ func (r Pod) Attach(ctx context.Context, container string, tty bool, converse fu
 		if !terminal.Blank() {
 			return none, err // the container was reached
 		}
-		if refusalOf(err).Lasting() {
-			return none, suite.Failed(statusIn(err), "attaching to container %s", container)
+		if refused := lastingRefusal(err, "attaching to", container); refused != nil {
+			return none, refused
 		}
 		return troubleOf(err), err
 	}

@@ -291,14 +291,14 @@ func (r Refusal) Lasting() bool {
 	return false
 }
 
-// whoCreates is what controllers write in front of the answer, in the event FailedCreate.
-var whoCreates = regexp.MustCompile(`^(?:Error creating: |create Pod \S+ in StatefulSet \S+ failed error: )`)
+// toldBy is what controllers (in the event FailedCreate) and client-go (of an exec over
+// SPDY) write in front of the server's answer.
+var toldBy = regexp.MustCompile(`^(?:Error creating: |create Pod \S+ in StatefulSet \S+ failed error: |unable to upgrade connection: )`)
 
-// RefusalOfPod is the refusal of a workload's pod, as its controller tells of it in
-// an event.
-func RefusalOfPod(message string) Refusal {
-	said := message[len(whoCreates.FindString(message)):]
-	return Answer{Code: http.StatusForbidden, Message: said}.Refusal()
+// RefusalIn is the refusal that a text tells of which others wrote: of the server's
+// answer it has the message only.
+func RefusalIn(text string) Refusal {
+	return Answer{Code: http.StatusForbidden, Message: text[len(toldBy.FindString(text)):]}.Refusal()
 }
 
 // AnswerOf is the API server's answer that an error of client-go's carries.

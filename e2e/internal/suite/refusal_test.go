@@ -131,8 +131,9 @@ func TestAnswerOf(t *testing.T) {
 	assert.EqualError(t, Failed(errors.New("cut"), "creating pod %s", "one"), "creating pod one: cut")
 }
 
-// TestRefusalOfPod: what a controller's event says of the pod that it could not create.
-func TestRefusalOfPod(t *testing.T) {
+// TestRefusalIn: what a controller's event says of the pod that it could not create, and
+// client-go of an exec.
+func TestRefusalIn(t *testing.T) {
 	for message, want := range map[string]Refusal{
 		"Error creating: " + byVAP:                                                                         {By: ByPolicy, Name: "no-host-pid"},
 		"create Pod w-0 in StatefulSet w failed error: " + byPSA:                                           {By: ByPodSecurity, Name: "baseline"},
@@ -143,7 +144,7 @@ func TestRefusalOfPod(t *testing.T) {
 		"Error creating: timeout":                                                                          {By: ByUnknown},
 		"":                                                                                                 {By: ByUnknown},
 	} {
-		got := RefusalOfPod(message)
+		got := RefusalIn(message)
 		got.Said = ""
 		assert.Equal(t, want, got, message)
 		assert.Equal(t, want.By == ByPolicy || want.By == ByPodSecurity || want.Rule != "", got.Lasting(), message)

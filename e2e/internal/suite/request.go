@@ -64,6 +64,9 @@ type Answer struct {
 	Kind     string   `json:"kind,omitempty"`
 	Causes   []Cause  `json:"causes,omitempty"`
 	Warnings []string `json:"warnings,omitempty"`
+	// Doubt says why the answer tells nothing of the level of Pod Security that the run
+	// gave the namespace: somebody changed it, or it is not enforced.
+	Doubt string `json:"doubt,omitempty"`
 	// Sharing is the field in the object that was returned, or in its pod
 	// template: "true", "false" or "absent"; empty where there is no object.
 	Sharing string `json:"sharing,omitempty"`
@@ -107,6 +110,9 @@ func (a Answer) String() string {
 		text += ": " + refusal.String()
 	} else if a.Message != "" {
 		text += ": " + a.Message
+	}
+	if a.Doubt != "" {
+		text += "; " + a.Doubt
 	}
 	if a.Sharing != "" {
 		text += ", shareProcessNamespace " + a.Sharing

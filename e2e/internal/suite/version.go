@@ -68,6 +68,8 @@ var refusedByGate = regexp.MustCompile(`(?i)disabled by PodShareProcessNamespace
 func GateOff(server Version, stored string, created error) (string, error) {
 	const off = "the feature gate PodShareProcessNamespace is off on this %s server: it %s"
 	switch {
+	case othersRefused(created):
+		return "", created
 	case created != nil && refusedByGate.MatchString(created.Error()):
 		return fmt.Sprintf(off, server, "refuses the field"), nil
 	case created != nil:
@@ -76,6 +78,13 @@ func GateOff(server Version, stored string, created error) (string, error) {
 		return fmt.Sprintf(off, server, "drops the field (stored: "+stored+")"), nil
 	}
 	return "", nil
+}
+
+// othersRefused tells whether an error is a refusal of which the server's rules are
+// not the author.
+func othersRefused(err error) bool {
+	answer, ok := AnswerOf(err)
+	return ok && !answer.Refusal().Own()
 }
 
 // Applies says why a case does not apply to a server, or "".

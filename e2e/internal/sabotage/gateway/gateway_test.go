@@ -108,7 +108,7 @@ func TestServer(t *testing.T) {
 
 // TestTaking: what the server should refuse is answered as done, and other refusals stay.
 func TestTaking(t *testing.T) {
-	const invalid, security = `{"code":422}`, `{"message":"pods \"p\" is forbidden: violates PodSecurity \"baseline:latest\"","code":403}`
+	const invalid, security = `{"code":422}`, `{"message":"pods \"p\" is forbidden: violates PodSecurity \"baseline:latest\": must not include \"SYS_PTRACE\"","code":403}`
 	for name, row := range map[string]struct {
 		gateway  *Gateway
 		method   string
@@ -122,9 +122,9 @@ func TestTaking(t *testing.T) {
 		"a missing right":              {Unvalidated(), http.MethodPost, http.StatusForbidden, `{"code":403}`, http.StatusForbidden, `{"code":403}`},
 		"what is accepted":             {Unvalidated(), http.MethodPost, http.StatusCreated, "as ever", http.StatusCreated, "as ever"},
 		"a read":                       {Unvalidated(), http.MethodGet, http.StatusUnprocessableEntity, invalid, http.StatusUnprocessableEntity, invalid},
-		"Pod Security":                 {WithoutPodSecurity(), http.MethodPost, http.StatusForbidden, security, http.StatusCreated, "sent"},
+		"Pod Security":                 {PassingPtrace(), http.MethodPost, http.StatusForbidden, security, http.StatusCreated, "sent"},
 		"Pod Security, not to be seen": {Unvalidated(), http.MethodPost, http.StatusForbidden, security, http.StatusForbidden, security},
-		"what is invalid all the same": {WithoutPodSecurity(), http.MethodPost, http.StatusUnprocessableEntity, invalid, http.StatusUnprocessableEntity, invalid},
+		"what is invalid all the same": {PassingPtrace(), http.MethodPost, http.StatusUnprocessableEntity, invalid, http.StatusUnprocessableEntity, invalid},
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, body := exchange(t, row.gateway, row.method, "/api/v1/namespaces/n/pods/p?dryRun=All", func(w http.ResponseWriter, r *http.Request) {
