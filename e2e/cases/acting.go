@@ -3,6 +3,7 @@ package cases
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 
 	"procns/e2e/internal/pace"
 	"procns/e2e/internal/probe"
@@ -27,6 +28,16 @@ func noteOnceSeen(ctx context.Context, pod suite.Hands, name, container string, 
 		return ok, nil
 	})
 	return found, err
+}
+
+// look is one look at a container that has to succeed: of what was not looked at, it cannot be said
+// that it was not there.
+func look(ctx context.Context, pod suite.Hands, container string) (*probe.Snapshot, error) {
+	s, err := pod.Observe(ctx, container)
+	if err == nil && s.Failure != "" {
+		err = fmt.Errorf("container %s could not be observed: %s", container, s.Failure)
+	}
+	return s, err
 }
 
 // encoded is a process as a note.

@@ -41,6 +41,7 @@ func TestCannotTell(t *testing.T) {
 		{"signals/image-without-shell", "terminate did not run", neverRan("terminate")},
 		{"signals/from-exec", "from-exec did not run", neverRan("from-exec")},
 		{"signals/stop-and-continue", "stop did not run", neverRan("stop")},
+		{"lifecycle/deletion-completes", "stop did not run", neverRan("stop")},
 		{"security/same-user-signals", "kill-one did not run", neverRan("kill-one")},
 		{"admission/same-in-json-and-protobuf", "the server answers in JSON alone", answered("", "protobuf", suite.Answer{Code: 200, Sharing: "true"}).apply},
 		{"reaping/pids-limit", "kubelet's configuration is not where it is looked for", ranOtherwise("configured", 2, "", "sed: no such file").apply},

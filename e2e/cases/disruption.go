@@ -114,14 +114,14 @@ var restartNode = &suite.Act{
 // container one kill container two's first process, so that kubelet and runtime
 // must start a new one in the old namespace.
 func killContainerTwo(ctx context.Context, pod suite.Hands) error {
-	now, err := pod.Observe(ctx, "one")
+	now, err := look(ctx, pod, "one")
 	if err != nil {
 		return err
 	}
 	pod.Note("processes", now.Table())
 	pod.Note("namespace", fmt.Sprint(now.Namespaces["pid"]))
 	for _, name := range []string{"two", "three"} {
-		joined, err := pod.Observe(ctx, name)
+		joined, err := look(ctx, pod, name)
 		if err != nil {
 			return err
 		}

@@ -94,7 +94,7 @@ func killSession(ctx context.Context, pod suite.Hands) error {
 	}
 	defer s.giveUp()
 	pod.Note("session seen from victim", encoded(s.process))
-	from, err := pod.Observe(ctx, "killer")
+	from, err := look(ctx, pod, "killer")
 	if err != nil {
 		return err
 	}

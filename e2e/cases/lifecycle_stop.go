@@ -257,7 +257,7 @@ cat "/proc/$1/stat"
 				return err
 			}
 		}
-		from, err := pod.Observe(ctx, "stopper")
+		from, err := look(ctx, pod, "stopper")
 		if err != nil {
 			return err
 		}
@@ -317,6 +317,9 @@ func deletionCompleted(o suite.Observation) error {
 	child, err := ownArgument(o, "stubborn", "child")
 	if err != nil {
 		return err
+	}
+	if stop, sent := o.Ran["stop"]; sent && !stop.Ran() {
+		return suite.CannotTell("a sibling stops the process PID "+child.Identity().String(), stop.String(), own)
 	}
 	stopped, err := probe.ParseStat(o.Ran["stop"].Stdout)
 	if err != nil || stopped.Identity() != child.Identity() || stopped.State != "T" {
