@@ -15,6 +15,7 @@ import (
 	"procns/e2e/internal/sabotage/matrix"
 	"procns/e2e/internal/sabotage/mutants"
 	"procns/e2e/internal/suite"
+	"procns/fixtures"
 )
 
 // sabotaged is where `make sabotage` keeps what the suite saw of broken clusters, and the
@@ -34,7 +35,7 @@ func TestJudgesOnSabotagedPods(t *testing.T) {
 		byID[c.ID] = c
 	}
 	used := map[string]bool{}
-	read := func(t *testing.T, mutant, stage string) suite.Observation {
+	read := func(t *testing.T, mutant, file, stage string) suite.Observation {
 		t.Helper()
 		name := campaign.Recording(mutant, stage)
 		used[name] = true
@@ -45,6 +46,11 @@ func TestJudgesOnSabotagedPods(t *testing.T) {
 		require.NoError(t, err)
 		var o suite.Observation
 		require.NoError(t, json.NewDecoder(content).Decode(&o))
+		raw, err := fixtures.Read(file)
+		require.NoError(t, err)
+		manifest, err := suite.DecodePlanted(file, raw, o.Markers)
+		require.NoError(t, err)
+		o.Redact(manifest.Own()) // as the runner does
 		return o
 	}
 	for _, mutant := range mutants.All() {
@@ -52,9 +58,9 @@ func TestJudgesOnSabotagedPods(t *testing.T) {
 			t.Run(mutant.Name+"/"+id, func(t *testing.T) {
 				c, known := byID[id]
 				require.True(t, known, "the catalogue has no such case any more: make the matrix anew")
-				o := read(t, mutant.Name, suite.StageName(c.Fixture, c.Act, c.Submit))
+				o := read(t, mutant.Name, c.Fixture, suite.StageName(c.Fixture, c.Act, c.Submit))
 				if c.Neighbour != "" {
-					neighbour := read(t, mutant.Name, suite.StageName(c.Neighbour, nil, suite.Runs))
+					neighbour := read(t, mutant.Name, c.Neighbour, suite.StageName(c.Neighbour, nil, suite.Runs))
 					o.Neighbour = &neighbour
 				}
 				err := c.Judge(o)

@@ -36,8 +36,10 @@ func TestSandboxOfAnotherName(t *testing.T) {
 					continue
 				}
 				rename(&o, other.comm, other.argv)
+				o.Redact(ownOf(t, c.Fixture, o))
 				if o.Neighbour != nil {
 					rename(o.Neighbour, other.comm, other.argv)
+					o.Neighbour.Redact(ownOf(t, c.Neighbour, *o.Neighbour))
 				}
 				err := c.Judge(o)
 				if c.ID == "pid1/sandbox-is-pause" {

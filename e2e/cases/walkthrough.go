@@ -334,13 +334,14 @@ func psListsAll(o suite.Observation) error {
 	return nil
 }
 
-// isRowOf tells whether ps printed a process's command line, whatever that is.
-// busybox puts the name in braces before it where the two differ, and cuts a row to
-// the terminal's width.
+// isRowOf tells whether ps printed a process's command line, whatever that is:
+// busybox puts the name in braces before it where the two differ. Of a command that
+// is not the suite's own, neither the row nor the process holds it.
 func isRowOf(row probe.PSRow, p probe.Process) bool {
-	printed, command := strings.TrimSpace(strings.TrimPrefix(row.Command, "{"+p.Comm+"}")), p.Command()
-	const narrow = 32 // what a terminal of 80 columns shows of a command, at the least
-	return strings.HasPrefix(printed, command) || len(printed) >= narrow && strings.HasPrefix(command, printed)
+	if p.Foreign && len(p.Argv) == 0 {
+		return row.Command == probe.NotKept || row.Command == p.Command()
+	}
+	return probe.PrintedAs(p.Command(), strings.TrimSpace(strings.TrimPrefix(row.Command, "{"+p.Comm+"}")))
 }
 
 // psListsSleepToo demands what the English page's container itself runs, besides.

@@ -37,7 +37,7 @@ func Begin(arguments []string, version string, stdout, stderr io.Writer) (*Run, 
 	if o.Phase == options.After {
 		catalogue = append(cases.Upgrade(), catalogue...)
 	}
-	selected, err := o.Select(catalogue)
+	selected, err := o.Select(catalogue, fixtures.Read)
 	if err != nil {
 		return nil, refuse(stderr, err)
 	}

@@ -145,9 +145,30 @@ func (w *walker) note(at path, sent, stored any) {
 	if fact(at, sent, stored, w.above, w.made) {
 		return
 	}
+	class := classify(at, sent, stored)
 	w.found = append(w.found, Difference{
-		Path: at.String(), Class: classify(at, sent, stored), Container: at.container(), Sent: text(sent), Stored: text(stored),
+		Path: at.String(), Class: class, Container: at.container(), Sent: text(sent), Stored: text(kept(class, stored)),
 	})
+}
+
+// kept is what may be told of a stored value: what a cluster puts into environments,
+// and what it tells containers of its own to run, may hold credentials.
+func kept(class Class, stored any) any {
+	object, ok := stored.(map[string]any)
+	switch class {
+	case ContainerAdded, InitContainerAdded:
+		if ok {
+			return map[string]any{"name": object["name"], "image": object["image"]}
+		}
+	case Environment, EnvironmentAdded:
+		switch {
+		case ok:
+			return map[string]any{"name": object["name"]}
+		case stored != nil:
+			return "(not kept)"
+		}
+	}
+	return stored
 }
 
 func text(value any) string {

@@ -23,7 +23,7 @@ type Options struct {
 	Kubeconfig, Context string
 	InCluster           bool
 
-	Run            []string
+	Run, Skip      []string
 	Levels         []suite.Level
 	Nodes          string
 	RuntimeClasses []string
@@ -182,6 +182,7 @@ func (o *Options) define() (*flag.FlagSet, []Group) {
 
 	group("Which cases", "")
 	flags.Var(list(&o.Run, nonEmpty), named("run"), "run only the cases that match this `pattern`: an ID, an area, or a pattern with * such as signals/* (repeatable, or behind commas)")
+	flags.Var(list(&o.Skip, nonEmpty), named("skip"), "leave out the cases that match this `pattern`, as for -run, or "+HostPID+": those of which a pod asks for the node's PID namespace (repeatable, or behind commas)")
 	flags.Var(list(&o.Levels, parseLevel), named("level"), "run only the cases of this `level`: core, extended or informational (repeatable, or behind commas)")
 	flags.StringVar(&o.Exempt, named("exempt"), "", "results that are known not to pass, in this YAML `file`: they do not count, but one that passes is an error")
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -183,12 +184,17 @@ func TestPage(t *testing.T) {
 	}
 }
 
+// someManifests has a pod in the node's PID namespace in host.yaml.
+func someManifests(file string) ([]byte, error) {
+	return fmt.Appendf(nil, "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {hostPID: %v, containers: [{name: a, image: nginx}]}\n", file == "host.yaml"), nil
+}
+
 func someCases() []suite.Case {
 	return []suite.Case{
 		{ID: "pid1/is-the-sandbox", Level: suite.Core, Fixture: "a.yaml", Control: "b.yaml"},
 		{ID: "pid1/reaps-orphans", Level: suite.Extended},
 		{ID: "signals/hang-up", Level: suite.Core},
-		{ID: "signals/broadcast", Level: suite.Informational},
+		{ID: "signals/broadcast", Level: suite.Informational, Fixture: "a.yaml", Control: "host.yaml"},
 	}
 }
 
@@ -205,10 +211,14 @@ func TestSelect(t *testing.T) {
 		"several":           {"-run signals/*,pid1/is-* -run signals", []string{"pid1/is-the-sandbox", "signals/hang-up", "signals/broadcast"}},
 		"a level":           {"-level core", []string{"pid1/is-the-sandbox", "signals/hang-up"}},
 		"levels":            {"-level core,informational", []string{"pid1/is-the-sandbox", "signals/hang-up", "signals/broadcast"}},
+		"without an area":   {"-skip pid1", []string{"signals/hang-up", "signals/broadcast"}},
+		"without some":      {"-run signals -skip signals/b*", []string{"signals/hang-up"}},
+		"no host PID":       {"-skip @host-pid", []string{"pid1/is-the-sandbox", "pid1/reaps-orphans", "signals/hang-up"}},
+		"neither":           {"-skip @host-pid,signals/hang-up -level core", []string{"pid1/is-the-sandbox"}},
 		"a level's pattern": {"-level extended -run pid1", []string{"pid1/reaps-orphans"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			selected, err := parse(t, strings.Fields(row.arguments)...).Select(someCases())
+			selected, err := parse(t, strings.Fields(row.arguments)...).Select(someCases(), someManifests)
 			require.NoError(t, err)
 			var ids []string
 			for _, c := range selected {
@@ -221,6 +231,8 @@ func TestSelect(t *testing.T) {
 		"-run pid1/is-sandbox":       `-run "pid1/is-sandbox" matches no case; near: pid1/is-the-sandbox`,
 		"-run sygnals/hangup":        "near: signals/hang-up",
 		"-run signals,pid2":          `-run "pid2" matches no case`,
+		"-skip pid2":                 `-skip "pid2" matches no case`,
+		"-run signals -skip signals": "-skip signals leaves none of the cases that -run selects",
 		"-run [":                     "syntax error in pattern",
 		"-run signals -level extend": "",
 		"-run signals/hang-up -level extended,informational": "-level Extended,Informational leaves none of the cases that -run selects: they are Core",
@@ -231,7 +243,7 @@ func TestSelect(t *testing.T) {
 			continue
 		}
 		require.NoError(t, err)
-		_, err = o.Select(someCases())
+		_, err = o.Select(someCases(), someManifests)
 		require.ErrorAs(t, err, new(UsageError), arguments)
 		assert.Contains(t, err.Error(), says)
 	}
@@ -251,7 +263,7 @@ func TestCheckRequired(t *testing.T) {
 		"-require extended -level informational":                  "-require extended: the selected cases are all Informational",
 	} {
 		o := parse(t, strings.Fields(arguments)...)
-		selected, err := o.Select(someCases())
+		selected, err := o.Select(someCases(), someManifests)
 		require.NoError(t, err, arguments)
 		err = o.CheckRequired(selected)
 		if says == "" {

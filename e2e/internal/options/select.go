@@ -10,19 +10,27 @@ import (
 	"procns/e2e/internal/suite"
 )
 
-// Select returns the cases that -run and -level ask for. None at all is an error
-// that names the nearest.
-func (o Options) Select(all []suite.Case) ([]suite.Case, error) {
+// HostPID stands in -skip for the cases of which a pod asks for the node's PID
+// namespace, be it in a dry run.
+const HostPID = "@host-pid"
+
+// Select returns the cases that -run, -skip and -level ask for. None at all is an
+// error that names the nearest.
+func (o Options) Select(all []suite.Case, fixtures func(string) ([]byte, error)) ([]suite.Case, error) {
 	var named []suite.Case
 	if len(o.Run) == 0 {
 		named = all
 	}
 	for _, pattern := range o.Run {
-		some, err := matching(all, pattern)
+		some, err := matching(all, "run", pattern)
 		if err != nil {
 			return nil, err
 		}
 		named = append(named, some...)
+	}
+	named, err := o.withoutSkipped(all, named, fixtures)
+	if err != nil {
+		return nil, err
 	}
 	var selected []suite.Case
 	for _, c := range all { // in the catalogue's order, each once
@@ -48,13 +56,64 @@ func (o Options) CheckRequired(selected []suite.Case) error {
 		o.Require, strings.Join(levelsOf(selected), " and "))
 }
 
-// matching returns the cases that one pattern of -run names: there is at least one.
-func matching(all []suite.Case, pattern string) ([]suite.Case, error) {
+// withoutSkipped takes out what -skip names.
+func (o Options) withoutSkipped(all, named []suite.Case, fixtures func(string) ([]byte, error)) ([]suite.Case, error) {
+	skipped := map[string]bool{}
+	for _, pattern := range o.Skip {
+		if pattern != HostPID {
+			some, err := matching(all, "skip", pattern)
+			if err != nil {
+				return nil, err
+			}
+			for _, c := range some {
+				skipped[c.ID] = true
+			}
+			continue
+		}
+		for _, c := range named {
+			asks, err := asksForHostPID(c, fixtures)
+			if err != nil {
+				return nil, err
+			}
+			skipped[c.ID] = skipped[c.ID] || asks
+		}
+	}
+	left := slices.DeleteFunc(slices.Clone(named), func(c suite.Case) bool { return skipped[c.ID] })
+	if len(left) == 0 {
+		return nil, Usagef("-skip %s leaves none of the cases that -run selects", strings.Join(o.Skip, ","))
+	}
+	return left, nil
+}
+
+// asksForHostPID tells whether one of a case's pods is to be in the node's PID
+// namespace.
+func asksForHostPID(c suite.Case, fixtures func(string) ([]byte, error)) (bool, error) {
+	for _, file := range []string{c.Fixture, c.Control, c.Neighbour} {
+		if file == "" {
+			continue
+		}
+		raw, err := fixtures(file)
+		if err != nil {
+			return false, err
+		}
+		m, err := suite.DecodeManifest(file, raw)
+		if err != nil {
+			return false, err
+		}
+		if m.Pod.Spec.HostPID {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// matching returns the cases that one pattern of -run or -skip names: there is at least one.
+func matching(all []suite.Case, option, pattern string) ([]suite.Case, error) {
 	var matched []suite.Case
 	for _, c := range all {
 		ok, err := path.Match(pattern, c.ID)
 		if err != nil {
-			return nil, Usagef("-run %q: %w", pattern, err)
+			return nil, Usagef("-%s %q: %w", option, pattern, err)
 		}
 		if ok || c.Area() == strings.TrimSuffix(pattern, "/") {
 			matched = append(matched, c)
@@ -65,7 +124,7 @@ func matching(all []suite.Case, pattern string) ([]suite.Case, error) {
 		for _, c := range all {
 			ids = append(ids, c.ID)
 		}
-		return nil, Usagef("-run %q matches no case; near: %s; all of them: -list", pattern, strings.Join(nearest(ids, pattern), ", "))
+		return nil, Usagef("-%s %q matches no case; near: %s; all of them: -list", option, pattern, strings.Join(nearest(ids, pattern), ", "))
 	}
 	return matched, nil
 }

@@ -71,6 +71,8 @@ type Process struct {
 	Argv      []string `json:"argv"`
 	// Observer marks our own observation script and its children.
 	Observer bool `json:"observer,omitempty"`
+	// Foreign marks a process that is not the suite's own: see Redact.
+	Foreign bool `json:"foreign,omitempty"`
 
 	Cmdline Access            `json:"cmdline"` // Text is empty: see Argv
 	Environ Access            `json:"environ"` // entries are NUL-separated
@@ -193,6 +195,9 @@ func (s *Snapshot) Table() string {
 		command := p.Command()
 		if p.Observer {
 			command = "(procns observing)"
+		}
+		if p.Foreign && len(p.Argv) == 0 {
+			command += " " + NotKept
 		}
 		if runes := []rune(command); len(runes) > 90 {
 			command = string(runes[:87]) + "..."

@@ -180,13 +180,13 @@ type PSRow struct {
 func ParsePS(text string) ([]PSRow, error) {
 	lines := strings.Split(text, "\n")
 	for i, line := range lines {
-		heading := strings.Fields(line)
-		if len(heading) < 2 || heading[0] != "PID" || (heading[len(heading)-1] != "COMMAND" && heading[len(heading)-1] != "CMD") {
+		columns := psHeading(line)
+		if columns == 0 {
 			continue
 		}
 		var rows []PSRow
 		for _, line := range lines[i+1:] {
-			row, ok := parsePSRow(line, len(heading))
+			row, ok := parsePSRow(line, columns)
 			if !ok {
 				break
 			}
@@ -195,6 +195,16 @@ func ParsePS(text string) ([]PSRow, error) {
 		return rows, nil
 	}
 	return nil, fmt.Errorf("no table of ps (a heading that begins with PID and ends with COMMAND) in %q", text)
+}
+
+// psHeading is the number of columns of a table of ps, or 0 where the line is not
+// its heading.
+func psHeading(line string) int {
+	heading := strings.Fields(line)
+	if len(heading) < 2 || heading[0] != "PID" || (heading[len(heading)-1] != "COMMAND" && heading[len(heading)-1] != "CMD") {
+		return 0
+	}
+	return len(heading)
 }
 
 func parsePSRow(line string, columns int) (PSRow, bool) {

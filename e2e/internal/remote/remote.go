@@ -100,13 +100,23 @@ func (r Pod) Observe(ctx context.Context, within time.Duration, container string
 	}
 	raw := result.Stdout + "\n--- standard error ---\n" + result.Stderr
 	if !result.Ran() || result.Code != 0 {
-		return &probe.Snapshot{Container: container, Failure: result.String(), NoShell: !result.Cut && result.NoSuchExecutable(), Cut: result.Cut}, raw, nil
+		return &probe.Snapshot{Container: container, Failure: failureOf(result), NoShell: !result.Cut && result.NoSuchExecutable(), Cut: result.Cut}, raw, nil
 	}
 	snapshot, err := probe.ParseSnapshot(container, boundary, []byte(result.Stdout), []byte(result.Stderr))
 	if err != nil {
-		return &probe.Snapshot{Container: container, Failure: fmt.Sprintf("unreadable observation (%s): %v", result, err)}, raw, nil
+		return &probe.Snapshot{Container: container, Failure: fmt.Sprintf("unreadable observation (exit code %d): %v", result.Code, err)}, raw, nil
 	}
 	return snapshot, raw, nil
+}
+
+// failureOf says why an observation failed, without what it had read by then.
+func failureOf(result probe.CommandResult) string {
+	if !result.Ran() {
+		return result.String()
+	}
+	const most = 300
+	result.Stdout, result.Stderr = "", result.Stderr[:min(len(result.Stderr), most)]
+	return result.String()
 }
 
 // Attach connects to the container's own process, as `kubectl attach -it` does,

@@ -25,12 +25,12 @@ func (s *stage) keepEvidence(ctx context.Context) {
 	if !ok {
 		return // its case deleted it
 	}
-	keep("pod-in-the-end.json", pod, nil)
+	keep("pod-in-the-end.json", s.withoutOthers(pod), nil)
 	containers := StateOf(pod).Containers
 	for _, name := range slices.Sorted(maps.Keys(containers)) {
 		c := containers[name]
-		if c.ID == "" {
-			continue // it never started
+		if c.ID == "" || s.added[name] {
+			continue // it never started, or is not ours
 		}
 		text, err := s.runner.Cluster.Logs(ctx, s.pod, name, false)
 		keep(name+".log", text, err)

@@ -47,7 +47,12 @@ var markerName = regexp.MustCompile(`MARKER-([a-z0-9-]+)`)
 // wherever the name stands.
 func DecodeManifest(file string, raw []byte) (Manifest, error) { return decodeManifest(file, raw, nil) }
 
-// decodeManifest takes the texts that are known for markers, and makes the others.
+// DecodePlanted is DecodeManifest with the texts that are known for markers: those
+// that are not, it makes.
+func DecodePlanted(file string, raw []byte, known map[string]string) (Manifest, error) {
+	return decodeManifest(file, raw, known)
+}
+
 func decodeManifest(file string, raw []byte, known map[string]string) (Manifest, error) {
 	m := Manifest{File: file, Markers: merged(known, nil)}
 	raw = markerName.ReplaceAllFunc(raw, func(found []byte) []byte {

@@ -99,7 +99,7 @@ func (h *hands) Before() Observation { return h.stage.observation }
 
 func (h *hands) Exec(ctx context.Context, name, container string, command ...string) (probe.CommandResult, error) {
 	result, err := h.cluster().Exec(ctx, h.stage.actsExecWithin(), h.stage.pod, container, command...)
-	h.record(func(o *Observation) { put(&o.Ran, name, result) })
+	h.record(func(o *Observation) { put(&o.Ran, name, redactedResult(h.stage.ownProcesses, result)) })
 	if err == nil && result.Cut {
 		err = fmt.Errorf("exec in container %s: the connection was cut: %s", container, result.Failure)
 	}
@@ -107,7 +107,7 @@ func (h *hands) Exec(ctx context.Context, name, container string, command ...str
 }
 
 func (h *hands) Observe(ctx context.Context, container string) (*probe.Snapshot, error) {
-	snapshot, _, err := h.cluster().Observe(ctx, h.stage.execWithin(), h.stage.pod, container, nil)
+	snapshot, _, err := h.stage.sees(ctx, h.stage.pod, container, nil)
 	if err == nil && snapshot.Cut {
 		err = fmt.Errorf("container %s could not be observed: %s", container, snapshot.Failure)
 	}
@@ -122,7 +122,7 @@ func (h *hands) Attach(ctx context.Context, container string, converse func(*pro
 }
 
 func (h *hands) Note(name, text string) {
-	h.record(func(o *Observation) { put(&o.Notes, name, text) })
+	h.record(func(o *Observation) { put(&o.Notes, name, h.stage.ownProcesses.RedactPS(text)) })
 }
 
 func (h *hands) Await(ctx context.Context, within time.Duration, what string, done func(PodState) bool) (bool, error) {
@@ -198,6 +198,7 @@ func (h *hands) Copy(ctx context.Context, name string, share bool) error {
 	placed := Manifest{File: "copy of " + h.stage.key.file, Pod: h.stage.runner.Placement.debugCopy(original, share, image, "-"+name+"-"+probe.RandomHex(2))}
 	h.stage.runner.Evidence.Save(h.stage.folder(), name+".yaml", placed.YAML())
 	h.stage.copies = append(h.stage.copies, placed)
+	h.stage.ownProcesses = ownOf(placed.Pod, h.stage.added) // the original's, and the debugger's
 	stored, err := h.cluster().Create(ctx, placed)
 	if err != nil {
 		return err
@@ -256,7 +257,7 @@ func (h *hands) look(ctx context.Context, name string, pod *corev1.Pod, changes 
 			if h.stage.added[c.Name] {
 				continue
 			}
-			snapshot, raw, err := h.cluster().Observe(waiting, h.stage.execWithin(), pod.Name, c.Name, nil)
+			snapshot, raw, err := h.stage.sees(waiting, pod.Name, c.Name, nil)
 			if err != nil {
 				return err
 			}

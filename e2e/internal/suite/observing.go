@@ -55,7 +55,7 @@ func (s *stage) observe(ctx context.Context, pod *corev1.Pod, when string, only 
 	snapshots := map[string]*probe.Snapshot{}
 	var hung error
 	for _, name := range s.observable(pod, only) {
-		snapshot, raw, err := s.runner.Cluster.Observe(ctx, s.execWithin(), s.pod, name, s.paths())
+		snapshot, raw, err := s.sees(ctx, s.pod, name, s.paths())
 		var late *probe.DeadlineError
 		if errors.As(err, &late) {
 			snapshots[name] = &probe.Snapshot{Container: name, Failure: err.Error()}

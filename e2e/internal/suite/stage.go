@@ -55,16 +55,17 @@ type stage struct {
 	neighbours []*stage
 	lookouts   []*stage // those that look for what this one runs
 
-	placed      Manifest
-	images      map[string]string // as the manifest names them, by container
-	added       map[string]bool   // the containers that the cluster added
-	copies      []Manifest        // which the act made
-	pod, from   string            // its name, and the container to look from
-	done        chan struct{}     // closed when observation and err are final
-	observation Observation
-	err         error
-	began       time.Time
-	ready       time.Duration // what the pod took from its creation until it was ready
+	placed       Manifest
+	images       map[string]string // as the manifest names them, by container
+	ownProcesses probe.Own         // what its containers are told to run
+	added        map[string]bool   // the containers that the cluster added
+	copies       []Manifest        // which the act made
+	pod, from    string            // its name, and the container to look from
+	done         chan struct{}     // closed when observation and err are final
+	observation  Observation
+	err          error
+	began        time.Time
+	ready        time.Duration // what the pod took from its creation until it was ready
 	// settled is closed when the act's effect showed, after took.
 	settled chan struct{}
 	took    time.Duration
@@ -195,7 +196,7 @@ func (s *stage) perform(ctx context.Context) error {
 	if adopted {
 		placed.Pod.Name = witness.Witness.Created
 	}
-	s.placed, s.pod, s.images = placed, placed.Pod.Name, manifest.imagesByContainer()
+	s.placed, s.pod, s.ownProcesses, s.images = placed, placed.Pod.Name, placed.Own(), manifest.imagesByContainer()
 	s.from = placed.Pod.Spec.Containers[len(placed.Pod.Spec.Containers)-1].Name
 	s.runner.Evidence.Save(s.folder(), "manifest.yaml", placed.YAML())
 	if ephemeral := s.ephemeral(); len(ephemeral) > 0 {
@@ -278,7 +279,7 @@ func (s *stage) attempt(ctx, waiting context.Context) (*corev1.Pod, error) {
 	}
 	s.pod = stored.Name // a workload names its pods itself
 	s.observation.Pod = s.state(stored)
-	s.runner.Evidence.Save(s.folder(), "pod.json", stored)
+	s.runner.Evidence.Save(s.folder(), "pod.json", s.withoutOthers(stored))
 	if s.key.submit == Stored {
 		put(&s.observation.Answers, "create", Answer{Code: http.StatusCreated, Sharing: s.observation.Pod.Sharing})
 		return stored, s.compare(ctx, stored, true)
@@ -310,7 +311,7 @@ func (s *stage) attempt(ctx, waiting context.Context) (*corev1.Pod, error) {
 		if pod, err = s.addEphemeral(waiting, pod, ephemeral); err != nil {
 			return pod, err
 		}
-		s.runner.Evidence.Save(s.folder(), "pod.json", pod)
+		s.runner.Evidence.Save(s.folder(), "pod.json", s.withoutOthers(pod))
 	}
 	s.observation.Pod = s.state(pod)
 	return pod, s.compare(ctx, pod, false)

@@ -143,7 +143,7 @@ func remembered(o Observation) Observation {
 		for _, p := range s.Processes {
 			if !p.Observer {
 				short.Processes = append(short.Processes, probe.Process{
-					PID: p.PID, PPID: p.PPID, Comm: p.Comm, State: p.State, StartTime: p.StartTime, UID: p.UID, Argv: p.Argv,
+					PID: p.PID, PPID: p.PPID, Comm: p.Comm, State: p.State, StartTime: p.StartTime, UID: p.UID, Argv: p.Argv, Foreign: p.Foreign,
 				})
 			}
 		}
@@ -178,6 +178,6 @@ func (s *stage) adopt(ctx context.Context, a Adopted) (*corev1.Pod, error) {
 		return pod, err
 	}
 	s.observation.Pod = StateOf(pod)
-	s.runner.Evidence.Save(s.folder(), "pod.json", pod)
+	s.runner.Evidence.Save(s.folder(), "pod.json", s.withoutOthers(pod))
 	return pod, nil
 }
