@@ -3,6 +3,7 @@ package compare
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -121,8 +122,26 @@ func (p Pair) changed() string {
 			all = append(all, fmt.Sprintf("%s %s → %s", property.name, cmp.Or(property.was, "unknown"), cmp.Or(property.is, "unknown")))
 		}
 	}
+	all = append(all, p.changedFacts()...)
 	if len(all) == 0 {
 		return strings.Join([]string{"kubelet " + is.Kubelet, is.Runtime, "as before"}, ", ")
 	}
 	return strings.Join(all, ", ")
+}
+
+// changedFacts tells of the images and the security module's labels that are others
+// than before. Where one of the reports does not know them, nothing is told.
+func (p Pair) changedFacts() []string {
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(p.Now.Images)) {
+		was, is := p.Before.Images[name], p.Now.Images[name]
+		if was != "" && was != is {
+			all = append(all, fmt.Sprintf("image %s %s → %s", name, was, is))
+		}
+	}
+	was, is := strings.Join(p.Before.Labels, ", "), strings.Join(p.Now.Labels, ", ")
+	if was != "" && is != "" && was != is {
+		all = append(all, fmt.Sprintf("security label %s → %s", was, is))
+	}
+	return all
 }

@@ -134,6 +134,9 @@ func (c *Run) Start(ctx context.Context) {
 		defer close(c.ran)
 		began := time.Now()
 		c.report.Results = append(c.judgeWitnesses(ctx), c.runner.Run(ctx)...)
+		for i, t := range c.report.Targets {
+			c.report.Targets[i] = c.runner.Facts.Known(t)
+		}
 		c.leaveWitnesses(ctx)
 		c.report.Stats.CatalogueSeconds = time.Since(began).Seconds()
 	}()

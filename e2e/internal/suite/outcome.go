@@ -48,6 +48,12 @@ type Target struct {
 	// UserNamespaces is what the runtime says of itself in the node's status:
 	// "yes" or "no", or "unknown" where it says nothing (before v1.30).
 	UserNamespaces string `json:"userNamespaces,omitempty"`
+	// Images are the images that ran, as kubelet reports them (imageID, with their
+	// digests), by the manifests' names for them. Labels are what the security module
+	// calls the processes of containers that ask for nothing of it: "none" without one,
+	// and of SELinux without its level, which differs from pod to pod.
+	Images map[string]string `json:"images,omitempty"`
+	Labels []string          `json:"securityLabels,omitempty"`
 	// Made says that the suite itself made the cluster.
 	Made bool `json:"-"`
 }

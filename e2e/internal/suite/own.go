@@ -95,6 +95,7 @@ func (s *stage) sees(ctx context.Context, pod, container string, paths []string)
 		return snapshot, "", err
 	}
 	snapshot.Redact(s.ownProcesses)
+	s.runner.Facts.noteLabel(s.target, s.placed.Pod, container, snapshot)
 	return snapshot, probe.RedactRaw(raw, snapshot), nil
 }
 

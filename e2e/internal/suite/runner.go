@@ -115,6 +115,8 @@ type Runner struct {
 	Adopted map[WitnessKey]Adopted
 	// Prefix begins the names of the folders of evidence.
 	Prefix string
+	// Facts collects what the pods show of their targets; nil: nothing does.
+	Facts *Facts
 }
 
 // EvidenceSink keeps what was seen. Its errors are its own to report.

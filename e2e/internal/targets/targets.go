@@ -18,7 +18,7 @@ import (
 
 // The choices of nodes that are no label selector.
 const (
-	// Sample is one node of each kind: OS image, kernel, runtime and architecture.
+	// Sample is one node of each kind: OS image, kernel, runtime, architecture and kubelet.
 	Sample = "sample"
 	// All is every node.
 	All = "all"
@@ -129,9 +129,9 @@ func Select(nodes []corev1.Node, classes map[string]nodev1.RuntimeClass, choice 
 				continue
 			}
 			target := targetOn(node, name, class.Handler)
-			this := kind{target.RuntimeClass, target.OSImage, target.Kernel, target.Runtime, target.Architecture}
+			this := kind{target.RuntimeClass, target.OSImage, target.Kernel, target.Runtime, target.Architecture, target.Kubelet}
 			if first := like[this]; first != "" && (choice.Nodes == "" || choice.Nodes == Sample) {
-				s.leaveOut(node, name, "of the same kind as "+first+" (OS image, kernel, runtime, architecture): -nodes all covers it")
+				s.leaveOut(node, name, "of the same kind as "+first+" (OS image, kernel, runtime, architecture, kubelet): -nodes all covers it")
 				continue
 			}
 			like[this] = node.Name
@@ -148,7 +148,7 @@ func Select(nodes []corev1.Node, classes map[string]nodev1.RuntimeClass, choice 
 }
 
 // kind is what nodes have in common of which one is enough for a sample.
-type kind struct{ runtimeClass, osImage, kernel, runtime, architecture string }
+type kind struct{ runtimeClass, osImage, kernel, runtime, architecture, kubelet string }
 
 // asked are the runtime classes, with "" for the default runtime.
 func asked(names []string) []string {

@@ -43,6 +43,10 @@ func cordoned(n *corev1.Node) { n.Spec.Unschedulable = true }
 
 func notReady(n *corev1.Node) { n.Status.Conditions[0].Status = corev1.ConditionUnknown }
 
+func kubelet(version string) func(*corev1.Node) {
+	return func(n *corev1.Node) { n.Status.NodeInfo.KubeletVersion = version }
+}
+
 func kernel(version string) func(*corev1.Node) {
 	return func(n *corev1.Node) { n.Status.NodeInfo.KernelVersion = version }
 }
@@ -91,7 +95,7 @@ func TestSelect(t *testing.T) {
 	}{
 		"one of two of a kind": {
 			nodes: []corev1.Node{node("b"), node("a")}, targets: []string{"a"},
-			leftOut: []LeftOut{{"b", "of the same kind as a (OS image, kernel, runtime, architecture): -nodes all covers it"}},
+			leftOut: []LeftOut{{"b", "of the same kind as a (OS image, kernel, runtime, architecture, kubelet): -nodes all covers it"}},
 		},
 		"all of a kind": {
 			nodes: []corev1.Node{node("b"), node("a")}, choice: Choice{Nodes: All}, targets: []string{"a", "b"},
@@ -100,7 +104,12 @@ func TestSelect(t *testing.T) {
 			nodes:   []corev1.Node{node("a"), node("b", kernel("5.14")), node("c", architecture("arm64")), node("d", kernel("5.14"))},
 			choice:  Choice{Nodes: Sample},
 			targets: []string{"a", "b", "c"},
-			leftOut: []LeftOut{{"d", "of the same kind as b (OS image, kernel, runtime, architecture): -nodes all covers it"}},
+			leftOut: []LeftOut{{"d", "of the same kind as b (OS image, kernel, runtime, architecture, kubelet): -nodes all covers it"}},
+		},
+		"one of each kubelet": {
+			nodes:   []corev1.Node{node("a"), node("b", kubelet("v1.36.3")), node("c")},
+			targets: []string{"a", "b"},
+			leftOut: []LeftOut{{"c", "of the same kind as a (OS image, kernel, runtime, architecture, kubelet): -nodes all covers it"}},
 		},
 		"an unusable node is no sample": {
 			nodes: []corev1.Node{node("a", notReady), node("b")}, targets: []string{"b"}, leftOut: []LeftOut{{"a", "not Ready"}},
@@ -161,7 +170,7 @@ func TestSelect(t *testing.T) {
 			targets: []string{"b/gvisor"},
 			leftOut: []LeftOut{
 				{"a", `runtime class gvisor: the node's runtime has no handler "runsc"`},
-				{"c", "runtime class gvisor: of the same kind as b (OS image, kernel, runtime, architecture): -nodes all covers it"},
+				{"c", "runtime class gvisor: of the same kind as b (OS image, kernel, runtime, architecture, kubelet): -nodes all covers it"},
 			},
 		},
 		"a class with nodes of its own": {
