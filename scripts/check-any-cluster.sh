@@ -11,6 +11,8 @@
 # image        an image that one worker cannot have
 # twice        two runs at one time
 # interrupts   INTERRUPTS (50) runs, each interrupted at a random moment: nothing is left
+# signals      timeout's signal, which comes twice at once, and a closed terminal: nothing is left
+# plugin       a credential plugin that takes its time, and one that fails
 # cleanup      a run that was killed outright, and -cleanup
 # reports      -require, and the times and names in junit_01.xml as CI systems read them
 # restricted   every namespace enforces Pod Security restricted, unless it says otherwise
@@ -75,6 +77,8 @@ demonstrate_preflight() {
 print_rbac() { bin/procns.test -print-rbac; }
 
 apply() { "$ENGINE" exec --interactive "$CLUSTER-control-plane" kubectl --kubeconfig /etc/kubernetes/admin.conf apply -f - >/dev/null; }
+
+unapply() { "$ENGINE" exec --interactive "$CLUSTER-control-plane" kubectl --kubeconfig /etc/kubernetes/admin.conf delete --ignore-not-found -f - >/dev/null; }
 
 # kubeconfig_with_token prints the cluster's kubeconfig with a token instead of the administrator.
 kubeconfig_with_token() {
@@ -206,6 +210,50 @@ demonstrate_interrupts() {
 	expect interrupts "of $INTERRUPTS interrupted runs, $left left something" [ "$left" = 0 ]
 }
 
+demonstrate_signals() {
+	local code=0
+	mkdir -p "$CHECKS/timeout"
+	timeout --signal TERM 8 bin/procns.test -kubeconfig "$KUBECONFIG" -report-dir "$CHECKS/timeout" "${IMAGE_FLAGS[@]}" \
+		>"$CHECKS/timeout/out" 2>&1 || code=$?
+	expect signals "timeout ended the run" [ "$code" = 124 ]
+	expect signals "which cleaned up" nothing_left
+	expect signals "and wrote its report" [ -s "$(echo "$CHECKS"/timeout/*/report.json)" ]
+	start_run -nodes all
+	await_results 1
+	kill -HUP "$RUNNING"
+	code=0
+	await_run 120 || code=$?
+	expect signals "a run whose terminal was closed is inconclusive" [ "$code" = 2 ]
+	expect signals "and cleaned up" nothing_left
+}
+
+# plugin_kubeconfig COMMAND... prints the cluster's kubeconfig with a credential plugin that runs the
+# commands before it gives a token.
+plugin_kubeconfig() {
+	local plugin=$CHECKS/login-helper token
+	token=$(kubectl -n procns create token procns --duration=10m)
+	cat >"$plugin" <<-END
+		#!/bin/sh
+		$*
+		echo '{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1","status":{"token":"$token"}}'
+	END
+	chmod +x "$plugin"
+	sed -E '/client-(certificate|key)-data:/d' "$KUBECONFIG" |
+		sed -E "s#^( *)user: *(\{\})?\$#\1user: {exec: {apiVersion: client.authentication.k8s.io/v1, command: $plugin, interactiveMode: IfAvailable}}#; t; s#^users:#users:#"
+}
+
+demonstrate_plugin() {
+	local code=0
+	print_rbac | apply
+	plugin_kubeconfig 'echo "open https://sso.example/device" >&2; sleep 15' >"$CHECKS/plugin.kubeconfig"
+	KUBECONFIG=$CHECKS/plugin.kubeconfig run -run pid1/is-the-sandbox || code=$?
+	expect plugin "a plugin that takes 15 seconds is waited for, and the run is conformant" [ "$code" = 0 ]
+	expect plugin "what is waited for is said" grep -q 'waiting for the credential plugin login-helper' "$REPORTS/out"
+	plugin_kubeconfig 'echo "the session has expired" >&2; exit 7' >"$CHECKS/plugin.kubeconfig"
+	refused "a plugin that fails" "exit code 7: the session has expired" -kubeconfig "$CHECKS/plugin.kubeconfig"
+	print_rbac | unapply
+}
+
 demonstrate_cleanup() {
 	start_run -nodes all -run "$CASES"
 	await_results 3
@@ -289,7 +337,7 @@ demonstrate_single() {
 }
 
 demonstrations=("$@")
-[ "$#" -gt 0 ] || demonstrations=(input preflight rbac incluster taints image twice interrupts cleanup reports restricted single)
+[ "$#" -gt 0 ] || demonstrations=(input preflight rbac incluster taints image twice interrupts signals plugin cleanup reports restricted single)
 on_three_nodes=() on_one=()
 for demonstration in "${demonstrations[@]}"; do
 	declare -F "demonstrate_$demonstration" >/dev/null || die "there is no demonstration $demonstration: the head of this script lists them"

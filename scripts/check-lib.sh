@@ -17,6 +17,7 @@ make_cluster() {
 		delete_cluster
 	fi
 	trap conclude_badly EXIT
+	trap 'exit 129' HUP
 	trap 'exit 130' INT
 	trap 'exit 143' TERM
 	say "making the cluster $CLUSTER (log: $CHECKS/made.log)"

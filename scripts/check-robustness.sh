@@ -2,12 +2,14 @@
 # Disturbs runs of the suite on a real cluster, and demands of each that it ends in time, that it
 # calls nothing non-conformant, and that it leaves nothing behind:
 #
-#     scripts/check-robustness.sh [DISTURBANCE ...]     api-server node exec shim kept; default: all
+#     scripts/check-robustness.sh [DISTURBANCE ...]     api-server node exec shim deleted drained kept; default: all
 #
 # api-server   the API server is stopped; kubelet starts it again
 # node         a worker's container is stopped; what was to run there is inconclusive
 # exec         every connection to a worker's kubelet is cut, ten times
 # shim         a worker's shims are stopped for longer than the runtime waits for them, ten times
+# deleted      somebody deletes all pods of the run that are there, three times
+# drained      somebody drains a worker
 # kept         all nodes are killed, as a restart of the machine does: the next run makes the kept
 #              cluster anew, and is conformant
 #
@@ -46,11 +48,26 @@ disturb_shim() {
 	done
 }
 
+disturb_deleted() {
+	local namespace
+	namespace=$(kubectl get namespaces --selector procns.run --output 'jsonpath={.items[0].metadata.name}')
+	for _ in 1 2 3; do
+		kubectl --namespace "$namespace" delete pods --all --wait=false >/dev/null
+		sleep 5 # so that others have come
+	done
+}
+
+disturb_drained() {
+	kubectl drain "$CLUSTER-worker2" --pod-selector procns.run --force --delete-emptydir-data --ignore-daemonsets --timeout 60s >/dev/null 2>&1 || true
+}
+
 mend_api-server() { until_ready; }
 mend_node() {
 	engine_quietly start "$CLUSTER-worker2"
 	until_ready
 }
+mend_deleted() { :; }
+mend_drained() { kubectl uncordon "$CLUSTER-worker2" >/dev/null; }
 mend_exec() { :; }
 mend_shim() { :; }
 
@@ -88,7 +105,7 @@ check_kept() {
 
 make_cluster kind-config.yaml
 disturbances=("$@")
-[ "$#" -gt 0 ] || disturbances=(api-server node exec shim kept)
+[ "$#" -gt 0 ] || disturbances=(api-server node exec shim deleted drained kept)
 for disturbance in "${disturbances[@]}"; do
 	if [[ $disturbance == kept ]]; then
 		check_kept

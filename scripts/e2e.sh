@@ -13,6 +13,7 @@ main() {
 	local flags=() name reference archive
 	# Steps run in process groups of their own: an interrupt has to be passed on.
 	trap clean_up EXIT
+	trap 'exit 129' HUP
 	trap 'exit 130' INT
 	trap 'exit 143' TERM
 	step "test binary bin/procns.test" make --no-print-directory build

@@ -24,7 +24,7 @@ CHILD_PID=
 delete_cluster() {
 	local code=$?
 	trap - EXIT
-	trap '' INT TERM
+	trap '' HUP INT TERM
 	clean_up
 	if [[ -n $CHILD_PID ]]; then
 		kill -TERM "$CHILD_PID" 2>/dev/null || true
@@ -47,6 +47,7 @@ main() {
 	folder=_artifacts/sabotage-$(date +%Y%m%d-%H%M%S)
 	mkdir -p "$folder"
 	trap delete_cluster EXIT
+	trap 'exit 129' HUP
 	trap 'exit 130' INT
 	trap 'exit 143' TERM
 	build

@@ -10,14 +10,13 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"procns/e2e/cases"
+	"procns/e2e/internal/interrupt"
 	"procns/e2e/internal/sabotage/campaign"
 	"procns/e2e/internal/sabotage/matrix"
 	"procns/e2e/internal/sabotage/mutants"
@@ -112,7 +111,7 @@ func concerned(some []mutants.Mutant) []string {
 }
 
 func run(c *campaign.Campaign, anew, record bool) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := interrupt.Context(func(said string) { fmt.Fprintln(os.Stderr, "sabotage: "+said) }, suite.ExitInconclusive)
 	defer stop()
 	catalogue, err := matrix.NewCatalogue(c.Cases, fixtures.Read)
 	if err != nil {
