@@ -40,6 +40,22 @@ func onAppArmor(t *testing.T, c suite.Case, file string) suite.Observation {
 	return o
 }
 
+// TestObservationsOnAppArmorAreUsed keeps their folder free of what no case judges.
+func TestObservationsOnAppArmorAreUsed(t *testing.T) {
+	used := map[string]bool{}
+	for _, c := range every() {
+		for _, file := range []string{c.Fixture, c.Control} {
+			used[recording(file, c.Act, c.Submit)+".gz"] = true
+		}
+	}
+	files, err := filepath.Glob(filepath.Join("testdata", "apparmor", "*"))
+	require.NoError(t, err)
+	assert.Len(t, files, 8)
+	for _, file := range files {
+		assert.True(t, used[filepath.Base(file)], "%s: no case has this pod with this act", file)
+	}
+}
+
 // yamaIs is what every caller reads of Yama's scope.
 func yamaIs(scope int) func(*suite.Observation) {
 	return func(o *suite.Observation) {

@@ -424,6 +424,7 @@ func judgeCell(o suite.Observation, caller, target string, operation permission.
 		Expected: fmt.Sprintf("%s is %s: %s", trying(caller, operation, target), inWords(want), computed.Rule),
 		Observed: fmt.Sprintf("it is %s (%q)", inWords(cell.Observed.Errno), cell.Observed.Message),
 		Evidence: matrix(o),
+		Final:    true, // the answers are those that were given
 	}
 	if cell.Observed.Errno == "" {
 		return found
@@ -431,7 +432,6 @@ func judgeCell(o suite.Observation, caller, target string, operation permission.
 	if guard := guardOf(o.Container(caller), cell.Observed.Errno, slices.Contains(signals, operation)); guard != "" {
 		found.Observed += "; " + guard
 		found.Forbidden = want != "" || !promised(operation, target)
-		found.Final = found.Forbidden
 	}
 	return found
 }
@@ -489,7 +489,7 @@ func everyCellAgrees(o suite.Observation) error {
 		}
 	}
 	if len(wrong) > 0 {
-		return suite.Violation("every answer as the rules compute it", strings.Join(wrong, "\n")+"\n\n"+matrix(o))
+		return suite.Final(suite.Violation("every answer as the rules compute it", strings.Join(wrong, "\n")+"\n\n"+matrix(o)))
 	}
 	return unclear
 }

@@ -373,9 +373,9 @@ func psShowsNewWorkers(o suite.Observation) error {
 		if typed := (probe.CommandResult{Code: 1, Stderr: o.Notes["hangup"]}); wasRefused(typed) {
 			said = failed(typed, o.Container("shell"))
 		}
-		return suite.Violation("ps shows new workers after kill -HUP",
+		return suite.Final(suite.Violation("ps shows new workers after kill -HUP",
 			"kill printed "+said+"; ps before:\n"+o.Notes["ps-before"]+"and after:\n"+o.Notes["ps-after"],
-			o.Container("nginx"), o.AfterIn("nginx"))
+			o.Container("nginx"), o.AfterIn("nginx")))
 	}
 	return workersReplaced(o)
 }

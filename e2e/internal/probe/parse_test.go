@@ -46,6 +46,8 @@ func TestParseSnapshot(t *testing.T) {
 	assert.Equal(t, nginx.CapEff, "00000000a80425fb")
 	assert.Equal(t, nginx.CapPrm, "00000000a80425fb")
 	assert.Equal(t, nginx.SigCgt, "0000000180014a07")
+	assert.Equal(t, nginx.Seccomp, "2")
+	assert.Assert(t, got.Seccomp())
 	assert.Equal(t, nginx.Environ.Text, "A=1\x00B=2\x00")
 	assert.Equal(t, nginx.Root.Text, "/")
 	assert.Equal(t, nginx.Exe.Text, "/usr/sbin/nginx")

@@ -62,5 +62,6 @@ func status(comm string) string {
 	name := bytes.ReplaceAll([]byte(comm), []byte(`\`), []byte(`\\`))
 	name = bytes.ReplaceAll(name, []byte("\n"), []byte(`\n`))
 	return "Name:\t" + string(name) + "\nUmask:\t0022\nState:\tS (sleeping)\nUid:\t101\t101\t101\t101\nGid:\t0\t0\t0\t0\n" +
-		"SigCgt:\t0000000180014a07\nCapInh:\t0000000000000000\nCapPrm:\t00000000a80425fb\nCapEff:\t00000000a80425fb\n"
+		"SigCgt:\t0000000180014a07\nCapInh:\t0000000000000000\nCapPrm:\t00000000a80425fb\nCapEff:\t00000000a80425fb\n" +
+		"NoNewPrivs:\t0\nSeccomp:\t2\nSeccomp_filters:\t1\n"
 }
