@@ -74,10 +74,8 @@ func newRun(o options.Options, catalogue, selected []suite.Case, exemptions exem
 		return nil, err
 	}
 	for _, image := range images {
-		if image.Image != image.Documented {
-			c.report.Images[image.Documented] = image.Image
-			c.report.ImagePullPolicy = string(corev1.PullIfNotPresent)
-		}
+		c.report.Images[image.Documented] = image.Image
+		c.report.ImagePullPolicy = string(corev1.PullIfNotPresent)
 	}
 	if o.Mends != "" {
 		c.report.Mends = append(c.report.Mends, o.Mends)

@@ -16,6 +16,7 @@ import (
 
 	"procns/e2e/internal/suite"
 	"procns/e2e/internal/targets"
+	"procns/fixtures"
 )
 
 // Options are the command line.
@@ -193,9 +194,9 @@ func (o *Options) define() (*flag.FlagSet, []Group) {
 	flags.Var(list(&o.RuntimeClasses, nonEmpty), named("runtime-classes"), "`names` of RuntimeClasses, each a target of its own on each node; default stands for the node's own runtime (default: that alone)")
 	flags.Var(value{text: func() string { return "" }, set: o.setTolerate}, named("tolerate"), "run on nodes with this `taint` as well: key:Effect, key=value:Effect, or all, which leaves out those that mark a node as unwell or cordoned (repeatable)")
 
-	group("Images", "The manifests name nginx, busybox and pause. `-list-images` prints what a run would pull.")
+	group("Images", "The manifests name nginx, busybox and pause, which are used by digest unless another image is asked for. `-list-images` prints what a run would pull.")
 	flags.Var(value{text: func() string { return "" }, set: o.setImage}, named("image"), "use another image, `name=reference`, such as nginx=registry.example/nginx@sha256:…, or by digest alone, nginx=@sha256:… (repeatable)")
-	flags.Var(value{text: func() string { return o.Registry }, set: o.setRegistry}, named("registry"), "take the images from this registry, with an optional path, as `prefix`: mirror.example/lib makes busybox mirror.example/lib/busybox; tags and digests stay")
+	flags.Var(value{text: func() string { return o.Registry }, set: o.setRegistry}, named("registry"), "take the images from this registry, with an optional path, as `prefix`: mirror.example/lib makes docker.io/library/busybox mirror.example/lib/busybox; tags and digests stay")
 	flags.Var(value{text: func() string { return o.PullSecret }, set: o.setPullSecret}, named("pull-secret"), "pull with this existing Secret, `NAMESPACE/NAME`: it is copied into the run's namespace")
 
 	group("Policies", "What a policy demands of namespaces and pods, or takes as an exemption. The well-known opt-outs of meshes and autoscalers are set anyway.")
@@ -402,7 +403,7 @@ func (o Options) Choice() targets.Choice {
 
 // Placement is how the pods of a run are made.
 func (o Options) Placement(runID string, tolerations map[string][]corev1.Toleration) suite.Placement {
-	p := suite.Placement{RunID: runID, Images: o.Images, Registry: o.Registry, Tolerations: tolerations}
+	p := suite.Placement{RunID: runID, Images: o.Images, Registry: o.Registry, Pinned: fixtures.Pinned(), Tolerations: tolerations}
 	if o.PullSecret != "" {
 		p.PullSecret = PullSecretName
 	}

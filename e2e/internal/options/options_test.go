@@ -293,7 +293,8 @@ func TestAllImages(t *testing.T) {
 	listed := map[string]bool{}
 	for _, image := range images {
 		listed[image.Documented] = true
-		assert.Equal(t, image.Documented, image.Image, "nothing is replaced unasked")
+		assert.Regexp(t, `^[a-z.0-9]+/[a-z/]+:[0-9.]+@sha256:[0-9a-f]{64}$`, image.Image, "it is pinned")
+		assert.Equal(t, suite.ImageName(image.Documented), suite.ImageName(image.Image))
 		assert.Contains(t, DocumentedImages, suite.ImageName(image.Documented))
 	}
 	for _, c := range cases.All() {
@@ -322,7 +323,7 @@ func TestAllImages(t *testing.T) {
 	for line := range strings.Lines(text.String()) {
 		assert.True(t, strings.HasPrefix(line, "mirror.example/lib/") || line == "r.example/p:1\n", line)
 	}
-	assert.Contains(t, text.String(), "mirror.example/lib/busybox\n")
+	assert.Contains(t, text.String(), "mirror.example/lib/busybox:1.28@sha256:")
 	var document bytes.Buffer
 	require.NoError(t, WriteImages(&document, images, true))
 	assert.Contains(t, document.String(), `"documented": "nginx"`)

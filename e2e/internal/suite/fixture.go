@@ -144,7 +144,10 @@ type Placement struct {
 	Server Version
 	// Images and Registry say what is used in place of the images that manifests
 	// name: see Image.
-	Images     map[string]string // by ImageName
+	Images map[string]string // by ImageName
+	// Pinned are the references, with their digests, of images that manifests name
+	// without one: by the manifests' name, or by ImageName.
+	Pinned     map[string]string
 	Registry   string
 	PullSecret string
 	// PodLabels and PodAnnotations are put on every pod, besides the opt-outs.
@@ -177,9 +180,9 @@ func (m Manifest) Place(p Placement) Manifest {
 	follow(pod, suffix)
 	p.sayAppArmor(pod)
 	use := func(image *string, policy *corev1.PullPolicy) {
-		if reference := p.Image(*image); reference != *image {
-			*image, *policy = reference, corev1.PullIfNotPresent
-		}
+		// The server's default for an image without a tag is Always, which asks a
+		// registry even where the image is on the node.
+		*image, *policy = p.Image(*image), corev1.PullIfNotPresent
 	}
 	for _, containers := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
 		for i := range containers {

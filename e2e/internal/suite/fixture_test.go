@@ -87,7 +87,7 @@ func TestPlace(t *testing.T) {
 	assert.Equal(t, "mirror/busybox@sha256:1", pod.Spec.Containers[0].Image)
 	assert.Equal(t, corev1.PullIfNotPresent, pod.Spec.Containers[0].ImagePullPolicy)
 	assert.Equal(t, "elsewhere", pod.Spec.Containers[1].Image, "an image without a replacement stays")
-	assert.Empty(t, pod.Spec.Containers[1].ImagePullPolicy)
+	assert.Equal(t, corev1.PullIfNotPresent, pod.Spec.Containers[1].ImagePullPolicy, "what is on the node serves")
 	assert.Equal(t, "gvisor", *pod.Spec.RuntimeClassName)
 	assert.Equal(t, []string{"node-a"},
 		pod.Spec.Affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms[0].MatchFields[0].Values)

@@ -198,7 +198,7 @@ func (h *hands) Copy(ctx context.Context, name string, share bool) error {
 	placed := Manifest{File: "copy of " + h.stage.key.file, Pod: h.stage.runner.Placement.debugCopy(original, share, image, "-"+name+"-"+probe.RandomHex(2))}
 	h.stage.runner.Evidence.Save(h.stage.folder(), name+".yaml", placed.YAML())
 	h.stage.copies = append(h.stage.copies, placed)
-	h.stage.ownProcesses = ownOf(placed.Pod, h.stage.added) // the original's, and the debugger's
+	h.stage.ownProcesses.Commands = append(h.stage.ownProcesses.Commands, bareCommands[DebugImage]) // the debugger's
 	stored, err := h.cluster().Create(ctx, placed)
 	if err != nil {
 		return err

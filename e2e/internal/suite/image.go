@@ -19,21 +19,35 @@ const DebugImage = "busybox"
 
 // Image is what is used in place of an image that a manifest names: the
 // reference given for its name; or that digest of it, where only a digest was
-// given (@sha256:…); from the registry, where one was given. What was given as a
-// whole reference comes from where it says.
+// given (@sha256:…), and else the pinned one; from the registry, where one was
+// given. What was given as a whole reference comes from where it says.
 func (p Placement) Image(documented string) string {
 	given := p.Images[ImageName(documented)]
 	if given != "" && !strings.HasPrefix(given, "@") {
 		return given
 	}
 	reference := documented
+	for _, name := range []string{documented, ImageName(documented)} {
+		if pinned := p.Pinned[name]; pinned != "" && sameTag(documented, pinned) {
+			reference = pinned
+			break
+		}
+	}
 	if p.Registry != "" {
-		reference = strings.TrimSuffix(p.Registry, "/") + "/" + path.Base(documented)
+		reference = strings.TrimSuffix(p.Registry, "/") + "/" + path.Base(reference)
 	}
 	if given != "" {
 		reference = untagged(reference) + given
 	}
 	return reference
+}
+
+// sameTag tells whether a pinned reference has the tag that a manifest asks for, if
+// it asks for one.
+func sameTag(documented, pinned string) bool {
+	pinned, _, _ = strings.Cut(pinned, "@")
+	tag := strings.TrimPrefix(documented, untagged(documented))
+	return tag == "" || strings.HasSuffix(pinned, tag)
 }
 
 // untagged is a reference without its tag and digest. A colon before the last

@@ -13,6 +13,10 @@ import (
 
 func TestImage(t *testing.T) {
 	const digest = "@sha256:0123"
+	pinned := map[string]string{
+		"nginx": "docker.io/library/nginx:1.31@sha256:a", "pause": "registry.k8s.io/pause:3.10.2@sha256:p",
+		"busybox": "docker.io/library/busybox:1.37@sha256:b", "busybox:1.28": "docker.io/library/busybox:1.28@sha256:old",
+	}
 	for name, row := range map[string]struct {
 		placement       Placement
 		documented, use string
@@ -31,6 +35,13 @@ func TestImage(t *testing.T) {
 			Placement{Images: map[string]string{"pause": digest}, Registry: "mirror.example:5000/lib"},
 			"registry.k8s.io/pause:3.10.2", "mirror.example:5000/lib/pause" + digest,
 		},
+		"pinned":                 {Placement{Pinned: pinned}, "nginx", "docker.io/library/nginx:1.31@sha256:a"},
+		"pinned, with its tag":   {Placement{Pinned: pinned}, "registry.k8s.io/pause:3.10.2", "registry.k8s.io/pause:3.10.2@sha256:p"},
+		"pinned by its tag":      {Placement{Pinned: pinned}, "busybox:1.28", "docker.io/library/busybox:1.28@sha256:old"},
+		"another tag":            {Placement{Pinned: pinned}, "busybox:1.30", "busybox:1.30"},
+		"pinned from a registry": {Placement{Pinned: pinned, Registry: "mirror.example/lib"}, "nginx", "mirror.example/lib/nginx:1.31@sha256:a"},
+		"pinned otherwise":       {Placement{Pinned: pinned, Images: map[string]string{"nginx": digest}}, "nginx", "docker.io/library/nginx" + digest},
+		"asked for as it is":     {Placement{Pinned: pinned, Images: map[string]string{"nginx": "nginx"}}, "nginx", "nginx"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			assert.Equal(t, row.use, row.placement.Image(row.documented))

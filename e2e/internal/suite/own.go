@@ -16,19 +16,11 @@ import (
 var bareCommands = map[string][]string{"busybox": {"sh"}, "pause": {"/pause"}}
 
 // Own is what the containers of the manifest's pod are told to run: their commands,
-// probes and hooks.
-func (m Manifest) Own() probe.Own { return ownOf(m.Pod, nil) }
-
-// ownOf leaves out the containers that a cluster added.
-func ownOf(pod *corev1.Pod, added map[string]bool) probe.Own {
-	if pod == nil {
-		return probe.Own{}
-	}
+// probes and hooks. It is asked of the manifest as it is written, for it knows the
+// images by the documentation's names.
+func (m Manifest) Own() probe.Own {
 	var own probe.Own
 	add := func(c corev1.Container) {
-		if added[c.Name] {
-			return
-		}
 		switch bare, known := bareCommands[ImageName(c.Image)]; {
 		case len(c.Command) > 0:
 			own.Commands = append(own.Commands, slices.Concat(c.Command, c.Args))
@@ -53,10 +45,10 @@ func ownOf(pod *corev1.Pod, added map[string]bool) probe.Own {
 			}
 		}
 	}
-	for _, c := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
+	for _, c := range slices.Concat(m.Pod.Spec.InitContainers, m.Pod.Spec.Containers) {
 		add(c)
 	}
-	for _, c := range pod.Spec.EphemeralContainers {
+	for _, c := range m.Pod.Spec.EphemeralContainers {
 		add(corev1.Container(c.EphemeralContainerCommon))
 	}
 	return own

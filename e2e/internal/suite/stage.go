@@ -196,7 +196,7 @@ func (s *stage) perform(ctx context.Context) error {
 	if adopted {
 		placed.Pod.Name = witness.Witness.Created
 	}
-	s.placed, s.pod, s.ownProcesses, s.images = placed, placed.Pod.Name, placed.Own(), manifest.imagesByContainer()
+	s.placed, s.pod, s.ownProcesses, s.images = placed, placed.Pod.Name, manifest.Own(), manifest.imagesByContainer()
 	s.from = placed.Pod.Spec.Containers[len(placed.Pod.Spec.Containers)-1].Name
 	s.runner.Evidence.Save(s.folder(), "manifest.yaml", placed.YAML())
 	if ephemeral := s.ephemeral(); len(ephemeral) > 0 {
