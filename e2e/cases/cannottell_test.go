@@ -37,6 +37,16 @@ func TestCannotTell(t *testing.T) {
 		}},
 		{"signals/hangup-replaces-workers", "hangup did not run", neverRan("hangup")},
 		{"signals/hangup-replaces-workers", "http did not run", neverRan("http")},
+		{"signals/hangup-replaces-workers", "nginx did not answer before either", func(o *suite.Observation) {
+			o.Ran[answeredBefore] = probe.CommandResult{Code: 1, Stderr: "wget: can't connect to remote host (127.0.0.1): Connection refused"}
+			o.Ran[answeredAfter] = o.Ran[answeredBefore]
+		}},
+		{"signals/hangup-replaces-workers", "http-before did not run", neverRan(answeredBefore)},
+		{"ephemeral/hangup-replaces-workers", "nginx did not answer before either", func(o *suite.Observation) {
+			o.Ran[answeredBefore] = probe.CommandResult{Code: 1}
+			o.Ran[answeredAfter] = o.Ran[answeredBefore]
+		}},
+		{"signals/log-rotation", "nginx logged no request before", ranOtherwise("rotate", logSilent, "", "").apply},
 		{"signals/log-rotation", "rotate did not run", neverRan("rotate")},
 		{"signals/image-without-shell", "terminate did not run", neverRan("terminate")},
 		{"signals/from-exec", "from-exec did not run", neverRan("from-exec")},

@@ -144,11 +144,13 @@ var hangUpFromDebugger = &suite.Act{
 		if !ok {
 			return nil // the judges say that it is not to be seen
 		}
+		if err := askNginx(ctx, pod, answeredBefore, "debugger"); err != nil {
+			return err
+		}
 		if _, err := pod.Exec(ctx, "hangup", "debugger", "kill", "-HUP", strconv.Itoa(m.PID)); err != nil {
 			return err
 		}
-		_, err := pod.Exec(ctx, "http", "debugger", "wget", "-q", "-O", "/dev/null", "http://127.0.0.1/")
-		return err
+		return askNginx(ctx, pod, answeredAfter, "debugger")
 	},
 }
 

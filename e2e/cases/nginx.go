@@ -1,6 +1,7 @@
 package cases
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -125,6 +126,33 @@ func nothingRestarted(o suite.Observation, but ...string) error {
 		}
 	}
 	return nil
+}
+
+// withoutProxy begins a script whose requests are to reach nginx itself. A cluster
+// may put these variables into every container; wget asks them, curl and others too.
+const withoutProxy = "unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY\n"
+
+// The names under which an act records whether nginx answered, before its signal
+// and after it.
+const (
+	answeredBefore = "http-before"
+	answeredAfter  = "http"
+)
+
+// askNginx has a container ask nginx through the localhost that the pod's containers
+// have in common, and records whether it answered.
+func askNginx(ctx context.Context, pod suite.Hands, name, container string) error {
+	_, err := pod.Exec(ctx, name, container, "sh", "-c", withoutProxy+"exec wget -q -O /dev/null http://127.0.0.1/")
+	return err
+}
+
+// answersStill demands that nginx answers HTTP after the signal. Nothing is concluded
+// from its silence where it did not answer before either.
+func answersStill(o suite.Observation) error {
+	if before, asked := o.Ran[answeredBefore]; asked && (!before.Ran() || before.Code != 0) {
+		return suite.CannotTell("nginx answers HTTP before the signal", before.String(), o.Container("nginx"))
+	}
+	return succeeded(o, answeredAfter, "nginx answers HTTP after the signal", o.AfterIn("nginx"))
 }
 
 func identities(processes []probe.Process) []probe.Identity {
