@@ -123,6 +123,6 @@ func WaitingWitnesses(ctx context.Context, client kubernetes.Interface) (string,
 }
 
 // DeleteWitnesses deletes them unjudged.
-func DeleteWitnesses(ctx context.Context, client kubernetes.Interface) error {
-	return deleteNamespace(ctx, client, witness.Namespace, nil)
+func DeleteWitnesses(ctx context.Context, client kubernetes.Interface, say func(string, ...any)) error {
+	return deleteNamespaces(ctx, client, []string{witness.Namespace}, say)
 }

@@ -114,11 +114,11 @@ func cleanUpAfterDead(o options.Options, stderr io.Writer) error {
 	for _, d := range dead {
 		say("==> deleting namespace %s of the dead run %s", d.Namespace, d.RunID)
 	}
-	if err := cluster.Bury(ctx, client, dead, say); err != nil {
-		return err
+	left := cluster.Bury(ctx, client, dead, say)
+	if left == nil {
+		say("procns: %d namespaces of dead runs are gone; %d runs live and keep theirs", len(dead), living)
 	}
-	say("procns: %d namespaces of dead runs are gone; %d runs live and keep theirs", len(dead), living)
-	return cleanUpWitnesses(ctx, client, o.Witnesses, say)
+	return errors.Join(left, cleanUpWitnesses(ctx, client, o.Witnesses, say))
 }
 
 // readExemptions reads the file of -exempt, if there is one.

@@ -190,6 +190,24 @@ func TestSetUpFails(t *testing.T) {
 	}
 }
 
+// TestFailedSetUpCleansUp: what was created before the set-up failed is deleted.
+func TestFailedSetUpCleansUp(t *testing.T) {
+	s := sound() // it has no Leases
+	code, stdout, stderr := attempt(t, kubeconfigOf(t, s))
+	assert.Equal(t, suite.ExitUsage, code)
+	assert.Contains(t, stdout, "creating the run's Lease: ")
+	var namespace string
+	var deleted bool
+	for _, request := range s.created {
+		if request == "POST /api/v1/namespaces" {
+			namespace = request
+		}
+		deleted = deleted || strings.HasPrefix(request, "DELETE /api/v1/namespaces/procns-")
+	}
+	assert.NotEmpty(t, namespace, stderr)
+	assert.True(t, deleted, s.created)
+}
+
 // TestTable: a dry run prints the whole preflight.
 func TestTable(t *testing.T) {
 	_, stdout, stderr := attempt(t, kubeconfigOf(t, sound()), "-dry-run")

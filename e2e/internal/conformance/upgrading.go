@@ -60,6 +60,11 @@ func (u *upgrade) keep() []string {
 func (c *Run) openUpgrade(ctx context.Context, config *rest.Config, client kubernetes.Interface) (err error) {
 	u := &c.upgrade
 	u.phase = c.Phase
+	defer func() {
+		if u.session != nil {
+			u.session.Say = c.say
+		}
+	}()
 	switch c.Phase {
 	case options.Before:
 		u.session, err = cluster.ClaimWitnesses(ctx, client, config, c.report.ID, &c.counts, c.NamespaceLabels)
@@ -169,8 +174,8 @@ func cleanUpWitnesses(ctx context.Context, client kubernetes.Interface, too bool
 		say("procns: the witnesses of run %s in namespace %s wait for -phase after, and stay: -cleanup -witnesses deletes them", run, witness.Namespace)
 		return nil
 	}
-	if err := cluster.DeleteWitnesses(ctx, client); err != nil {
-		return fmt.Errorf("namespace %s is left: %w", witness.Namespace, err)
+	if err := cluster.DeleteWitnesses(ctx, client, say); err != nil {
+		return err
 	}
 	say("procns: the witnesses of run %s are gone", run)
 	return nil
