@@ -16,12 +16,12 @@ import (
 type places struct {
 	mu           sync.Mutex
 	limit, taken int
-	pods         int           // of those who have a place, how many have a pod
-	left         chan struct{} // closed and replaced when somebody leaves
+	pods         map[string]bool // that were created, until they are known to be gone
+	left         chan struct{}   // closed and replaced when somebody leaves
 }
 
 func newPlaces(limit int) *places {
-	return &places{limit: max(1, limit), left: make(chan struct{})}
+	return &places{limit: max(1, limit), pods: map[string]bool{}, left: make(chan struct{})}
 }
 
 // take waits for a place.
@@ -39,40 +39,39 @@ func (p *places) take() {
 	}
 }
 
-// created notes that one of those who have a place has its pod.
-func (p *places) created() {
+// created notes a pod. Who gives its place back may have one for a while.
+func (p *places) created(pod string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.pods++
+	p.pods[pod] = true
 }
 
-// leave gives a place back.
-func (p *places) leave(withPod bool) {
+func (p *places) leave() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.taken--
-	if withPod {
-		p.pods--
-	}
 	close(p.left)
 	p.left = make(chan struct{})
 }
 
-// fewer notes that whoever asks has no room although it has a place: there are as many
-// as others have a pod, and at least one. own says that the one who asks is counted
-// among these. It returns the new limit, 0 where it is as it was, and whether others
-// have pods.
-func (p *places) fewer(own bool) (limit int, others bool) {
+// fewer notes that there is no room for one more pod: the room is for those that are
+// there, but for own, and for one at least. It returns the new limit, 0 where it is as it
+// was, and how many other pods are there.
+func (p *places) fewer(own string, there func(pod string) bool) (limit, others int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	pods := p.pods
-	if own {
-		pods--
+	for pod := range p.pods {
+		switch {
+		case !there(pod):
+			delete(p.pods, pod)
+		case pod != own:
+			others++
+		}
 	}
-	if fewer := max(1, pods); fewer < p.limit {
+	if fewer := max(1, others); fewer < p.limit {
 		p.limit, limit = fewer, fewer
 	}
-	return limit, pods > 0
+	return limit, others
 }
 
 // someLeave returns when a place is given back, or when the time is over.
@@ -130,14 +129,17 @@ func tooMany(pod *corev1.Pod) bool {
 // leave, before it is tried again.
 var roomPace = struct{ first, long time.Duration }{2 * time.Second, 20 * time.Second}
 
-// aloneTries is how often a pod is tried again while the target has no other: those that
-// are ending may make room, and nobody else whom the suite knows of.
+// aloneTries is how often a pod is tried again while the target has no other: nobody
+// whom the suite knows of will make room for it.
 const aloneTries = 4
 
-// fewer has the target have fewer pods at one time, and says why. It tells whether
-// others have any.
-func (s *stage) fewer(why string) (others bool) {
-	limit, others := s.places.fewer(s.counted)
+// fewer has the target have fewer pods at one time, and says why. It returns how many
+// other pods are there.
+func (s *stage) fewer(why string) (others int) {
+	limit, others := s.places.fewer(s.pod, func(pod string) bool {
+		_, gone := s.runner.Cluster.Last(pod)
+		return !gone
+	})
 	if limit > 0 {
 		s.runner.Log("%s: at most %d pods at one time from now on: %s", s.target.Name(), limit, why)
 	}
@@ -145,13 +147,21 @@ func (s *stage) fewer(why string) (others bool) {
 }
 
 // backDown waits until there may be room for a pod that was refused, and tells whether
-// it is worth another try. Its place is one too many.
-func (s *stage) backDown(ctx context.Context, why string, tried int) bool {
-	others := s.fewer(why)
-	if !others && tried >= aloneTries {
+// it is worth another try. alone counts the tries while the target had no other pod.
+func (s *stage) backDown(ctx context.Context, why string, tried int, alone *int) bool {
+	wait := min(roomPace.long, roomPace.first<<min(tried, 4))
+	if s.fewer(why) > 0 {
+		*alone = 0
+		s.places.someLeave(ctx, wait)
+		return ctx.Err() == nil
+	}
+	if *alone++; *alone > aloneTries {
 		s.health.close(why) // the others would wait as long for nothing
 		return false
 	}
-	s.places.someLeave(ctx, min(roomPace.long, roomPace.first<<min(tried, 4)))
+	select {
+	case <-time.After(wait):
+	case <-ctx.Done():
+	}
 	return ctx.Err() == nil
 }

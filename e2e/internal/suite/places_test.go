@@ -62,12 +62,17 @@ func TestPlaces(t *testing.T) {
 	for range 3 {
 		p.take()
 	}
-	p.created()
-	p.created()
-	limit, others := p.fewer(false)
+	for _, pod := range []string{"one", "two", "own", "gone"} {
+		p.created(pod)
+	}
+	gone := map[string]bool{"gone": true}
+	there := func(pod string) bool { return !gone[pod] }
+	limit, others := p.fewer("own", there)
 	assert.Equal(t, 2, limit)
-	assert.True(t, others)
-	p.leave(false)
+	assert.Equal(t, 2, others)
+	limit, _ = p.fewer("own", there)
+	assert.Zero(t, limit, "it is as it was")
+	p.leave()
 	took := make(chan struct{})
 	go func() { p.take(); close(took) }()
 	select {
@@ -75,12 +80,13 @@ func TestPlaces(t *testing.T) {
 		t.Fatal("there are two at one time, and the limit is two")
 	case <-time.After(20 * time.Millisecond):
 	}
-	p.leave(true)
+	p.leave()
 	<-took
-	p.leave(true)
-	limit, others = p.fewer(false)
+	p.leave()
+	gone["one"], gone["two"] = true, true
+	limit, others = p.fewer("own", there)
 	assert.Equal(t, 1, limit, "at least one")
-	assert.False(t, others)
+	assert.Zero(t, others)
 	assert.Equal(t, 1, newPlaces(0).limit)
 
 	r := &Runner{AtOnce: 40, Room: map[string]int{"full": 0, "small": 17, "large": 100}}
@@ -114,13 +120,25 @@ func (c *crowded) Create(ctx context.Context, m Manifest) (*corev1.Pod, error) {
 	return c.bench.Create(ctx, m)
 }
 
+func (c *crowded) Last(pod string) (*corev1.Pod, bool) {
+	last, ok := c.Current(pod)
+	return last, !ok
+}
+
 func (c *crowded) Discard(ctx context.Context, m Manifest) {
-	c.mu.Lock()
-	if c.created[m.File] {
-		c.there--
-	}
-	c.mu.Unlock()
 	c.bench.Discard(ctx, m)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.created[m.File] {
+		time.AfterFunc(30*time.Millisecond, func() { // what its end takes
+			c.bench.mu.Lock()
+			delete(c.pods, m.Pod.Name)
+			c.bench.mu.Unlock()
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.there--
+		})
+	}
 }
 
 // TestCrowded: where a quota has room for fewer pods than asked for, the run has fewer

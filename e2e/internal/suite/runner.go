@@ -274,7 +274,7 @@ func (r *Runner) start(ctx, onTarget context.Context, stages []*stage) {
 			s.places.take()
 			go func() {
 				s.run(onTarget)
-				s.places.leave(s.counted)
+				s.places.leave()
 				s.retire(ctx)
 			}()
 		}

@@ -44,11 +44,10 @@ type stage struct {
 	target Target
 	health *health // of the target, which all its stages learn from
 	limits
-	places  *places // of the target
-	counted bool    // among those that have a pod
-	await   *Await
-	cases   []expectation
-	after   []*stage // controls whose effect must have shown first
+	places *places // of the target
+	await  *Await
+	cases  []expectation
+	after  []*stage // controls whose effect must have shown first
 	// disruption is shared with the other pods of the same act on the node.
 	disruption *disruption
 	// neighbours are observed first: what they run is looked for.
@@ -251,10 +250,10 @@ func (s *stage) start(ctx context.Context) (*corev1.Pod, error) {
 	}
 	waiting, cancel := context.WithTimeoutCause(ctx, s.runner.Timeout, fmt.Errorf("not within %s", s.runner.Timeout))
 	defer cancel()
-	for tried := 0; ; tried++ {
+	for tried, alone := 0, 0; ; tried++ {
 		pod, err := s.attempt(ctx, waiting)
 		why := noRoom(pod, err)
-		if why == "" || !s.backDown(waiting, why, tried) {
+		if why == "" || !s.backDown(waiting, why, tried, &alone) {
 			return pod, err
 		}
 		if pod != nil { // kubelet refused it, and tries no more
@@ -273,11 +272,8 @@ func (s *stage) attempt(ctx, waiting context.Context) (*corev1.Pod, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !s.counted && s.disruption == nil {
-		s.counted = true
-		s.places.created()
-	}
 	s.pod = stored.Name // a workload names its pods itself
+	s.places.created(s.pod)
 	s.observation.Pod = s.state(stored)
 	s.runner.Evidence.Save(s.folder(), "pod.json", s.withoutOthers(stored))
 	if s.key.submit == Stored {
