@@ -1,0 +1,123 @@
+package cases
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"procns/e2e/internal/probe"
+	"procns/e2e/internal/suite"
+)
+
+// confinedHands act in a pod as it was recorded, whose containers may signal nobody.
+// Nothing that is waited for comes.
+type confinedHands struct {
+	suite.Hands
+	mu       sync.Mutex
+	seen     suite.Observation
+	sessions []probe.Process
+	awaited  []string
+	refused  int
+}
+
+func (h *confinedHands) Before() suite.Observation {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	o := h.seen
+	o.Ran, o.Notes, o.Logs = maps.Clone(o.Ran), maps.Clone(o.Notes), maps.Clone(o.Logs)
+	return o
+}
+
+func (h *confinedHands) Exec(ctx context.Context, name, container string, command ...string) (probe.CommandResult, error) {
+	line := strings.Join(command, " ")
+	h.mu.Lock()
+	result := h.seen.Ran[name]
+	switch {
+	case strings.Contains(line, "exec tail -f"): // a session, which runs until it is given up
+		h.sessions = append(h.sessions, probe.Process{PID: 9000 + len(h.sessions), StartTime: 1, Argv: command[len(command)-1:]})
+		h.mu.Unlock()
+		<-ctx.Done()
+		return probe.CommandResult{Failure: "given up"}, nil
+	case strings.Contains(line, "kill"):
+		h.refused++
+		result = probe.CommandResult{Code: 1, Stderr: "sh: can't kill pid 7: Permission denied\n"}
+	}
+	h.seen.Ran[name] = result
+	h.mu.Unlock()
+	return result, nil
+}
+
+func (h *confinedHands) Observe(_ context.Context, container string) (*probe.Snapshot, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	s := *h.seen.Container(container)
+	s.Processes = append(slices.Clone(s.Processes), h.sessions...)
+	return &s, nil
+}
+
+func (h *confinedHands) Note(name, text string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.seen.Notes[name] = text
+}
+
+// Logs has every text that may be waited for in each log.
+func (h *confinedHands) Logs(_ context.Context, name, _ string, _ bool) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var texts []string
+	for _, some := range []map[string]string{h.seen.Markers, h.seen.Notes} {
+		texts = slices.AppendSeq(texts, maps.Values(some))
+	}
+	h.seen.Logs[name] = strings.Join(texts, "\n")
+	return nil
+}
+
+func (h *confinedHands) Await(_ context.Context, _ time.Duration, what string, _ func(suite.PodState) bool) (bool, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.awaited = append(h.awaited, what)
+	return false, nil
+}
+
+func (h *confinedHands) Events(context.Context) error { return nil }
+
+// TestActsDoNotWaitForWhatWasRefused: each act that signals and then waits for what comes
+// of it ends at once where no signal was sent.
+func TestActsDoNotWaitForWhatWasRefused(t *testing.T) {
+	for id, do := range map[string]func(context.Context, suite.Hands) error{
+		"lifecycle/sandbox-end-restarts-the-pod":                  terminatePID1.Do,
+		"lifecycle/kill-restarts-the-container":                   killFromSibling.Do,
+		"lifecycle/restart-always":                                endEach.Do,
+		"lifecycle/restart-all-keeps-the-sandbox":                 endLeader.Do,
+		"stress/rapid-restarts":                                   storm.Do,
+		"signals/stop-and-continue":                               signalSiblings.Do,
+		"walkthrough/exec-hangup":                                 walkByExec.Do,
+		"walkthrough/english-hangup":                              walkByShell.Do,
+		"disruption/kubelet-restart-keeps-new-containers-joining": killContainerTwo,
+	} {
+		t.Run(id, func(t *testing.T) {
+			t.Parallel()
+			c := caseOf(t, id)
+			pod := &confinedHands{seen: recorded(t, c, c.Fixture)}
+			pod.seen.Notes, pod.seen.Logs = map[string]string{}, map[string]string{}
+			if pod.seen.Ran == nil {
+				pod.seen.Ran = map[string]probe.CommandResult{}
+			}
+			delete(pod.seen.Ran, "ps-after")
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // all waits are longer
+			defer cancel()
+			require.NoError(t, do(ctx, pod))
+			require.NoError(t, ctx.Err())
+			assert.Positive(t, pod.refused, "the act signals nobody")
+			assert.Empty(t, pod.awaited, "it waits for the effect of a signal that was refused")
+		})
+	}
+}
