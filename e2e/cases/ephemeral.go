@@ -117,6 +117,7 @@ func ephemeralCases() []suite.Case {
 			Source:  targetReference + " (the name of the container from PodSpec that this ephemeral container targets)",
 			Control: "ephemeral-exited-helper.yaml",
 			Varies:  "name",
+			Turns:   suite.Turns{Answered: true},
 			Judge:   unknownTargetRefused,
 			Records: "the API server's answer",
 			Record:  func(o suite.Observation) string { return o.Answers["unknown"].String() },

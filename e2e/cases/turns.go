@@ -18,8 +18,8 @@ var beside = []difference.Class{difference.ContainerAdded, difference.InitContai
 
 // turnsOfArea are the areas' own.
 var turnsOfArea = map[string]suite.Turns{
-	"version":     {Kept: true},
-	"admission":   {Kept: true, NotOn: beside},
+	"version":     {Kept: true, Answered: true},
+	"admission":   {Kept: true, Answered: true, NotOn: beside},
 	"controllers": {Kept: true, NotOn: beside},
 	"walkthrough": {NotOn: beside},
 	"pid1":        {NotOn: beside, Capabilities: []string{"KILL"}},
@@ -64,7 +64,7 @@ func withTurns(cases []suite.Case) []suite.Case {
 	for i, c := range cases {
 		turns := turnsOfArea[c.Area()]
 		if c.Submit != suite.Runs {
-			turns = suite.Turns{Kept: turns.Kept}
+			turns = suite.Turns{Kept: turns.Kept, Answered: true}
 			for _, class := range difference.Classes {
 				if !slices.Contains(ofAPI, class) {
 					turns.NotOn = append(turns.NotOn, class)

@@ -191,3 +191,14 @@ func inject(t *testing.T, o suite.Observation, file string) suite.Observation {
 	}
 	return o
 }
+
+// TestAnswered: claims about the API server's answers are known, and those about nodes are none.
+func TestAnswered(t *testing.T) {
+	for id, want := range map[string]bool{
+		"version/field-is-kept": true, "admission/host-pid-goes-with-false": true, "admission/immutable-by-merge-patch": true,
+		"controllers/cronjob-keeps-the-field": true, "ephemeral/unknown-target-refused": true,
+		"controllers/deployment-shares": false, "visibility/one-namespace": false, "ephemeral/nginx-conf": false,
+	} {
+		assert.Equal(t, want, caseOf(t, id).Turns.Answered, id)
+	}
+}

@@ -37,11 +37,14 @@ type Turns struct {
 	// Kept marks a claim that the API server keeps the field: where nothing but the
 	// server can have changed it, the claim is judged.
 	Kept bool
+	// Answered marks a claim about what the API server answers. That it answers otherwise is the
+	// server's doing only where nothing else can have changed what it was sent.
+	Answered bool
 }
 
 // With is t, and what fallback says of classes that t does not name.
 func (t Turns) With(fallback Turns) Turns {
-	all := Turns{On: slices.Clone(t.On), NotOn: slices.Clone(t.NotOn), Kept: t.Kept || fallback.Kept}
+	all := Turns{On: slices.Clone(t.On), NotOn: slices.Clone(t.NotOn), Kept: t.Kept || fallback.Kept, Answered: t.Answered || fallback.Answered}
 	for _, class := range fallback.On {
 		if !slices.Contains(t.NotOn, class) {
 			all.On = append(all.On, class)
@@ -115,6 +118,21 @@ func (c Case) changed(o Observation) error {
 		}
 	}
 	return nil
+}
+
+// answeredToAnother takes back that the API server does not conform, where a webhook or a policy may
+// have changed what it was sent. A refusal, and the answer to a patch, do not show whether one did.
+func (r *Runner) answeredToAnother(ctx context.Context, result *Result, sent Manifest) {
+	if result.Outcome != NonConformant || !result.Case.Turns.Answered {
+		return
+	}
+	by := r.Cluster.Changers(ctx, sent)
+	if by.Server() {
+		return
+	}
+	result.Outcome = Inconclusive
+	result.Reason = fmt.Sprintf("cannot tell: what the API server was sent may have been changed on its way by %s; and then: %s; way out: %s",
+		by.String(), result.Reason, WayOut(&by))
 }
 
 // ChangedError says that the pod is not the one that was sent.

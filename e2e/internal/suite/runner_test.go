@@ -248,6 +248,19 @@ func TestRunnerOutcomes(t *testing.T) {
 				return nil
 			}
 		}, outcome: NonConformant, says: "expected one; observed two"},
+		"answered otherwise, and a webhook matches": {change: func(c *Case) {
+			c.Turns.Answered, c.Judge = true, func(Observation) error { return Violation("one", "two") }
+		}, bench: func(b *bench) { b.changers.Matching = []string{"webhook mesh/injector"} },
+			outcome: Inconclusive, says: "may have been changed on its way by webhook mesh/injector; and then: expected one; observed two; way out"},
+		"answered otherwise, and who changes pods is not known": {change: func(c *Case) {
+			c.Turns.Answered, c.Judge = true, func(Observation) error { return Violation("one", "two") }
+		}, bench: func(b *bench) { b.changers.Unread = "forbidden" }, outcome: Inconclusive, says: "which this user may not list"},
+		"answered otherwise by the server": {change: func(c *Case) {
+			c.Turns.Answered, c.Judge = true, func(Observation) error { return Violation("one", "two") }
+		}, outcome: NonConformant, says: "expected one; observed two"},
+		"wrong on the node, where a webhook matches": {change: func(c *Case) {
+			c.Judge = func(Observation) error { return Violation("one", "two") }
+		}, bench: func(b *bench) { b.changers.Matching = []string{"webhook mesh/injector"} }, outcome: NonConformant, says: "expected one; observed two"},
 		"changed by the server itself": {bench: func(b *bench) {
 			b.create = func(_ string, pod *corev1.Pod) error {
 				pod.Spec.ShareProcessNamespace = nil
