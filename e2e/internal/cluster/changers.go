@@ -63,6 +63,11 @@ func (s *Session) Changers(ctx context.Context, m suite.Manifest) difference.Att
 	namespace := namespaceAt(s.Namespace, s.RunID, "privileged", s.labels).Labels
 	namespace["kubernetes.io/metadata.name"] = s.Namespace
 	subjects := []difference.Subject{{Version: "v1", Resource: "pods", Labels: m.Pod.Labels, Namespace: namespace}}
+	if len(m.Ephemeral()) > 0 {
+		late := subjects[0]
+		late.Resource, late.Update = "pods/ephemeralcontainers", true
+		subjects = append(subjects, late)
+	}
 	if m.Workload != nil {
 		api, resource := resourceOf(m.Workload)
 		group, version, _ := strings.Cut(api, "/")

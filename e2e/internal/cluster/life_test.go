@@ -36,6 +36,7 @@ type shelf struct {
 	refuses string            // a part of the paths that may not be written to
 	taken   bool              // whatever is created is there already
 	sent    []string          // method, path and body
+	edits   *strings.Replacer // of what is returned of what was sent
 }
 
 func (s *shelf) set(path, answer string) {
@@ -68,6 +69,9 @@ func (s *shelf) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if r.Method != http.MethodGet {
 		s.sent = append(s.sent, r.Method+" "+r.URL.Path+" "+string(body))
+		if s.edits != nil {
+			body = []byte(s.edits.Replace(string(body)))
+		}
 		_, _ = w.Write(body)
 		return
 	}
@@ -207,16 +211,28 @@ func TestLookInside(t *testing.T) {
 	session := &Session{Client: clientOf(t, s), Namespace: "procns-a", RunID: "a"}
 	manifest, err := suite.DecodeManifest("a.yaml", []byte("apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: c, image: nginx}]}\n"))
 	require.NoError(t, err)
-	checks := session.LookInside(t.Context(), map[string]suite.Manifest{"a.yaml": manifest}, 4)
+	pods := map[string]suite.Manifest{"a.yaml": manifest}
+	cases := []suite.Case{{ID: "a/one", Fixture: "a.yaml"}, {ID: "a/two", Control: "a.yaml"}}
+	checks := session.LookInside(t.Context(), pods, cases, 4)
 	assert.Equal(t, []preflight.Check{
 		{Name: "quota", State: preflight.Note, Said: "team allows 3 pods; the run would have up to 4 at one time, and has fewer"},
-		{Name: "admission", State: preflight.OK, Said: "a.yaml: would be admitted"},
+		{Name: "admission", State: preflight.OK, Said: "1 of 1 manifests would be admitted"},
 	}, checks)
 
+	// What the dry run returns is looked at.
+	s.edits = strings.NewReplacer(`"containers":`, `"runtimeClassName":"other","containers":`)
+	s.set("/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations", `{"items":[]}`)
+	s.set("/apis/admissionregistration.k8s.io/v1beta1/mutatingadmissionpolicies", `{"items":[{"metadata":{"name":"set-class"},"spec":{"matchConstraints":{"resourceRules":[{"apiGroups":[""],"apiVersions":["v1"],"operations":["CREATE"],"resources":["pods"]}]}}}]}`)
+	s.set("/apis/admissionregistration.k8s.io/v1beta1/mutatingadmissionpolicybindings", `{"items":[{"spec":{"policyName":"set-class"}}]}`)
+	checks = session.LookInside(t.Context(), pods, cases, 3)
+	require.Len(t, checks, 3)
+	assert.Equal(t, preflight.Warn, checks[2].State)
+	assert.Contains(t, checks[2].Said, `the cluster changes pods: sets spec.runtimeClassName to "other" (policy set-class), in a.yaml: 2 cases are inconclusive; way out: `)
+
 	s.refuses = "pods"
-	checks = session.LookInside(t.Context(), map[string]suite.Manifest{"a.yaml": manifest}, 2)
+	checks = session.LookInside(t.Context(), pods, cases, 2)
 	require.Len(t, checks, 2)
-	assert.Equal(t, "a.yaml is refused: HTTP 403 Forbidden: not you", checks[1].Said)
+	assert.Equal(t, "a.yaml refused: HTTP 403 Forbidden: not you", checks[1].Said)
 }
 
 func TestShowLife(t *testing.T) {

@@ -204,8 +204,9 @@ func imagesOn(node corev1.Node) []string {
 }
 
 // LookInside finds out what of the run's namespace will be in its way: quotas and
-// limits, and whether pods like those given are admitted.
-func (s *Session) LookInside(ctx context.Context, pods map[string]suite.Manifest, atOnce int) []preflight.Check {
+// limits, whether pods like those given are admitted, and what the cluster makes of
+// them.
+func (s *Session) LookInside(ctx context.Context, pods map[string]suite.Manifest, cases []suite.Case, atOnce int) []preflight.Check {
 	var group sync.WaitGroup
 	var limits []preflight.Check
 	group.Go(func() {
@@ -221,21 +222,37 @@ func (s *Session) LookInside(ctx context.Context, pods map[string]suite.Manifest
 	})
 	var lock sync.Mutex
 	refused := map[string]string{}
+	var changes suite.Tally
 	for file, manifest := range pods {
 		group.Go(func() {
 			answer, err := s.Submit(ctx, manifest, "")
+			if err == nil && answer.Changes != nil {
+				by := s.Changers(ctx, manifest)
+				answer.Changes.By, answer.Changes.Images = &by, manifest.Documented
+				changes.Add(file, *answer.Changes, cases)
+			}
 			lock.Lock()
 			defer lock.Unlock()
 			switch {
+			case !toBeCreated(file, cases): // the server may have its reasons
 			case err != nil:
 				refused[file] = err.Error()
 			case !answer.Accepted():
-				refused[file] = answer.String()
+				// One reason for many pods, whose names differ.
+				refused[file] = strings.ReplaceAll(answer.String(), manifest.Pod.Name, "NAME")
 			default:
 				refused[file] = ""
 			}
 		})
 	}
 	group.Wait()
-	return slices.Concat(limits, preflight.OfPods(refused))
+	return slices.Concat(limits, preflight.OfPods(refused, changes.Rows()))
+}
+
+// toBeCreated tells whether a case of the run creates the manifest's pod: what is only
+// submitted may be meant to be refused.
+func toBeCreated(file string, cases []suite.Case) bool {
+	return slices.ContainsFunc(cases, func(c suite.Case) bool {
+		return !c.Submit.Dry() && (c.Fixture == file || c.Control == file) || c.Neighbour == file
+	})
 }

@@ -112,23 +112,21 @@ func (c *Run) preflight(ctx context.Context, config *rest.Config, client kuberne
 			}
 		}
 	}
-	samples, err := sampled(placement)
+	samples, err := sampled(ordinary(c.Cases), placement, c.report.Targets)
 	if err != nil {
 		return err
 	}
-	uses := func(one suite.Case) bool {
-		return slices.Contains([]string{one.Fixture, one.Control, one.Neighbour}, hostPIDManifest)
-	}
-	if !slices.ContainsFunc(c.Cases, uses) {
-		delete(samples, hostPIDManifest) // which -skip may have left out
-	}
-	checks = append(checks, c.session.LookInside(ctx, samples, min(c.Pods, podsOfCase*len(c.Cases))*len(c.report.Targets))...)
+	checks = append(checks, c.session.LookInside(ctx, samples, ordinary(c.Cases), min(c.Pods, podsOfCase*len(c.Cases))*len(c.report.Targets))...)
 	wanted := min(c.Pods, podsOfCase*len(c.Cases))
 	room, said := c.session.Room(ctx, c.report.Targets, wanted)
 	checks = append(checks, said...)
 	off := ""
 	if survey.Gate.ReadBack {
-		if off, err = c.gateOff(ctx, survey.Version, samples[documentedManifest]); err != nil {
+		documented, err := manifestOf(documentedManifest)
+		if err != nil {
+			return err
+		}
+		if off, err = c.gateOff(ctx, survey.Version, documented.Place(placement)); err != nil {
 			return err
 		}
 	}
@@ -164,25 +162,34 @@ func (c *Run) tell(checks []preflight.Check) {
 	}
 }
 
-// hostPIDManifest has a pod in the node's PID namespace.
-const hostPIDManifest = "lookout-host-pid.yaml"
-
-// sampled are pods that the run's namespace has to admit: the documented one, and
-// one that no level of Pod Security but privileged admits.
-func sampled(placement suite.Placement) (map[string]suite.Manifest, error) {
+// sampled are the pods of the cases, one of each manifest, as they are placed on the
+// first target.
+func sampled(cases []suite.Case, placement suite.Placement, on []suite.Target) (map[string]suite.Manifest, error) {
+	if len(on) > 0 {
+		placement.Target = on[0]
+	}
 	samples := map[string]suite.Manifest{}
-	for _, file := range []string{documentedManifest, hostPIDManifest} {
-		raw, err := fixtures.Read(file)
-		if err != nil {
-			return nil, err
+	for _, one := range cases {
+		for _, file := range []string{one.Fixture, one.Control, one.Neighbour} {
+			if _, known := samples[file]; known || file == "" {
+				continue
+			}
+			manifest, err := manifestOf(file)
+			if err != nil {
+				return nil, err
+			}
+			samples[file] = manifest.Place(placement)
 		}
-		manifest, err := suite.DecodeManifest(file, raw)
-		if err != nil {
-			return nil, err
-		}
-		samples[file] = manifest.Place(placement)
 	}
 	return samples, nil
+}
+
+func manifestOf(file string) (suite.Manifest, error) {
+	raw, err := fixtures.Read(file)
+	if err != nil {
+		return suite.Manifest{}, err
+	}
+	return suite.DecodeManifest(file, raw)
 }
 
 // plan has every result say that it would have been made.
@@ -213,7 +220,8 @@ func (c *Run) makeRunner(client kubernetes.Interface, placement suite.Placement,
 			_ = c.exemptions.Apply(one) // what is not needed is said of all results together
 			c.results.put(one[0])
 		},
-		OnReady: c.noteReady,
+		OnReady:   c.noteReady,
+		OnChanges: func(manifest string, changes suite.Changes) { c.changes.Add(manifest, changes, c.Cases) },
 		Skip: func(one suite.Case) string {
 			if off != "" {
 				return off

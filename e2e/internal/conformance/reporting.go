@@ -30,6 +30,9 @@ func (c *Run) WriteReports(output io.Writer) int {
 	r.Stats.Execs = int(c.counts.Execs.Load())
 	r.Rerun = func(result suite.Result) string { return c.again("-run '" + result.Case.ID + "'") }
 	r.ByHand = c.lookByHand
+	for _, row := range c.changes.Rows() {
+		r.Notes = append(r.Notes, row.String())
+	}
 	c.compareWithBaseline()
 	code := r.Verdict().ExitCode
 	for name, write := range map[string]func(io.Writer, report.Run) error{

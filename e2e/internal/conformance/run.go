@@ -39,6 +39,7 @@ type Run struct {
 	counts  cluster.Counts
 	runner  *suite.Runner
 	upgrade upgrade
+	changes suite.Tally // what the cluster does to pods
 	// cgroupModes are asked for while there is other work.
 	cgroupModes chan []string
 

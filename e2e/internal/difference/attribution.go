@@ -54,9 +54,11 @@ type Mutating struct {
 	Bindings []admissionregistrationv1.MutatingAdmissionPolicyBinding
 }
 
-// Subject is what was sent to be created.
+// Subject is what was sent.
 type Subject struct {
 	Group, Version, Resource string
+	// Update: it is changed, and not created.
+	Update bool
 	// Labels are the object's, and Namespace those of its namespace.
 	Labels, Namespace map[string]string
 }
@@ -108,14 +110,16 @@ func (s Subject) matches(m *admissionregistrationv1.MatchResources, binding bool
 	return included && !s.ruled(rules(m.ExcludeResourceRules)) && selects(m.NamespaceSelector, s.Namespace) && selects(m.ObjectSelector, s.Labels)
 }
 
-// ruled tells whether one of the rules is about the creation of the subject. A rule
+// ruled tells whether one of the rules is about the subject. A rule
 // for another version matches as well: the server converts (matchPolicy Equivalent).
 func (s Subject) ruled(rules []admissionregistrationv1.RuleWithOperations) bool {
 	return slices.ContainsFunc(rules, func(r admissionregistrationv1.RuleWithOperations) bool {
-		created := slices.ContainsFunc(r.Operations, func(o admissionregistrationv1.OperationType) bool {
-			return o == admissionregistrationv1.Create || o == admissionregistrationv1.OperationAll
-		})
-		return created && names(r.APIGroups, s.Group) && (names(r.Resources, s.Resource) || names(r.Resources, "*/*"))
+		operation := admissionregistrationv1.Create
+		if s.Update {
+			operation = admissionregistrationv1.Update
+		}
+		sent := slices.Contains(r.Operations, operation) || slices.Contains(r.Operations, admissionregistrationv1.OperationAll)
+		return sent && names(r.APIGroups, s.Group) && (names(r.Resources, s.Resource) || names(r.Resources, "*/*"))
 	})
 }
 

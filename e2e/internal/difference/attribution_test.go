@@ -60,6 +60,9 @@ func TestMatch(t *testing.T) {
 	assert.Equal(t, hookOnly, unbound.Match(pods), "a policy without a binding does nothing")
 	assert.Equal(t, policyOnly, all.Match(optedOut))
 	assert.Empty(t, all.Match(deployments))
+	changed := pods
+	changed.Update = true
+	assert.Empty(t, all.Match(changed), "neither is asked for updates")
 	assert.Equal(t, append(policyOnly, hookOnly...), all.Match(deployments, pods))
 }
 

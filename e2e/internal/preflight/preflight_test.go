@@ -198,9 +198,18 @@ func TestOfNamespaceAndPods(t *testing.T) {
 	assert.Equal(t, Warn, changed.State)
 	assert.Contains(t, changed.Said, `from "privileged" to "restricted"`)
 
-	assert.Equal(t, OK, OfPods(map[string]string{"a.yaml": "", "b.yaml": ""})[0].State)
-	checks := OfPods(map[string]string{"a.yaml": "violates PodSecurity", "b.yaml": ""})
-	assert.Equal(t, []Check{{"admission", Warn, "a.yaml is refused: violates PodSecurity"}}, checks)
+	assert.Equal(t, []Check{{"admission", OK, "2 of 2 manifests would be admitted"}}, OfPods(map[string]string{"a.yaml": "", "b.yaml": ""}, nil))
+	const no = "violates PodSecurity"
+	checks := OfPods(map[string]string{"a.yaml": no, "b.yaml": "", "c.yaml": no, "d.yaml": no, "e.yaml": no, "f.yaml": no}, []suite.TallyRow{
+		{What: "sets spec.runtimeClassName to \"other\"", By: "policy a", Manifests: []string{"b.yaml"}, Without: []string{"pid1/is-the-sandbox"}, WayOut: "this"},
+		{What: "drops capability MKNOD", By: "policy b", Manifests: []string{"b.yaml"}},
+	})
+	assert.Equal(t, []Check{
+		{"admission", Warn, "a.yaml, c.yaml, d.yaml and 2 more refused: violates PodSecurity"},
+		{"admission", OK, "1 of 6 manifests would be admitted"},
+		{"admission", Warn, `the cluster changes pods: sets spec.runtimeClassName to "other" (policy a), in b.yaml: 1 case is inconclusive; way out: this`},
+		{"admission", Note, "the cluster changes pods: drops capability MKNOD (policy b), in b.yaml: no case of this run turns on it"},
+	}, checks)
 }
 
 func TestOfLimits(t *testing.T) {

@@ -175,21 +175,43 @@ func OfAPIs(down map[string]error) Check {
 	return Check{name, Warn, strings.Join(each, ", ") + ": not answering, and no namespace of the cluster can go meanwhile: the run's own will be left until it does (kubectl get apiservices)"}
 }
 
-// OfPods says whether the documented pod, and one in the node's own PID
-// namespace, would be admitted into the run's namespace.
-func OfPods(refused map[string]string) []Check {
+// OfPods says whether the pods of the manifests would be admitted into the run's
+// namespace, and what the cluster would make of them.
+func OfPods(refused map[string]string, changes []suite.TallyRow) []Check {
 	const name = "admission"
 	var checks []Check
-	manifests := slices.Sorted(maps.Keys(refused))
-	for _, manifest := range manifests {
+	manifests := map[string][]string{} // by why they are refused
+	admitted := 0
+	for _, manifest := range slices.Sorted(maps.Keys(refused)) {
 		if why := refused[manifest]; why != "" {
-			checks = append(checks, Check{name, Warn, manifest + " is refused: " + why})
+			manifests[why] = append(manifests[why], manifest)
+		} else {
+			admitted++
 		}
 	}
-	if len(checks) == 0 {
-		checks = append(checks, Check{name, OK, strings.Join(manifests, ", ") + ": would be admitted"})
+	for _, why := range slices.Sorted(maps.Keys(manifests)) {
+		checks = append(checks, Check{name, Warn, few(manifests[why]) + " refused: " + why})
+	}
+	if admitted > 0 {
+		checks = append(checks, Check{name, OK, fmt.Sprintf("%d of %d manifests would be admitted", admitted, len(refused))})
+	}
+	for _, row := range changes {
+		state := Note
+		if len(row.Without) > 0 {
+			state = Warn
+		}
+		checks = append(checks, Check{name, state, row.String()})
 	}
 	return checks
+}
+
+// few names the first of many.
+func few(names []string) string {
+	const most = 3
+	if len(names) <= most {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
 }
 
 // OfLimits tells of quotas and limits in the run's namespace. wanted is how many

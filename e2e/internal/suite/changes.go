@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -182,23 +181,20 @@ func (s *stage) attributed(ctx context.Context, differences []difference.Differe
 	if stored != nil {
 		by.Managers = difference.Managers(stored.ObjectMeta, differences)
 	}
-	return &Changes{Differences: differences, Images: s.images, By: &by}
+	return &Changes{Differences: differences, Images: s.placed.Documented, By: &by}
 }
 
 // setAside takes the cases that turn on the changes out of those that the stage
 // waits for.
 func (s *stage) setAside(file string, changes *Changes) error {
 	var left []expectation
-	var without []string
 	for _, e := range s.cases {
 		if len(e.c.Decisive(changes)) == 0 {
 			left = append(left, e)
-		} else {
-			without = append(without, e.c.ID)
 		}
 	}
 	if s.runner.OnChanges != nil {
-		s.runner.OnChanges(file, *changes, without)
+		s.runner.OnChanges(file, *changes)
 	}
 	if len(left) == 0 && len(s.cases) > 0 {
 		return errAllChanged
@@ -230,15 +226,4 @@ func (s *stage) state(pod *corev1.Pod) PodState {
 	}
 	slices.Sort(state.Injected)
 	return state
-}
-
-// Describe says in one line what the cluster does to pods, and who probably does.
-func (c Changes) Describe(differences []difference.Difference) string {
-	var whats []string
-	for _, d := range differences {
-		if what := d.What(); !slices.Contains(whats, what) {
-			whats = append(whats, what)
-		}
-	}
-	return strings.Join(whats, ", ") + " (" + c.By.String() + ")"
 }

@@ -38,6 +38,9 @@ type Manifest struct {
 	ConfigMaps []*corev1.ConfigMap
 	// Markers are the random texts planted in place of MARKER-name.
 	Markers map[string]string
+	// Documented are the images that the manifest names, by container, whatever is used
+	// in their place.
+	Documented map[string]string
 }
 
 var markerName = regexp.MustCompile(`MARKER-([a-z0-9-]+)`)
@@ -162,7 +165,7 @@ type Placement struct {
 func (m Manifest) Place(p Placement) Manifest {
 	suffix := "-" + probe.RandomHex(4)
 	labels := map[string]string{RunLabel: p.RunID}
-	placed := Manifest{File: m.File, Pod: m.Pod.DeepCopy(), Markers: m.Markers}
+	placed := Manifest{File: m.File, Pod: m.Pod.DeepCopy(), Markers: m.Markers, Documented: m.imagesByContainer()}
 	pod := placed.Pod
 	pod.Name += suffix
 	pod.Labels = p.podLabels(merged(pod.Labels, labels))

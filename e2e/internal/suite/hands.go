@@ -195,7 +195,7 @@ func (h *hands) Copy(ctx context.Context, name string, share bool) error {
 		original = current
 	}
 	image := h.stage.runner.Image(DebugImage)
-	placed := Manifest{File: "copy of " + h.stage.key.file, Pod: h.stage.runner.Placement.debugCopy(original, share, image, "-"+name+"-"+probe.RandomHex(2))}
+	placed := Manifest{File: copyOf + h.stage.key.file, Pod: h.stage.runner.Placement.debugCopy(original, share, image, "-"+name+"-"+probe.RandomHex(2))}
 	h.stage.runner.Evidence.Save(h.stage.folder(), name+".yaml", placed.YAML())
 	h.stage.copies = append(h.stage.copies, placed)
 	h.stage.ownProcesses.Commands = append(h.stage.ownProcesses.Commands, bareCommands[DebugImage]) // the debugger's

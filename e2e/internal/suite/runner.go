@@ -103,9 +103,8 @@ type Runner struct {
 	OnResult func(Result)
 	// OnReady is told how long each pod took from its creation until it was ready.
 	OnReady func(target Target, manifest string, took time.Duration)
-	// OnChanges is told what the cluster made of a manifest's pod, and which cases
-	// cannot be judged for it; nil: nobody.
-	OnChanges func(manifest string, changes Changes, without []string)
+	// OnChanges is told what the cluster made of a manifest's pod; nil: nobody.
+	OnChanges func(manifest string, changes Changes)
 	// Skip returns the proved reason why a case does not apply to the cluster, or "".
 	Skip func(Case) string
 	// KeepFailed keeps the pods of cases that did not pass, to be looked at.

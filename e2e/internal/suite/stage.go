@@ -55,12 +55,11 @@ type stage struct {
 	lookouts   []*stage // those that look for what this one runs
 
 	placed       Manifest
-	images       map[string]string // as the manifest names them, by container
-	ownProcesses probe.Own         // what its containers are told to run
-	added        map[string]bool   // the containers that the cluster added
-	copies       []Manifest        // which the act made
-	pod, from    string            // its name, and the container to look from
-	done         chan struct{}     // closed when observation and err are final
+	ownProcesses probe.Own       // what its containers are told to run
+	added        map[string]bool // the containers that the cluster added
+	copies       []Manifest      // which the act made
+	pod, from    string          // its name, and the container to look from
+	done         chan struct{}   // closed when observation and err are final
 	observation  Observation
 	err          error
 	began        time.Time
@@ -195,7 +194,7 @@ func (s *stage) perform(ctx context.Context) error {
 	if adopted {
 		placed.Pod.Name = witness.Witness.Created
 	}
-	s.placed, s.pod, s.ownProcesses, s.images = placed, placed.Pod.Name, manifest.Own(), manifest.imagesByContainer()
+	s.placed, s.pod, s.ownProcesses = placed, placed.Pod.Name, manifest.Own()
 	s.from = placed.Pod.Spec.Containers[len(placed.Pod.Spec.Containers)-1].Name
 	s.runner.Evidence.Save(s.folder(), "manifest.yaml", placed.YAML())
 	if ephemeral := s.ephemeral(); len(ephemeral) > 0 {
