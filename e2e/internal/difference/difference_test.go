@@ -219,6 +219,17 @@ func TestWorkloadsPods(t *testing.T) {
 	assert.Len(t, Pods(pod(t, sent), stored, Options{}), 2, "nobody else gives a host name")
 }
 
+// TestAppArmorTwice: some servers say the profile as an annotation as well.
+func TestAppArmorTwice(t *testing.T) {
+	unconfined := &corev1.SecurityContext{AppArmorProfile: &corev1.AppArmorProfile{Type: corev1.AppArmorProfileTypeUnconfined}}
+	with, stored := pod(t, sent), pod(t, defaulted)
+	with.Spec.Containers[0].SecurityContext, stored.Spec.Containers[0].SecurityContext = unconfined, unconfined
+	stored.Annotations = map[string]string{appArmorAnnotation + "nginx": "unconfined"}
+	assert.Empty(t, Pods(with, stored, Options{}))
+	stored.Annotations[appArmorAnnotation+"shell"] = "unconfined"
+	assert.Len(t, Pods(with, stored, Options{}), 1, "which nobody asked for")
+}
+
 // TestEphemeral: they are added when the pod runs.
 func TestEphemeral(t *testing.T) {
 	with := pod(t, sent)

@@ -67,6 +67,8 @@ var (
 	}
 	ownAnnotations = []string{
 		"kubernetes.io/config.", "kubernetes.io/limit-ranger", "batch.kubernetes.io/", "procns/",
+		// What the fields say as well, until v1.26.
+		"seccomp.security.alpha.kubernetes.io/", "container.seccomp.security.alpha.kubernetes.io/",
 	}
 	ownFinalizers = []string{"batch.kubernetes.io/job-tracking"}
 	// ownTolerations are those of DefaultTolerationSeconds, of Priority and of the

@@ -309,7 +309,7 @@ func (s *stage) attempt(ctx, waiting context.Context) (*corev1.Pod, error) {
 		s.runner.Evidence.Save(s.folder(), "pod.json", s.withoutOthers(pod))
 	}
 	s.observation.Pod = s.state(pod)
-	s.runner.Facts.noteImages(s.target, s.images, pod)
+	s.runner.Facts.noteImages(s.target, s.placed.Documented, pod)
 	return pod, s.compare(ctx, pod, false)
 }
 
