@@ -254,6 +254,16 @@ func TestAgain(t *testing.T) {
 		"-image nginx=r.example/n -namespace-label x.example/exempt=yes -pod-label team=a -pod-annotation 'note=any text' -registry mirror.example -pull-secret a/b -run x", run.again("-run x"))
 }
 
+// TestKubectl: the flag of kubectl takes one file, its environment variable a list.
+func TestKubectl(t *testing.T) {
+	run := &Run{}
+	assert.Equal(t, "kubectl", run.kubectl())
+	run.Kubeconfig, run.Context = "k", "c"
+	assert.Equal(t, "kubectl --kubeconfig k --context c", run.kubectl())
+	run.Kubeconfig = "a b:k"
+	assert.Equal(t, "KUBECONFIG='a b:k' kubectl --context c", run.kubectl())
+}
+
 func TestAppendSummary(t *testing.T) {
 	file := write(t, "before\n")
 	require.NoError(t, appendSummary(file, []byte("after\n")))
