@@ -15,6 +15,7 @@ import (
 	"procns/e2e/internal/permission"
 	"procns/e2e/internal/probe"
 	"procns/e2e/internal/suite"
+	"procns/fixtures"
 )
 
 // The labels of containers on nodes of several kinds.
@@ -334,6 +335,35 @@ func TestUnconfinedKiller(t *testing.T) {
 				assert.Equal(t, want, answer(err), "%s: %v", file, err)
 			}
 		})
+	}
+}
+
+// TestOnlyTheKillerIsUnconfined: a confined container may neither signal nor read an
+// unconfined one, so that no claim about siblings may rest on a pod that has both.
+func TestOnlyTheKillerIsUnconfined(t *testing.T) {
+	unconfined := map[string][]string{}
+	for _, c := range every() {
+		for _, file := range []string{c.Fixture, c.Control, c.Neighbour} {
+			if file == "" {
+				continue
+			}
+			raw, err := fixtures.Files.ReadFile(file)
+			require.NoError(t, err)
+			m, err := suite.DecodeManifest(file, raw)
+			require.NoError(t, err)
+			for _, container := range append(m.Pod.Spec.InitContainers, m.Pod.Spec.Containers...) {
+				if s := container.SecurityContext; s != nil && s.AppArmorProfile != nil {
+					assert.Equal(t, "killer", container.Name, file)
+					unconfined[file] = append(unconfined[file], c.ID)
+				}
+			}
+		}
+	}
+	assert.Len(t, unconfined, 4)
+	for file, ids := range unconfined {
+		for _, id := range ids {
+			assert.Regexp(t, "^lifecycle/(sandbox-end-|new-sandbox-)", id, file)
+		}
 	}
 }
 
