@@ -204,7 +204,7 @@ func pid1Cases() []suite.Case {
 
 // startedOrEnded is when demands-pid1.yaml is settled.
 var startedOrEnded = &suite.Await{
-	Name: "settled (started or ended)",
+	Name: "settled (started or ended)", MayEnd: true,
 	Done: func(p suite.PodState) bool {
 		c := p.Containers["demanding"]
 		return c.Ready || c.ExitCode != nil

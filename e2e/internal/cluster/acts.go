@@ -403,7 +403,7 @@ func (s *Session) Events(ctx context.Context, pod string) ([]suite.Event, error)
 	}
 	var events []suite.Event
 	for _, e := range list.Items {
-		events = append(events, suite.Event{Reason: e.Reason, Message: e.Message, Container: e.InvolvedObject.FieldPath})
+		events = append(events, suite.Event{Reason: e.Reason, Message: e.Message, Container: e.InvolvedObject.FieldPath, Count: int(e.Count)})
 	}
 	return events, nil
 }

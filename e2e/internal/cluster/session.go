@@ -220,10 +220,12 @@ func (s *Session) Last(name string) (last *corev1.Pod, gone bool) {
 }
 
 // Await implements suite.Cluster.
-func (s *Session) Await(ctx context.Context, name, what string, done func(*corev1.Pod) bool) (*corev1.Pod, error) {
+func (s *Session) Await(ctx context.Context, name, what string, mayEnd bool, done func(*corev1.Pod) bool) (*corev1.Pod, error) {
 	seen := false
+	var lasting endurance
 	for {
 		changed := s.change()
+		var again <-chan time.Time
 		pod, ok := s.Current(name)
 		switch {
 		case ok && done(pod):
@@ -233,14 +235,22 @@ func (s *Session) Await(ctx context.Context, name, what string, done func(*corev
 			if closed := s.closedTo(pod); closed != "" {
 				return pod, fmt.Errorf("pod %s is not %s: %s; its last state: %s", name, what, closed, Describe(pod))
 			}
-			if hopeless := Hopeless(pod); hopeless != nil {
-				return pod, fmt.Errorf("pod %s is not %s, and waiting will not mend it: %w", name, what, hopeless)
+			terminal, in, ask := lasting.judge(obstacles(pod, mayEnd), time.Now())
+			if ask {
+				terminal = errors.Join(terminal, s.sandboxFailure(ctx, pod))
+			}
+			if terminal != nil {
+				return pod, fmt.Errorf("pod %s will not be %s: %w", name, what, terminal)
+			}
+			if in > 0 {
+				again = time.After(in)
 			}
 		case seen:
 			return nil, fmt.Errorf("pod %s is not %s: it was deleted meanwhile", name, what)
 		}
 		select {
 		case <-changed:
+		case <-again:
 		case <-ctx.Done():
 			state := "it was never seen"
 			if ok {
@@ -249,23 +259,6 @@ func (s *Session) Await(ctx context.Context, name, what string, done func(*corev
 			return pod, fmt.Errorf("pod %s is not %s: %w; its last state: %s", name, what, context.Cause(ctx), state)
 		}
 	}
-}
-
-// Hopeless says why a pod will not get further by waiting, or nil.
-func Hopeless(pod *corev1.Pod) error {
-	for _, c := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses, pod.Status.EphemeralContainerStatuses) {
-		if w := c.State.Waiting; w != nil {
-			switch w.Reason {
-			// ErrImagePull is followed by one of these when the next attempt is due.
-			case "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName":
-				return &suite.ImageError{Image: c.Image, Said: Describe(pod)}
-			}
-		}
-	}
-	if pod.Status.Phase == corev1.PodFailed && len(pod.Status.ContainerStatuses) == 0 {
-		return errors.New(Describe(pod)) // refused by kubelet's admission
-	}
-	return nil
 }
 
 // Describe says where a pod and each container of it that is not ready stand.

@@ -115,6 +115,9 @@ func (c Case) Property() string {
 type Await struct {
 	Name string // completes "the pod is not …"
 	Done func(PodState) bool
+	// MayEnd says that containers of the pod are meant to end before that: a crash does
+	// not end the wait.
+	MayEnd bool
 }
 
 // Act is something done to a pod between two snapshots.
@@ -253,4 +256,6 @@ type Event struct {
 	Message string `json:"message"`
 	// Container is the container it is about, or empty.
 	Container string `json:"container,omitempty"`
+	// Count is how often it came; 0 where the server does not count.
+	Count int `json:"count,omitempty"`
 }

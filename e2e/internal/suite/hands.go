@@ -131,7 +131,7 @@ func (h *hands) Await(ctx context.Context, within time.Duration, what string, do
 	defer cancel()
 	var err error
 	h.stage.rest(func() {
-		_, err = h.cluster().Await(waiting, h.stage.pod, what, func(p *corev1.Pod) bool { return done(h.stage.state(p)) })
+		_, err = h.cluster().Await(waiting, h.stage.pod, what, true, func(p *corev1.Pod) bool { return done(h.stage.state(p)) })
 	})
 	if err != nil && ctx.Err() == nil {
 		h.stage.runner.Log("%s: %s: %v", h.stage.target.Name(), h.stage.key.folder(), err)
@@ -215,7 +215,7 @@ func (h *hands) Copy(ctx context.Context, name string, share bool) error {
 	defer cancel()
 	var pod *corev1.Pod
 	h.stage.rest(func() {
-		pod, err = h.cluster().Await(waiting, placed.Pod.Name, "Ready", func(p *corev1.Pod) bool { return h.stage.state(p).Ready })
+		pod, err = h.cluster().Await(waiting, placed.Pod.Name, "Ready", false, func(p *corev1.Pod) bool { return h.stage.state(p).Ready })
 	})
 	if err != nil {
 		return err

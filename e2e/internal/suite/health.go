@@ -15,6 +15,7 @@ import (
 type ImageError struct {
 	Image string
 	Said  string // kubelet's words
+	Final bool   // nobody will try to pull it: its name or its pull policy is why
 }
 
 func (e *ImageError) Error() string {
@@ -37,9 +38,21 @@ type health struct {
 	// giveUp ends what is still waited for on the target.
 	giveUp context.CancelCauseFunc
 	mu     sync.Mutex
-	closed string            // why the node takes no new pods, or ""
-	images map[string]string // why an image cannot be had, by image
+	closed string              // why the node takes no new pods, or ""
+	images map[string]*missing // by image
 }
+
+// missing is an image that a pod could not have.
+type missing struct {
+	said  string
+	since time.Time
+	final bool
+	again bool // it was tried again
+}
+
+// triedAgainAfter is how long the other pods of an image that a pod could not have are
+// refused, before one of them tries again, once.
+const triedAgainAfter = 2 * time.Minute
 
 // refuses says why a pod need not be tried, or nil.
 func (h *health) refuses(pod *corev1.Pod) error {
@@ -49,8 +62,13 @@ func (h *health) refuses(pod *corev1.Pod) error {
 		return noMore(h.closed)
 	}
 	for _, c := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
-		if said, ok := h.images[c.Image]; ok {
-			return &ImageError{Image: c.Image, Said: said}
+		m, ok := h.images[c.Image]
+		switch {
+		case !ok:
+		case !m.final && !m.again && time.Since(m.since) >= triedAgainAfter:
+			m.again = true
+		default:
+			return &ImageError{Image: c.Image, Said: m.said, Final: m.final}
 		}
 	}
 	return nil
@@ -66,6 +84,15 @@ func (h *health) close(why string) {
 // noMore is why a pod is not created on a node that takes none.
 func noMore(closed string) error { return errors.New(closed + ": no more pods are created there") }
 
+// pulled notes that a pod has all its images.
+func (h *health) pulled(pod *corev1.Pod) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, c := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
+		delete(h.images, c.Image)
+	}
+}
+
 // learn draws from a pod's failure what holds for the others.
 func (h *health) learn(ctx context.Context, err error, ask func(context.Context) Disturbance) {
 	if ctx.Err() != nil {
@@ -76,9 +103,14 @@ func (h *health) learn(ctx context.Context, err error, ask func(context.Context)
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		if h.images == nil {
-			h.images = map[string]string{}
+			h.images = map[string]*missing{}
 		}
-		h.images[image.Image] = image.Said
+		m := h.images[image.Image]
+		if m == nil {
+			m = &missing{since: time.Now()}
+			h.images[image.Image] = m
+		}
+		m.said, m.final = image.Said, image.Final
 		return
 	}
 	switch found := ask(ctx); {

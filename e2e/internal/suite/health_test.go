@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	corev1 "k8s.io/api/core/v1"
 )
 
 // TestMissingImageIsFoundOutOnce: of the pods that need an image which the node
@@ -41,6 +43,50 @@ func TestMissingImageIsFoundOutOnce(t *testing.T) {
 	}
 	results = run(t, b, []Target{{Node: "n"}, {Node: "m"}}, cases[0])
 	assert.NotEqual(t, results[0].Outcome, results[1].Outcome)
+}
+
+// TestMissingImageIsTriedAgain: one pod's failure does not condemn an image for good; the
+// second does, and so does one that no time takes away.
+func TestMissingImageIsTriedAgain(t *testing.T) {
+	pod := &corev1.Pod{Spec: corev1.PodSpec{Containers: []corev1.Container{{Image: "busybox"}}}}
+	for name, row := range map[string]struct {
+		final   bool
+		second  bool // the second pod has it
+		refused []time.Duration
+		tried   time.Duration // -1: never
+		then    bool          // refused afterwards
+	}{
+		"had the second time":   {false, true, []time.Duration{0, triedAgainAfter - 1}, triedAgainAfter, false},
+		"missing, and for good": {false, false, []time.Duration{0, triedAgainAfter - 1}, triedAgainAfter, true},
+		"never to be pulled":    {true, false, []time.Duration{0, time.Hour}, -1, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := &health{}
+				began := time.Now()
+				fail := func() {
+					h.learn(t.Context(), &ImageError{Image: "busybox", Said: "ImagePullBackOff", Final: row.final}, nil)
+				}
+				fail()
+				for _, after := range row.refused {
+					time.Sleep(time.Until(began.Add(after)))
+					assert.Error(t, h.refuses(pod), "after %s", after)
+				}
+				if row.tried >= 0 {
+					time.Sleep(time.Until(began.Add(row.tried)))
+					assert.NoError(t, h.refuses(pod), "one tries again")
+					assert.Error(t, h.refuses(pod), "and the others do not")
+					if row.second {
+						h.pulled(pod)
+					} else {
+						fail()
+					}
+				}
+				time.Sleep(time.Hour)
+				assert.Equal(t, row.then, h.refuses(pod) != nil)
+			})
+		})
+	}
 }
 
 // TestLostNodeIsFoundOutOnce: a node that is not Ready gets no further pods.

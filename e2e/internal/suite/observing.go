@@ -36,14 +36,19 @@ func (s *stage) observeUntil(ctx context.Context, pod *corev1.Pod, when string, 
 // observeUntilGiven takes the first snapshots, until every case's precondition
 // holds. Where one never does, its case says itself what it misses.
 func (s *stage) observeUntilGiven(ctx context.Context, pod *corev1.Pod) error {
-	return s.observeUntil(ctx, pod, "before", nil, s.runner.Timeout, func(before map[string]*probe.Snapshot) bool {
+	var broken error
+	err := s.observeUntil(ctx, pod, "before", nil, s.runner.Timeout, func(before map[string]*probe.Snapshot) bool {
 		s.observation.Before = before
 		missing := unobserved(s.observation)
 		for _, e := range s.cases {
 			missing = errors.Join(missing, given(e.c, s.observation))
 		}
-		return missing == nil
+		if missing != nil && (s.await == nil || !s.await.MayEnd) {
+			broken = s.runner.Cluster.Broken(s.pod)
+		}
+		return missing == nil || broken != nil
 	})
+	return errors.Join(broken, err)
 }
 
 // observe takes one snapshot from each container that runs, or from those named. Where

@@ -2,6 +2,7 @@ package suite
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -80,6 +81,44 @@ func TestLooksBackOff(t *testing.T) {
 			assert.Greater(t, rounds, 100)
 		}
 	})
+}
+
+// TestBrokenPod: a pod whose container crashes after it was Ready ends its cases when
+// kubelet says so, unless its containers may end or the precondition holds.
+func TestBrokenPod(t *testing.T) {
+	for name, row := range map[string]struct {
+		given, mayEnd bool
+		rounds        int // at most
+		says          string
+	}{
+		"crashes":             {false, false, 3, "does not stay up: exit code 3"},
+		"and may":             {false, true, 1000, "darkness"},
+		"and nothing's amiss": {true, false, 1, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench()
+				b.broken = func(_ string, round int) error {
+					if round < 3 {
+						return nil
+					}
+					return errors.New("pod x does not stay up: exit code 3")
+				}
+				c := Case{ID: "a/b", Fixture: "fixture.yaml", NoControl: "test", Judge: fixtureOnly}
+				c.Await = &Await{Name: "there", Done: func(PodState) bool { return true }, MayEnd: row.mayEnd}
+				if !row.given {
+					c.Given = func(Observation) error { return CannotTell("light", "darkness") }
+				}
+				runner := runnerOn(t, b, c)
+				runner.Timeout = 5 * time.Minute
+				result := runner.Run(t.Context())[0]
+				assert.Contains(t, result.Reason, row.says)
+				for _, rounds := range b.rounds {
+					assert.LessOrEqual(t, rounds, row.rounds)
+				}
+			})
+		})
+	}
 }
 
 // TestDeadlines: no request waits longer than a case may, and an act's own commands as

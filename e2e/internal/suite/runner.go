@@ -21,9 +21,13 @@ type Cluster interface {
 	// Create creates a manifest's objects and returns the pod as stored.
 	Create(ctx context.Context, m Manifest) (*corev1.Pod, error)
 	// Await watches a pod until done, and returns its last state. Its error says
-	// what the pod is waiting for; it ends early on states that waiting does not
-	// mend, such as an image that cannot be pulled.
-	Await(ctx context.Context, pod string, what string, done func(*corev1.Pod) bool) (*corev1.Pod, error)
+	// what the pod is waiting for; it ends early on states that do not pass, such as an
+	// image that cannot be pulled and, unless containers of the pod may end meanwhile, a
+	// container that ends as soon as it is started.
+	Await(ctx context.Context, pod string, what string, mayEnd bool, done func(*corev1.Pod) bool) (*corev1.Pod, error)
+	// Broken says why a pod that has started does not stay up, by its watched state: a
+	// container that ends again and again; nil where nothing says so.
+	Broken(pod string) error
 	// AwaitOne watches all pods of the run until there is one that chosen accepts
 	// and that is not being deleted.
 	AwaitOne(ctx context.Context, what string, chosen func(*corev1.Pod) bool) (*corev1.Pod, error)

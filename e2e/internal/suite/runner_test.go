@@ -30,6 +30,7 @@ type bench struct {
 	create  func(file string, pod *corev1.Pod) error
 	await   func(file string) error
 	observe func(file string, round int) *probe.Snapshot
+	broken  func(file string, round int) error
 	rounds  map[string]int
 
 	discarded []string // manifest files
@@ -59,7 +60,7 @@ func (b *bench) Create(_ context.Context, m Manifest) (*corev1.Pod, error) {
 	return stored, nil
 }
 
-func (b *bench) Await(_ context.Context, name, _ string, done func(*corev1.Pod) bool) (*corev1.Pod, error) {
+func (b *bench) Await(_ context.Context, name, _ string, _ bool, done func(*corev1.Pod) bool) (*corev1.Pod, error) {
 	pod, _ := b.Current(name)
 	if b.await != nil {
 		b.mu.Lock()
@@ -73,6 +74,15 @@ func (b *bench) Await(_ context.Context, name, _ string, done func(*corev1.Pod) 
 		return nil, errors.New("the bench's pods are ready at once")
 	}
 	return pod, nil
+}
+
+func (b *bench) Broken(name string) error {
+	if b.broken == nil {
+		return nil
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.broken(b.files[name], b.rounds[name])
 }
 
 func (b *bench) Current(name string) (*corev1.Pod, bool) {

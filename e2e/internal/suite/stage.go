@@ -284,9 +284,9 @@ func (s *stage) attempt(ctx, waiting context.Context) (*corev1.Pod, error) {
 		return stored, err
 	}
 
-	what, done := "Ready", func(p *corev1.Pod) bool { return s.state(p).Ready }
+	what, mayEnd, done := "Ready", false, func(p *corev1.Pod) bool { return s.state(p).Ready }
 	if s.await != nil {
-		what, done = s.await.Name, func(p *corev1.Pod) bool { return s.await.Done(s.state(p)) }
+		what, mayEnd, done = s.await.Name, s.await.MayEnd, func(p *corev1.Pod) bool { return s.await.Done(s.state(p)) }
 	}
 	settled, told := done, false
 	done = func(p *corev1.Pod) bool {
@@ -296,10 +296,11 @@ func (s *stage) attempt(ctx, waiting context.Context) (*corev1.Pod, error) {
 		}
 		return settled(p)
 	}
-	pod, err := s.runner.Cluster.Await(waiting, s.pod, what, done)
+	pod, err := s.runner.Cluster.Await(waiting, s.pod, what, mayEnd, done)
 	if err != nil {
 		return pod, err
 	}
+	s.health.pulled(pod)
 	s.ready = time.Since(applied)
 	s.runner.OnReady(s.target, s.key.file, s.ready)
 	if ephemeral := s.ephemeral(); len(ephemeral) > 0 {
@@ -344,7 +345,7 @@ func (s *stage) addEphemeral(ctx context.Context, pod *corev1.Pod, ephemeral []c
 	if err := s.runner.Cluster.AddEphemeral(ctx, pod, ephemeral); err != nil {
 		return pod, err
 	}
-	return s.runner.Cluster.Await(ctx, s.pod, "running its ephemeral containers", func(p *corev1.Pod) bool {
+	return s.runner.Cluster.Await(ctx, s.pod, "running its ephemeral containers", true, func(p *corev1.Pod) bool {
 		state := s.state(p)
 		for _, c := range ephemeral {
 			if got := state.Containers[c.Name]; !got.Running && got.ExitCode == nil {

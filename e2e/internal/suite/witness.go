@@ -173,7 +173,7 @@ func (s *stage) adopt(ctx context.Context, a Adopted) (*corev1.Pod, error) {
 	s.observation.Fate = &a.Fate
 	waiting, cancel := context.WithTimeoutCause(ctx, s.runner.Timeout, fmt.Errorf("not within %s", s.runner.Timeout))
 	defer cancel()
-	pod, err := s.runner.Cluster.Await(waiting, s.pod, "Ready", func(p *corev1.Pod) bool { return s.state(p).Ready })
+	pod, err := s.runner.Cluster.Await(waiting, s.pod, "Ready", true, func(p *corev1.Pod) bool { return s.state(p).Ready })
 	if err != nil {
 		return pod, err
 	}

@@ -1,0 +1,310 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"procns/e2e/internal/suite"
+)
+
+// What keeps a pod from what is waited for, and how long that may last before waiting
+// on is of no use: kubelet and the scheduler try again what passes, and say the same of
+// what does not.
+const (
+	// configErrorLasts: kubelet says the same while it has not read a ConfigMap yet.
+	configErrorLasts = 10 * time.Second
+	// runtimeErrorLasts is longer than kubelet's first back-off, of 10 s: a runtime on a
+	// busy node can fail once.
+	runtimeErrorLasts = 25 * time.Second
+	// pullErrorLasts is longer than kubelet's first back-off as well: one failed pull can be
+	// the network's or the registry's fault of a moment.
+	pullErrorLasts = 30 * time.Second
+	// roomLasts is how long a pod waits for others to leave their place on the node.
+	roomLasts = 2 * time.Minute
+	// sandboxLasts is how long a pod may have no sandbox before its events are asked why.
+	// kubelet tries again about every 12 s.
+	sandboxLasts = 40 * time.Second
+)
+
+// reason is what a container's waiting reason means.
+type reason struct {
+	lasts time.Duration
+	// always: also while containers of the pod may end and be started again.
+	always bool
+	// image: it is the image's, which other pods need as well; final: and for good.
+	image, final bool
+}
+
+// reasons are those of containers that wait (kubelet's pkg/kubelet/container/sync_result.go
+// and pkg/kubelet/images/types.go), but for CrashLoopBackOff.
+var reasons = map[string]reason{
+	"ErrImageNeverPull":         {always: true, image: true, final: true},
+	"InvalidImageName":          {always: true, image: true, final: true},
+	"ErrImagePull":              {lasts: pullErrorLasts, always: true, image: true},
+	"ImagePullBackOff":          {lasts: pullErrorLasts, always: true, image: true},
+	"ImageInspectError":         {lasts: pullErrorLasts, always: true, image: true},
+	"RegistryUnavailable":       {lasts: pullErrorLasts, always: true, image: true},
+	"SignatureValidationFailed": {lasts: pullErrorLasts, always: true, image: true},
+
+	"CreateContainerConfigError": {lasts: configErrorLasts},
+	"CreateContainerError":       {lasts: runtimeErrorLasts},
+	"RunContainerError":          {lasts: runtimeErrorLasts},
+	"PreCreateHookError":         {lasts: runtimeErrorLasts},
+	"PreStartHookError":          {lasts: runtimeErrorLasts},
+	"PostStartHookError":         {lasts: runtimeErrorLasts},
+}
+
+// obstacle keeps a pod from what is waited for.
+type obstacle struct {
+	of    string // what it is about; one that is still there keeps its name
+	lasts time.Duration
+	err   error
+	// ask: the pod's events are to say whether it is one.
+	ask bool
+}
+
+// obstacles are those that a pod's status tells. mayEnd says that containers of the pod
+// are meant to end, or to be ended, and to be started again.
+func obstacles(pod *corev1.Pod, mayEnd bool) []obstacle {
+	all := slices.Concat(schedulingObstacles(pod), podObstacles(pod, mayEnd))
+	for _, c := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses, pod.Status.EphemeralContainerStatuses) {
+		all = append(all, containerObstacles(pod, c, mayEnd)...)
+	}
+	return all
+}
+
+// podObstacles are those of the pod as a whole.
+func podObstacles(pod *corev1.Pod, mayEnd bool) []obstacle {
+	over := pod.Status.Phase == corev1.PodFailed || pod.Status.Phase == corev1.PodSucceeded
+	refused := pod.Status.Phase == corev1.PodFailed && len(pod.Status.ContainerStatuses) == 0 // by kubelet's admission
+	switch {
+	case refused, over && !mayEnd:
+		return []obstacle{{of: "pod", err: errors.New(Describe(pod))}}
+	case pod.Spec.NodeName != "" && withoutSandbox(pod):
+		return []obstacle{{of: "sandbox", lasts: sandboxLasts, ask: true}}
+	}
+	return nil
+}
+
+// withoutSandbox tells that kubelet has come to no container yet. Where the pod has the
+// condition, it says whether that is for the sandbox (v1.29 and later).
+func withoutSandbox(pod *corev1.Pod) bool {
+	for _, c := range pod.Status.Conditions {
+		if c.Type == corev1.PodReadyToStartContainers && c.Status == corev1.ConditionTrue {
+			return false
+		}
+	}
+	return pod.Status.Phase == corev1.PodPending && !slices.ContainsFunc(
+		slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses), func(c corev1.ContainerStatus) bool {
+			w := c.State.Waiting
+			return w == nil || w.Reason != "ContainerCreating" && w.Reason != "PodInitializing"
+		})
+}
+
+// refusesPull is how registries say that an image is not there or not for us: trying
+// again is of no use.
+var refusesPull = regexp.MustCompile(`(?i)not found|manifest unknown|name unknown|unauthorized|authorization failed|access denied|denied:|insufficient_scope|no basic auth`)
+
+// containerObstacles are those of one container.
+func containerObstacles(pod *corev1.Pod, c corev1.ContainerStatus, mayEnd bool) []obstacle {
+	w, ended := c.State.Waiting, c.State.Terminated
+	switch {
+	case ended != nil && !mayEnd && staysEnded(pod, c.Name, ended.ExitCode):
+		return []obstacle{{of: c.Name, err: fmt.Errorf("container %s has ended and is not started again: %s: %s", c.Name, describeTermination(ended), Describe(pod))}}
+	case ended != nil && !mayEnd && c.RestartCount > 0 && isApp(pod, c.Name):
+		// kubelet's back-off is one of the reasons to wait, but it may also show the end that it
+		// backs off from.
+		return []obstacle{crashLoop(pod, c, ended)}
+	case w != nil && w.Reason == "CrashLoopBackOff" && !mayEnd:
+		return []obstacle{crashLoop(pod, c, c.LastTerminationState.Terminated)}
+	case w == nil:
+		return nil
+	}
+	r, known := reasons[w.Reason]
+	switch {
+	case !known, mayEnd && !r.always:
+		return nil
+	case r.image:
+		if w.Reason == "ImagePullBackOff" && refusesPull.MatchString(w.Message) {
+			r.lasts = 0
+		}
+		return []obstacle{{of: c.Name + "'s image", lasts: r.lasts, err: &suite.ImageError{Image: c.Image, Said: Describe(pod), Final: r.final}}}
+	}
+	return []obstacle{{of: c.Name, lasts: r.lasts, err: errors.New(Describe(pod))}}
+}
+
+// crashLoop says how a container ended that kubelet starts again and again. Where its
+// program never ran, the runtime may have failed once.
+func crashLoop(pod *corev1.Pod, c corev1.ContainerStatus, last *corev1.ContainerStateTerminated) obstacle {
+	found := obstacle{of: c.Name, lasts: runtimeErrorLasts, err: errors.New(Describe(pod))}
+	if last == nil {
+		return found
+	}
+	if last.Reason != "StartError" && last.Reason != "ContainerCannotRun" {
+		found.lasts = 0
+	}
+	found.err = fmt.Errorf("container %s ends again and again (%d restarts), the last time with %s: %s", c.Name, c.RestartCount, describeTermination(last), Describe(pod))
+	return found
+}
+
+func describeTermination(t *corev1.ContainerStateTerminated) string {
+	text := fmt.Sprintf("exit code %d (%s)", t.ExitCode, t.Reason)
+	if message := strings.TrimSpace(t.Message); message != "" {
+		text += ": " + message
+	}
+	return text
+}
+
+func isApp(pod *corev1.Pod, name string) bool {
+	return slices.ContainsFunc(pod.Spec.Containers, func(c corev1.Container) bool { return c.Name == name })
+}
+
+// staysEnded tells that kubelet does not start a container again: then its pod is never Ready.
+func staysEnded(pod *corev1.Pod, name string, code int32) bool {
+	for _, c := range pod.Spec.Containers {
+		if c.Name == name {
+			return c.RestartPolicy == nil && len(c.RestartPolicyRules) == 0 && (pod.Spec.RestartPolicy == corev1.RestartPolicyNever ||
+				pod.Spec.RestartPolicy == corev1.RestartPolicyOnFailure && code == 0)
+		}
+	}
+	return false // an init container or an ephemeral one
+}
+
+// schedulingObstacles is the scheduler's answer, if it is no.
+func schedulingObstacles(pod *corev1.Pod) []obstacle {
+	for _, c := range pod.Status.Conditions {
+		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse && c.Reason == corev1.PodReasonUnschedulable {
+			if strings.Contains(c.Message, "Too many pods") {
+				return nil // it waits for its turn, and the runner for the others to go
+			}
+			lasts := roomLasts
+			if neverScheduled(c.Message) {
+				lasts = 0
+			}
+			return []obstacle{{of: "scheduling", lasts: lasts, err: errors.New(Describe(pod))}}
+		}
+	}
+	return nil
+}
+
+var (
+	// nodesRefused is how the scheduler begins to count the nodes that it cannot take.
+	nodesRefused = regexp.MustCompile(`^0/\d+ nodes are available: (.*?)\.(?: |$)`)
+	// refusedForGood are reasons of a node that no time takes away: it is another node, or
+	// has a taint that somebody put on it. kubelet's and the node controller's own taints pass.
+	refusedForGood = regexp.MustCompile(`^\d+ node\(s\) (?:didn't match Pod's node affinity/selector|didn't satisfy plugin\(s\) \[NodeAffinity\]|` +
+		`had untolerated taint(?:\(s\))?(?: \{[^}]*\})?|had taint \{[^}]*\}, that the pod didn't tolerate)$`)
+	passingTaint = regexp.MustCompile(`\{node\.(?:cloudprovider\.)?kubernetes\.io/`)
+)
+
+// neverScheduled tells from the scheduler's message that no node takes the pod whatever
+// ends on it. A message of another form is not known to say so.
+func neverScheduled(message string) bool {
+	counted := nodesRefused.FindStringSubmatch(message + " ")
+	if counted == nil {
+		return false
+	}
+	for _, said := range splitReasons(counted[1]) {
+		if !refusedForGood.MatchString(said) || passingTaint.MatchString(said) {
+			return false
+		}
+	}
+	return true
+}
+
+// nextReason is where the scheduler's next reason begins. A taint's text may hold commas.
+var nextReason = regexp.MustCompile(`, \d+ `)
+
+func splitReasons(text string) []string {
+	var all []string
+	for {
+		at := nextReason.FindStringIndex(text)
+		if at == nil {
+			return append(all, text)
+		}
+		all = append(all, text[:at[0]])
+		text = text[at[0]+2:]
+	}
+}
+
+// endurance is how long each obstacle of one wait has lasted.
+type endurance struct {
+	since map[string]time.Time
+	asked bool // for the events
+}
+
+// judge returns why waiting is over, and otherwise when to look again although nothing
+// changes (0: not at all). ask says that the pod's events are to be asked now.
+func (e *endurance) judge(found []obstacle, now time.Time) (err error, again time.Duration, ask bool) {
+	still := map[string]time.Time{}
+	for _, o := range found {
+		began, known := e.since[o.of]
+		if !known {
+			began = now
+		}
+		still[o.of] = began
+		left := o.lasts - now.Sub(began)
+		switch {
+		case o.ask && e.asked:
+			continue
+		case left <= 0 && o.ask:
+			ask = true
+			continue
+		case left <= 0 && err == nil:
+			err = o.err
+		}
+		if left > 0 && (again == 0 || left < again) {
+			again = left
+		}
+	}
+	e.since = still
+	e.asked = e.asked || ask
+	return err, again, ask
+}
+
+// Broken implements suite.Cluster.
+func (s *Session) Broken(name string) error {
+	pod, ok := s.Current(name)
+	if !ok {
+		return nil
+	}
+	for _, o := range obstacles(pod, false) {
+		if o.lasts == 0 {
+			return fmt.Errorf("pod %s does not stay up: %w", name, o.err)
+		}
+	}
+	return nil
+}
+
+// sandboxFailure is what a pod's events say of a sandbox that kubelet failed to make again
+// and again; nil where they do not, or may not be listed.
+func (s *Session) sandboxFailure(ctx context.Context, pod *corev1.Pod) error {
+	events, err := s.Events(ctx, pod.Name)
+	if err != nil {
+		return nil //nolint:nilerr // the wait goes on, and says in the end what the status says
+	}
+	return failedSandbox(events, pod)
+}
+
+// failedSandbox reads it from the events.
+func failedSandbox(events []suite.Event, pod *corev1.Pod) error {
+	const again = 2
+	failed, said := 0, ""
+	for _, e := range events {
+		if e.Reason == "FailedCreatePodSandBox" {
+			failed += max(1, e.Count)
+			said = e.Message
+		}
+	}
+	if failed < again {
+		return nil
+	}
+	return fmt.Errorf("kubelet failed %d times to make its sandbox: %s: %s", failed, said, Describe(pod))
+}

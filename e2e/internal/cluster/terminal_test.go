@@ -1,0 +1,268 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes/fake"
+	"k8s.io/client-go/tools/cache"
+
+	"procns/e2e/internal/suite"
+)
+
+func waiting(reason, message string) corev1.ContainerStatus {
+	return corev1.ContainerStatus{Name: "shell", State: corev1.ContainerState{
+		Waiting: &corev1.ContainerStateWaiting{Reason: reason, Message: message},
+	}}
+}
+
+// inStatus are pods of one container named shell.
+func inStatus(policy corev1.RestartPolicy, status corev1.PodStatus) *corev1.Pod {
+	return &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: "p", Namespace: "ns"},
+		Spec:       corev1.PodSpec{NodeName: "node-a", RestartPolicy: policy, Containers: []corev1.Container{{Name: "shell"}}},
+		Status:     status,
+	}
+}
+
+func crashed(reason string, code int32) corev1.ContainerStatus {
+	c := waiting("CrashLoopBackOff", "back-off 10s restarting failed container")
+	c.RestartCount = 1
+	c.LastTerminationState.Terminated = &corev1.ContainerStateTerminated{Reason: reason, ExitCode: code, Message: "said at the end"}
+	return c
+}
+
+func refusedByScheduler(message string) corev1.PodStatus {
+	return corev1.PodStatus{Phase: corev1.PodPending, Conditions: []corev1.PodCondition{
+		{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: "Unschedulable", Message: message},
+	}}
+}
+
+// TestObstacles: what ends a wait, after how long, and what does not.
+func TestObstacles(t *testing.T) {
+	const never = time.Duration(-1)
+	of := func(cs ...corev1.ContainerStatus) corev1.PodStatus {
+		return corev1.PodStatus{Phase: corev1.PodPending, ContainerStatuses: cs,
+			Conditions: []corev1.PodCondition{{Type: corev1.PodReadyToStartContainers, Status: corev1.ConditionTrue}}}
+	}
+	ended := func(code int32) corev1.PodStatus {
+		return corev1.PodStatus{Phase: corev1.PodRunning, ContainerStatuses: []corev1.ContainerStatus{
+			{Name: "shell", State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: code, Reason: "Error"}}}}}
+	}
+	over := ended(42)
+	over.Phase = corev1.PodFailed
+	const away = "2 node(s) didn't match Pod's node affinity/selector"
+	backsOff := ended(3) // as kubelet shows it since v1.37
+	backsOff.ContainerStatuses[0].RestartCount = 1
+	for name, row := range map[string]struct {
+		status corev1.PodStatus
+		policy corev1.RestartPolicy
+		lasts  time.Duration // for one whose containers may not end
+		mayEnd time.Duration // for one whose containers may
+		says   string
+	}{
+		"starting":               {of(waiting("ContainerCreating", "")), "", never, never, ""},
+		"first pull":             {of(waiting("ErrImagePull", "timeout")), "", pullErrorLasts, pullErrorLasts, "ErrImagePull: timeout"},
+		"no such image":          {of(waiting("ImagePullBackOff", "Back-off pulling image: ErrImagePull: docker.io/x:1: not found")), "", 0, 0, "shell: ImagePullBackOff"},
+		"may not be pulled":      {of(waiting("ImagePullBackOff", "pull access denied, repository does not exist or may require authorization")), "", 0, 0, "access denied"},
+		"registry does not come": {of(waiting("ImagePullBackOff", "dial tcp: lookup registry.example: no such host")), "", pullErrorLasts, pullErrorLasts, "no such host"},
+		"wrong name":             {of(waiting("InvalidImageName", "")), "", 0, 0, "InvalidImageName"},
+		"init's image":           {corev1.PodStatus{InitContainerStatuses: []corev1.ContainerStatus{waiting("ErrImageNeverPull", "")}}, "", 0, 0, "ErrImageNeverPull"},
+		"debugger's image": {corev1.PodStatus{
+			ContainerStatuses:          []corev1.ContainerStatus{{Name: "app", Ready: true}},
+			EphemeralContainerStatuses: []corev1.ContainerStatus{waiting("ErrImageNeverPull", "not there")},
+		}, "", 0, 0, "shell: ErrImageNeverPull: not there"},
+
+		"crash loop":                  {of(crashed("Error", 3)), "", 0, never, "container shell ends again and again (1 restarts), the last time with exit code 3 (Error): said at the end"},
+		"crash loop, by its last end": {backsOff, corev1.RestartPolicyAlways, 0, never, "ends again and again (1 restarts), the last time with exit code 3 (Error)"},
+		"killed for lack of memory":   {of(crashed("OOMKilled", 137)), "", 0, never, "exit code 137 (OOMKilled)"},
+		"the program cannot start":    {of(crashed("StartError", 128)), "", runtimeErrorLasts, never, "exit code 128 (StartError)"},
+		"crash loop, its end unknown": {of(waiting("CrashLoopBackOff", "back-off")), "", runtimeErrorLasts, never, "CrashLoopBackOff"},
+		"configuration":               {of(waiting("CreateContainerConfigError", "container has runAsNonRoot and image will run as root")), "", configErrorLasts, never, "runAsNonRoot"},
+		"not created":                 {of(waiting("CreateContainerError", "context deadline exceeded")), "", runtimeErrorLasts, never, "CreateContainerError"},
+		"not run":                     {of(waiting("RunContainerError", "no such file")), "", runtimeErrorLasts, never, "RunContainerError: no such file"},
+		"hook":                        {of(waiting("PostStartHookError", "exit 1")), "", runtimeErrorLasts, never, "PostStartHookError: exit 1"},
+
+		"kubelet refuses":                 {corev1.PodStatus{Phase: corev1.PodFailed, Reason: "OutOfcpu", Message: "no cpu"}, "", 0, 0, "OutOfcpu: no cpu"},
+		"failed":                          {over, corev1.RestartPolicyNever, 0, never, "exit code 42"},
+		"ended, and is started again":     {ended(42), corev1.RestartPolicyAlways, never, never, ""},
+		"ended, and is not started again": {ended(42), corev1.RestartPolicyNever, 0, never, "container shell has ended and is not started again: exit code 42 (Error)"},
+		"failed, and is started again":    {ended(1), corev1.RestartPolicyOnFailure, never, never, ""},
+		"done, and is not started again":  {ended(0), corev1.RestartPolicyOnFailure, 0, never, "exit code 0"},
+		"no sandbox":                      {corev1.PodStatus{Phase: corev1.PodPending, ContainerStatuses: []corev1.ContainerStatus{waiting("ContainerCreating", "")}}, "", sandboxLasts, sandboxLasts, ""},
+		"another node's, and a taint":     {refusedByScheduler("0/3 nodes are available: 1 node(s) had untolerated taint {a: b, c}, " + away + ". preemption: 0/3 nodes are available: 3 Preemption is not helpful for scheduling."), "", 0, 0, "untolerated taint {a: b, c}"},
+		"taints, counted together":        {refusedByScheduler("0/3 nodes are available: 1 node(s) had untolerated taint(s), " + away + "."), "", 0, 0, "untolerated taint(s)"},
+		"no node at all":                  {refusedByScheduler("0/3 nodes are available: 3 node(s) didn't satisfy plugin(s) [NodeAffinity]. no new claims to deallocate, preemption: not helpful."), "", 0, 0, "NodeAffinity"},
+		"no room":                         {refusedByScheduler("0/3 nodes are available: 1 Insufficient cpu, " + away + "."), "", roomLasts, roomLasts, "Insufficient cpu"},
+		"too many pods":                   {refusedByScheduler("0/3 nodes are available: 1 Too many pods, " + away + "."), "gated", never, never, ""},
+		"a taint that passes":             {refusedByScheduler("0/3 nodes are available: 1 node(s) had untolerated taint {node.kubernetes.io/not-ready: }, " + away + "."), "", roomLasts, roomLasts, "not-ready"},
+		"scheduler says something else":   {refusedByScheduler("running PreBind plugin: timed out"), "", roomLasts, roomLasts, "PreBind"},
+		"waits at a gate":                 {corev1.PodStatus{Phase: corev1.PodPending, Conditions: []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: "SchedulingGated"}}}, "gated", never, never, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for mayEnd, want := range map[bool]time.Duration{false: row.lasts, true: row.mayEnd} {
+				pod := inStatus(row.policy, row.status)
+				if len(row.status.Conditions) > 0 && row.status.Conditions[0].Type == corev1.PodScheduled {
+					pod.Spec.NodeName = ""
+				}
+				found := obstacles(pod, mayEnd)
+				if want == never {
+					assert.Empty(t, found, "may end: %v", mayEnd)
+					continue
+				}
+				require.NotEmpty(t, found, "may end: %v", mayEnd)
+				assert.Equal(t, want, found[0].lasts)
+				if row.says != "" {
+					assert.ErrorContains(t, found[0].err, row.says)
+				}
+			}
+		})
+	}
+}
+
+// TestEndurance: an obstacle ends the wait when it has lasted; one that passed begins anew.
+func TestEndurance(t *testing.T) {
+	broken := errors.New("broken")
+	slow := []obstacle{{of: "a", lasts: 10 * time.Second, err: broken}}
+	asking := []obstacle{{of: "sandbox", lasts: 40 * time.Second, ask: true}}
+	began := time.Now()
+	at := func(seconds int) time.Time { return began.Add(time.Duration(seconds) * time.Second) }
+	for name, steps := range map[string][]struct {
+		at    int
+		found []obstacle
+		err   error
+		again time.Duration
+		ask   bool
+	}{
+		"at once": {{0, []obstacle{{of: "a", err: broken}}, broken, 0, false}},
+		"lasting": {{0, slow, nil, 10 * time.Second, false}, {4, slow, nil, 6 * time.Second, false}, {10, slow, broken, 0, false}},
+		"passing": {{0, slow, nil, 10 * time.Second, false}, {9, nil, nil, 0, false}, {12, slow, nil, 10 * time.Second, false}},
+		"another": {{0, slow, nil, 10 * time.Second, false}, {9, []obstacle{{of: "b", lasts: 10 * time.Second, err: broken}}, nil, 10 * time.Second, false}},
+		"asking":  {{0, asking, nil, 40 * time.Second, false}, {40, asking, nil, 0, true}, {50, asking, nil, 0, false}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var e endurance
+			for _, step := range steps {
+				err, again, ask := e.judge(step.found, at(step.at))
+				assert.ErrorIs(t, err, step.err)
+				assert.Equal(t, step.again, again, "after %d s", step.at)
+				assert.Equal(t, step.ask, ask)
+			}
+		})
+	}
+}
+
+// TestFailedSandbox: only kubelet's repeated failure says that there will be no sandbox.
+func TestFailedSandbox(t *testing.T) {
+	pod := inStatus("", corev1.PodStatus{Phase: corev1.PodPending})
+	failed := func(count int) suite.Event {
+		return suite.Event{Reason: "FailedCreatePodSandBox", Message: `no runtime for "x" is configured`, Count: count}
+	}
+	require.NoError(t, failedSandbox(nil, pod))
+	require.NoError(t, failedSandbox([]suite.Event{{Reason: "Scheduled", Count: 9}, failed(1)}, pod))
+	for _, events := range [][]suite.Event{{failed(3)}, {failed(1), failed(1), failed(1)}, {failed(0), failed(2)}} {
+		require.ErrorContains(t, failedSandbox(events, pod), `kubelet failed 3 times to make its sandbox: no runtime for "x" is configured`)
+	}
+}
+
+// TestAwaitEnds: a wait ends soon after kubelet says that the pod will not start, unless
+// it may.
+func TestAwaitEnds(t *testing.T) {
+	never := func(*corev1.Pod) bool { return false }
+	for name, row := range map[string]struct {
+		container corev1.ContainerStatus
+		mayEnd    bool
+		took      time.Duration
+		says      string
+	}{
+		"crash loop":         {crashed("Error", 3), false, 0, "pod p will not be Ready: container shell ends again and again"},
+		"a crash is meant":   {crashed("Error", 3), true, 5 * time.Minute, "pod p is not Ready: not in time"},
+		"configuration":      {waiting("CreateContainerConfigError", "no such user"), false, configErrorLasts, "pod p will not be Ready: pod p on node"},
+		"sandbox, no events": {waiting("ContainerCreating", ""), false, 5 * time.Minute, "pod p is not Ready: not in time"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				pod := inStatus("", corev1.PodStatus{Phase: corev1.PodPending, ContainerStatuses: []corev1.ContainerStatus{row.container}})
+				store := cache.NewStore(cache.MetaNamespaceKeyFunc)
+				require.NoError(t, store.Add(pod))
+				s := &Session{Client: fake.NewClientset(pod), Namespace: "ns", store: store, changed: make(chan struct{})}
+				ctx, cancel := context.WithTimeoutCause(t.Context(), 5*time.Minute, errors.New("not in time"))
+				defer cancel()
+				began := time.Now()
+				_, err := s.Await(ctx, "p", "Ready", row.mayEnd, never)
+				require.ErrorContains(t, err, row.says)
+				assert.Equal(t, row.took, time.Since(began))
+			})
+		})
+	}
+}
+
+// FuzzNeverScheduled: whatever the scheduler says, a wait for room is given up at once only
+// where no reason could pass.
+func FuzzNeverScheduled(f *testing.F) {
+	f.Add("0/3 nodes are available: 1 node(s) had untolerated taint {a: b}, 2 node(s) didn't match Pod's node affinity/selector. preemption: x")
+	f.Add("0/3 nodes are available: 1 Insufficient cpu, 2 node(s) didn't match Pod's node affinity/selector.")
+	f.Add("0/1 nodes are available: 1 Too many pods.")
+	f.Add("")
+	f.Fuzz(func(t *testing.T, message string) {
+		counted, _, _ := strings.Cut(message, ". ")
+		if neverScheduled(message) && (strings.Contains(counted, ", 1 Insufficient ") || strings.Contains(counted, ", 1 Too many pods")) && !strings.Contains(counted, "{") {
+			t.Errorf("%q may pass", message)
+		}
+	})
+}
+
+func TestDescribe(t *testing.T) {
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: "nginx"}, Spec: corev1.PodSpec{NodeName: "node-a"},
+		Status: corev1.PodStatus{
+			Phase:      corev1.PodPending,
+			Conditions: []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: "Unschedulable", Message: "0/3 nodes"}},
+			ContainerStatuses: []corev1.ContainerStatus{
+				waiting("CrashLoopBackOff", "back-off"),
+				{Name: "ended", State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 137, Reason: "OOMKilled"}}},
+				{Name: "slow", RestartCount: 3, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}},
+				{Name: "fine", Ready: true},
+			},
+			EphemeralContainerStatuses: []corev1.ContainerStatus{
+				{Name: "looking", State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}},
+				{Name: "late", State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CreateContainerError", Message: "no target"}}},
+			},
+		},
+	}
+	assert.Equal(t, `pod nginx on node "node-a": Pending; Unschedulable: 0/3 nodes; container shell: CrashLoopBackOff: back-off; `+
+		`container ended: terminated with exit code 137 (OOMKilled); container slow: running, not ready, 3 restarts; `+
+		`container late: CreateContainerError: no target`, Describe(pod))
+}
+
+// TestBroken: only what kubelet has already tried again says that a pod does not stay up.
+func TestBroken(t *testing.T) {
+	for name, row := range map[string]struct {
+		container corev1.ContainerStatus
+		says      string
+	}{
+		"runs":       {corev1.ContainerStatus{Name: "shell", State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}}, ""},
+		"ended once": {corev1.ContainerStatus{Name: "shell", State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 1}}}, ""},
+		"crash loop": {crashed("Error", 3), "pod p does not stay up: container shell ends again and again"},
+		"a moment's": {waiting("RunContainerError", "busy"), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			store := cache.NewStore(cache.MetaNamespaceKeyFunc)
+			require.NoError(t, store.Add(inStatus(corev1.RestartPolicyAlways, corev1.PodStatus{Phase: corev1.PodRunning, ContainerStatuses: []corev1.ContainerStatus{row.container}})))
+			err := (&Session{Namespace: "ns", store: store}).Broken("p")
+			if row.says == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorContains(t, err, row.says)
+		})
+	}
+}
