@@ -317,9 +317,9 @@ func findSuccessor(ctx context.Context, pod suite.Hands, name string) (bool, err
 func watchWorkload(ctx context.Context, pod suite.Hands, name, api, resource string, until func(event string) bool, keep func(event string) string) error {
 	_, err := pod.Request(ctx, name, suite.Request{
 		Verb: "GET", API: api, Path: resource,
-		Query: map[string]string{"fieldSelector": "metadata.name=" + placedName(pod), "timeoutSeconds": fmt.Sprint(soon.Seconds())},
-		Until: func(event []byte) bool { return until(string(event)) },
-		Keep:  keep,
+		Query: map[string]string{"fieldSelector": "metadata.name=" + placedName(pod)},
+		Until: func(event []byte) bool { return until(string(event)) }, Within: soon,
+		Keep: keep,
 	})
 	return err
 }

@@ -14,12 +14,14 @@ import (
 
 // awaitLog records a container's log when it holds the text, or as it is in the
 // end: a line that was printed takes its time through the runtime's pipes, and a
-// node that is busy may not answer at once. A log that is gone is not recorded.
+// node that is busy may not answer at once. A log that is gone, or that may not be
+// read, is not recorded.
 func awaitLog(ctx context.Context, pod suite.Hands, name, container string, previous bool, text string) error {
 	var last error
 	err := pace.Until(ctx, reply, func() (bool, error) {
 		last = pod.Logs(ctx, name, container, previous)
-		return last == nil && strings.Contains(pod.Before().Logs[name], text), nil
+		o := pod.Before()
+		return o.Unread[name] != "" || last == nil && strings.Contains(o.Logs[name], text), nil
 	})
 	if errors.Is(last, suite.ErrLogGone) {
 		last = nil
@@ -42,6 +44,9 @@ func logsStayedApart(o suite.Observation) error {
 		return suite.CannotTell("the restarted container sees its own first process", "it does not", o.AfterIn("victim"))
 	}
 	line := func(container string) string { return o.Markers[container+"-line"] }
+	if why := o.Unread["victim before"]; why != "" {
+		return suite.CannotTell("the log of the instance that was killed", why)
+	}
 	before := "victim before"
 	if previousLogRemoved(o) {
 		before = "victim while it ran"
@@ -52,9 +57,9 @@ func logsStayedApart(o suite.Observation) error {
 		{"bystander", line("bystander") + "\n"},
 		{"killer", line("killer") + "\n"},
 	} {
-		got, ok := o.Logs[log.name]
-		if !ok {
-			return suite.CannotTell("the log of "+log.name, "it could not be read")
+		got, err := o.Log(log.name)
+		if err != nil {
+			return err
 		}
 		// What the killer wrote into it is another case's concern.
 		if written := o.Notes["written"]; written != "" && log.name == "bystander" {
@@ -84,8 +89,11 @@ func siblingWroteLog(o suite.Observation) error {
 		}
 		return suite.Violation("the killer sees the bystander's first process", "it does not", o.Container("killer"))
 	}
-	if _, read := o.Logs["bystander"]; written == "" || !read {
-		return suite.CannotTell("the containers' logs", "they could not be read")
+	if _, err := o.Log("bystander"); err != nil {
+		return err
+	}
+	if written == "" {
+		return suite.CannotTell("the killer tries to write into the log", "it did not")
 	}
 	for name, log := range o.Logs {
 		want := 0

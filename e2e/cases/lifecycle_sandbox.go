@@ -72,6 +72,9 @@ func sandboxCases() []suite.Case {
 				if err := signalAllowed(o); err != nil {
 					return err
 				}
+				if why := o.Unread[suite.UnreadEvents]; why != "" {
+					return suite.CannotTell("the pod's events", why)
+				}
 				if !sandboxChanged(o) {
 					return suite.Violation("an event SandboxChanged", fmt.Sprintf("events: %v", o.Events))
 				}
@@ -137,7 +140,8 @@ var terminatePID1 = &suite.Act{
 		// kubelet sends its events when it finds the time: on a busy node, half a minute later.
 		return pace.Until(ctx, comeback, func() (bool, error) {
 			err := pod.Events(ctx)
-			return failed || sandboxChanged(pod.Before()), err
+			o := pod.Before()
+			return failed || sandboxChanged(o) || o.Unread[suite.UnreadEvents] != "", err
 		})
 	},
 }

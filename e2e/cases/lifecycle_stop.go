@@ -140,8 +140,11 @@ func sawSleeper(file string) func(suite.Observation) error {
 // printed demands a line of the drainer's, which tells what reached it.
 func printed(marker string) func(suite.Observation) error {
 	return func(o suite.Observation) error {
-		log, ok := o.Logs["drainer"]
-		if !ok || o.Deletion == nil || !strings.Contains(log, o.Markers["terminated"]) || o.Markers[marker] == "" {
+		log, err := o.Log("drainer")
+		if err != nil {
+			return err
+		}
+		if o.Deletion == nil || !strings.Contains(log, o.Markers["terminated"]) || o.Markers[marker] == "" {
 			return suite.CannotTell("the drainer's log tells of SIGTERM", fmt.Sprintf("%q", log))
 		}
 		if c := o.Deletion.Last.Containers["herald"]; c.Restarts > 0 {

@@ -163,9 +163,9 @@ func pid1Cases() []suite.Case {
 			Control: shellLessIsolated,
 			Act:     terminateBare,
 			Judge: func(o suite.Observation) error {
-				log, ok := o.Logs["bare"]
-				if !ok {
-					return suite.CannotTell("the log of a container that runs pause", "none was read")
+				log, err := o.Log("bare")
+				if err != nil {
+					return err
 				}
 				if !strings.Contains(log, "should be the first process") {
 					return suite.Violation("pause says that it should be the first process", fmt.Sprintf("it says %q", log))

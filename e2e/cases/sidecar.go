@@ -106,7 +106,10 @@ func sidecarSeesOthersEnd(o suite.Observation) error {
 		}
 		others = append(others, other)
 	}
-	log := o.Logs["proxy"]
+	log, err := o.Log("proxy")
+	if err != nil {
+		return err
+	}
 	if !strings.Contains(log, "all seen\n") {
 		return suite.CannotTell("what the sidecar saw when it was told to end", fmt.Sprintf("its log is %q", log))
 	}

@@ -1,13 +1,10 @@
 package cluster
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -191,7 +188,7 @@ func (s *Session) request(ctx context.Context, namespace string, r suite.Request
 	if r.Body != nil {
 		request.SetHeader("Content-Type", orJSON(r.ContentType)).Body(r.Body)
 	}
-	answer, raw, err := ask(ctx, request, r.Until)
+	answer, raw, err := ask(ctx, request, r)
 	refused, ok := suite.AnswerOf(err)
 	switch {
 	case ok:
@@ -216,10 +213,10 @@ func (s *Session) request(ctx context.Context, namespace string, r suite.Request
 }
 
 // ask sends a request, and reads its answer: all of it, or of a watch the first
-// event that until accepts.
-func ask(ctx context.Context, request *rest.Request, until func([]byte) bool) (suite.Answer, []byte, error) {
+// event that is waited for.
+func ask(ctx context.Context, request *rest.Request, r suite.Request) (suite.Answer, []byte, error) {
 	var answer suite.Answer
-	if until == nil {
+	if r.Until == nil {
 		result := request.Do(ctx)
 		result.StatusCode(&answer.Code)
 		for _, w := range result.Warnings() {
@@ -228,24 +225,17 @@ func ask(ctx context.Context, request *rest.Request, until func([]byte) bool) (s
 		raw, _ := result.Raw() // its error is without the server's own message, unlike Error's
 		return answer, raw, result.Error()
 	}
-	stream, err := request.Param("watch", "1").Stream(ctx)
-	if err != nil {
-		return answer, nil, err
+	watching, end := context.WithTimeout(ctx, r.Within)
+	defer end()
+	request.Param("watch", "1")
+	event, err := watchUntil(watching, request.Stream, r.Until)
+	if err == nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
 	}
-	defer func() { _ = stream.Close() }()
-	answer.Code = http.StatusOK
-	events := json.NewDecoder(stream)
-	for {
-		var event json.RawMessage
-		switch err := events.Decode(&event); {
-		case errors.Is(err, io.EOF):
-			return answer, nil, nil
-		case err != nil:
-			return answer, nil, err
-		case until(event):
-			return answer, event, nil
-		}
+	if err == nil {
+		answer.Code = http.StatusOK
 	}
+	return answer, event, err
 }
 
 // protobufBegins is what the protobuf form of every object begins with (API Concepts,
@@ -357,49 +347,13 @@ func (s *Session) Discard(ctx context.Context, m suite.Manifest) {
 		Body(&options).Do(ctx).Error()
 }
 
-// Logs implements suite.Cluster.
-func (s *Session) Logs(ctx context.Context, pod, container string, previous bool) (string, error) {
-	raw, err := s.Client.CoreV1().Pods(s.Namespace).GetLogs(pod, &corev1.PodLogOptions{Container: container, Previous: previous}).DoRaw(ctx)
-	if previous && apierrors.IsBadRequest(err) {
-		err = errors.Join(suite.ErrLogGone, err)
-	}
-	if err != nil {
-		return "", suite.Failed(err, "logs of container %s of pod %s", container, pod)
-	}
-	return string(raw), nil
-}
-
-// FollowLogs implements suite.Cluster.
-func (s *Session) FollowLogs(ctx context.Context, pod, container string) (<-chan string, error) {
-	stream, err := s.Client.CoreV1().Pods(s.Namespace).GetLogs(pod, &corev1.PodLogOptions{Container: container, Follow: true}).Stream(ctx)
-	if err != nil {
-		return nil, suite.Failed(err, "logs of container %s of pod %s", container, pod)
-	}
-	lines := make(chan string)
-	go func() {
-		defer close(lines)
-		defer func() { _ = stream.Close() }()
-		reader := bufio.NewReader(stream)
-		for {
-			line, err := reader.ReadString('\n')
-			if line != "" {
-				lines <- line
-			}
-			if err != nil {
-				return
-			}
-		}
-	}()
-	return lines, nil
-}
-
 // Events implements suite.Cluster.
 func (s *Session) Events(ctx context.Context, pod string) ([]suite.Event, error) {
 	list, err := s.Client.CoreV1().Events(s.Namespace).List(ctx, metav1.ListOptions{
 		FieldSelector: fields.OneTermEqualSelector("involvedObject.name", pod).String(),
 	})
 	if err != nil {
-		return nil, suite.Failed(err, "events of pod %s", pod)
+		return nil, suite.Failed(notAllowed(err), "events of pod %s", pod)
 	}
 	var events []suite.Event
 	for _, e := range list.Items {

@@ -52,9 +52,9 @@ func TestRequest(t *testing.T) {
 		"a refusal":          {suite.Request{Path: "pods/refused"}, suite.Answer{Code: 422, Reason: "Invalid", Message: "no"}},
 		"the server's own":   {suite.Request{Path: "/openapi/v3"}, suite.Answer{Code: 200, Body: `{"paths":{}}`}},
 		"a part of the text": {suite.Request{Path: "/openapi/v3", Keep: func(body string) string { return body[:8] }}, suite.Answer{Code: 200, Body: `{"paths"`}},
-		"a watched event":    {suite.Request{Path: "pods", Until: ended("Running"), Keep: lastWord}, suite.Answer{Code: 200, Body: "Running"}},
-		"a watch in vain":    {suite.Request{Path: "pods", Until: ended("Failed")}, suite.Answer{Code: 200}},
-		"a refused watch":    {suite.Request{Path: "pods/refused", Until: ended("Failed")}, suite.Answer{Code: 422, Reason: "Invalid", Message: "no"}},
+		"a watched event":    {suite.Request{Path: "pods", Until: ended("Running"), Within: time.Minute, Keep: lastWord}, suite.Answer{Code: 200, Body: "Running"}},
+		"a watch in vain":    {suite.Request{Path: "pods", Until: ended("Failed"), Within: 300 * time.Millisecond}, suite.Answer{Code: 200}},
+		"a refused watch":    {suite.Request{Path: "pods/refused", Until: ended("Failed"), Within: time.Minute}, suite.Answer{Code: 422, Reason: "Invalid", Message: "no"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			row.request.Verb = "GET"

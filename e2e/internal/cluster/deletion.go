@@ -95,8 +95,8 @@ func deleteNamespaces(ctx context.Context, client kubernetes.Interface, names []
 	return left
 }
 
-// pace is how a namespace that does not go is looked at.
-var pace = struct{ first, next, finalizers time.Duration }{
+// looking is how a namespace that does not go is looked at.
+var looking = struct{ first, next, finalizers time.Duration }{
 	// first is when a namespace is gone, on a cluster that is not busy: kubelet confirms
 	// a pod's end within seconds. At that time it is said what is waited for.
 	first: 25 * time.Second,
@@ -123,7 +123,7 @@ func deleteNamespace(ctx context.Context, client kubernetes.Interface, name stri
 	gone := make(chan error, 1)
 	go func() { gone <- d.watch(watching) }()
 	said := ""
-	for wait := pace.first; ; wait = pace.next {
+	for wait := looking.first; ; wait = looking.next {
 		select {
 		case err := <-gone:
 			if err == nil || ctx.Err() == nil {
@@ -245,7 +245,7 @@ func (d *departure) hopeless(waited time.Duration) string {
 		return ""
 	case d.has(corev1.NamespaceDeletionDiscoveryFailure, corev1.NamespaceDeletionGVParsingFailure):
 		return "the server cannot finish its deletion before every API of the cluster answers (kubectl get apiservices)"
-	case waited >= pace.finalizers && d.has(corev1.NamespaceFinalizersRemaining):
+	case waited >= looking.finalizers && d.has(corev1.NamespaceFinalizersRemaining):
 		return "something in it has a finalizer that is not taken off"
 	}
 	return ""

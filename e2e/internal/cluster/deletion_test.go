@@ -39,13 +39,13 @@ func TestDeparture(t *testing.T) {
 		pending    bool
 	}{
 		"nothing said as yet":                {nil, 0, time.Hour, "", true},
-		"an API is down":                     {conditions(discovery), 0, pace.first, "before every API of the cluster answers", true},
+		"an API is down":                     {conditions(discovery), 0, looking.first, "before every API of the cluster answers", true},
 		"an API is down, a pod runs":         {conditions(discovery, content), 1, time.Hour, "", false},
 		"an API is down, nobody knows":       {conditions(discovery), -1, time.Hour, "", false},
-		"pods are ending":                    {conditions(content), 2, pace.first, "", false},
-		"a finalizer, for a while":           {conditions(content, finalizers), 0, pace.first, "", true},
-		"a finalizer that stays":             {conditions(content, finalizers), 0, pace.finalizers, "a finalizer that is not taken off", true},
-		"a finalizer, on a pod that runs on": {conditions(content, finalizers), 1, pace.finalizers, "", false},
+		"pods are ending":                    {conditions(content), 2, looking.first, "", false},
+		"a finalizer, for a while":           {conditions(content, finalizers), 0, looking.first, "", true},
+		"a finalizer that stays":             {conditions(content, finalizers), 0, looking.finalizers, "a finalizer that is not taken off", true},
+		"a finalizer, on a pod that runs on": {conditions(content, finalizers), 1, looking.finalizers, "", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			now := metav1.Now()
@@ -89,9 +89,9 @@ func (s stuck) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // TestStuckNamespace: its own condition is quoted, soon.
 func TestStuckNamespace(t *testing.T) {
-	before := pace
-	pace.first, pace.next = 50*time.Millisecond, 50*time.Millisecond
-	t.Cleanup(func() { pace = before })
+	before := looking
+	looking.first, looking.next = 50*time.Millisecond, 50*time.Millisecond
+	t.Cleanup(func() { looking = before })
 	assert.Less(t, before.first, 30*time.Second)
 	now := metav1.Now()
 	of := func(which ...corev1.NamespaceConditionType) stuck {

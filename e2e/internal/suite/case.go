@@ -174,6 +174,9 @@ type Observation struct {
 	Answers map[string]Answer `json:"answers,omitempty"`
 	// Logs are containers' logs, as the act recorded them.
 	Logs map[string]string `json:"logs,omitempty"`
+	// Unread says why a log could not be read, or not to its end, by the name that it has
+	// in Logs; and why the events could not be, as UnreadEvents.
+	Unread map[string]string `json:"unread,omitempty"`
 	// Events are the pod's, as the act recorded them.
 	Events []Event `json:"events,omitempty"`
 	// Deletion is what became of the pod when the act deleted it.
@@ -185,6 +188,21 @@ type Observation struct {
 	Neighbour *Observation `json:"neighbour,omitempty"`
 	// Fate is what became of the pod between two runs, where it is a witness.
 	Fate *Fate `json:"fate,omitempty"`
+}
+
+// UnreadEvents is the events' name in Observation.Unread.
+const UnreadEvents = "(events)"
+
+// Log is a recorded log, or why a claim that needs it cannot be judged.
+func (o Observation) Log(name string) (string, error) {
+	if why := o.Unread[name]; why != "" {
+		return "", CannotTell("the log of "+name, why)
+	}
+	text, ok := o.Logs[name]
+	if !ok {
+		return "", CannotTell("the log of "+name, "it was not read")
+	}
+	return text, nil
 }
 
 // Container returns the first snapshot of a container; never nil.

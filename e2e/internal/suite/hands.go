@@ -77,6 +77,8 @@ type hands struct {
 	pod       *corev1.Pod
 	mu        sync.Mutex
 	following sync.WaitGroup
+	// endFollowing gives up the logs that are followed.
+	endFollowing []context.CancelCauseFunc
 }
 
 func (h *hands) cluster() Cluster { return h.stage.runner.Cluster }
@@ -145,22 +147,53 @@ func (h *hands) Logs(ctx context.Context, name, container string, previous bool)
 	if err == nil {
 		h.record(func(o *Observation) { put(&o.Logs, name, text) })
 	}
-	return err
+	return h.unread(name, err)
+}
+
+// unread records what could not be read because nobody may: only the claims about it
+// cannot be told. Any other error is the act's.
+func (h *hands) unread(name string, err error) error {
+	if !errors.Is(err, ErrNotAllowed) {
+		return err
+	}
+	h.record(func(o *Observation) { put(&o.Unread, name, err.Error()) })
+	return nil
 }
 
 func (h *hands) Follow(ctx context.Context, name, container string) error {
-	lines, err := h.cluster().FollowLogs(ctx, h.stage.pod, container)
+	following, end := context.WithCancelCause(ctx)
+	followed, err := h.cluster().FollowLogs(following, h.stage.pod, container)
 	if err != nil {
-		return err
+		end(nil)
+		return h.unread(name, err)
 	}
+	h.endFollowing = append(h.endFollowing, end)
 	h.following.Go(func() {
-		var text string
-		for line := range lines {
-			text += line
-		}
-		h.record(func(o *Observation) { put(&o.Logs, name, text) })
+		log := <-followed
+		h.record(func(o *Observation) {
+			put(&o.Logs, name, log.Text)
+			if log.Lost != nil {
+				put(&o.Unread, name, log.Lost.Error())
+			}
+		})
 	})
 	return nil
+}
+
+// followed waits for the logs that are followed: their containers have ended, or the
+// rest of the log is not to be had.
+func (h *hands) followed() {
+	const within = 30 * time.Second // kubelet closes a log within seconds of its container's end
+	giveUp := time.AfterFunc(within, func() {
+		for _, end := range h.endFollowing {
+			end(&probe.DeadlineError{What: "the log", Within: within})
+		}
+	})
+	h.following.Wait()
+	giveUp.Stop()
+	for _, end := range h.endFollowing {
+		end(nil)
+	}
 }
 
 func (h *hands) Events(ctx context.Context) error {
@@ -168,7 +201,7 @@ func (h *hands) Events(ctx context.Context) error {
 	if err == nil {
 		h.record(func(o *Observation) { o.Events = events })
 	}
-	return err
+	return h.unread(UnreadEvents, err)
 }
 
 func (h *hands) Delete(ctx context.Context, graceSeconds int64, within time.Duration) error {

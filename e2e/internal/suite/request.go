@@ -3,6 +3,7 @@ package suite
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"procns/e2e/internal/difference"
 )
@@ -47,9 +48,10 @@ type Request struct {
 	Accept      string // empty means JSON
 	Body        []byte
 	// Until makes the request a watch, whose answer is the first event that Until
-	// accepts; without a body, where the watch ended before there was one. Query
-	// bounds it (timeoutSeconds).
-	Until func(event []byte) bool
+	// accepts; without a body, where there was none Within the time. A watch that the
+	// server closes is opened again.
+	Until  func(event []byte) bool
+	Within time.Duration
 	// Keep chooses what the observation keeps of the answer's body. Nil keeps all.
 	Keep func(body string) string
 }

@@ -56,7 +56,8 @@ type Cluster interface {
 	// kubelet has nothing left of that instance.
 	Logs(ctx context.Context, pod, container string, previous bool) (string, error)
 	// FollowLogs yields what a container prints from now on, until it ends.
-	FollowLogs(ctx context.Context, pod, container string) (<-chan string, error)
+	// The log comes once, at its end.
+	FollowLogs(ctx context.Context, pod, container string) (<-chan Followed, error)
 	Events(ctx context.Context, pod string) ([]Event, error)
 	// Last is a pod as it was last seen, also where it is gone.
 	Last(pod string) (last *corev1.Pod, gone bool)
@@ -70,6 +71,15 @@ type Cluster interface {
 	// namespace's deletion is what makes sure of it.
 	Discard(ctx context.Context, m Manifest)
 }
+
+// Followed is a log that was followed, and why it is not whole.
+type Followed struct {
+	Text string
+	Lost error
+}
+
+// ErrNotAllowed says that a permission that a run may be without is missing.
+var ErrNotAllowed = errors.New("not allowed")
 
 // ErrLogGone says that kubelet keeps no previous instance of a container, nor its log.
 var ErrLogGone = errors.New("kubelet keeps no previous instance of the container")

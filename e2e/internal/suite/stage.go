@@ -390,7 +390,7 @@ func (s *stage) act(ctx context.Context, pod *corev1.Pod) error {
 }
 
 func (s *stage) carryOut(ctx context.Context, with *hands) error {
-	defer with.following.Wait()
+	defer with.followed()
 	act := s.key.act
 	if s.disruption == nil {
 		return act.Do(ctx, with)
