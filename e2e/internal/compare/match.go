@@ -134,7 +134,7 @@ func (p Pair) changed() string {
 func (p Pair) changedFacts() []string {
 	var all []string
 	for _, name := range slices.Sorted(maps.Keys(p.Now.Images)) {
-		was, is := p.Before.Images[name], p.Now.Images[name]
+		was, is := digests(p.Before.Images[name]), digests(p.Now.Images[name])
 		if was != "" && was != is {
 			all = append(all, fmt.Sprintf("image %s %s → %s", name, was, is))
 		}
@@ -144,4 +144,17 @@ func (p Pair) changedFacts() []string {
 		all = append(all, fmt.Sprintf("security label %s → %s", was, is))
 	}
 	return all
+}
+
+// digests are those of image IDs, without the names before them: what was loaded into
+// a node has a name that its runtime made up.
+func digests(ids string) string {
+	var all []string
+	for id := range strings.SplitSeq(ids, ", ") {
+		if _, digest, ok := strings.Cut(id, "@"); ok {
+			id = digest
+		}
+		all = append(all, id)
+	}
+	return strings.Join(all, ", ")
 }

@@ -20,7 +20,8 @@ func TestChangedFacts(t *testing.T) {
 		says string
 	}{
 		"as before":       {known("nginx@sha256:1", "none"), "kubelet v1, , as before"},
-		"another digest":  {known("nginx@sha256:2", "none"), "image nginx nginx@sha256:1 → nginx@sha256:2"},
+		"another digest":  {known("nginx@sha256:2", "none"), "image nginx sha256:1 → sha256:2"},
+		"another name":    {known("import-2@sha256:1", "none"), "kubelet v1, , as before"},
 		"another label":   {known("nginx@sha256:1", "docker-default (enforce)"), "security label none → docker-default (enforce)"},
 		"an older report": {&suite.Target{Kubelet: "v1"}, "kubelet v1, , as before"},
 	} {
