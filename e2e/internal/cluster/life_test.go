@@ -229,6 +229,14 @@ func TestLookInside(t *testing.T) {
 	assert.Equal(t, preflight.Warn, checks[2].State)
 	assert.Contains(t, checks[2].Said, `the cluster changes pods: sets spec.runtimeClassName to "other" (policy set-class), in a.yaml: 2 cases are inconclusive; way out: `)
 
+	// A workload is not changed, but the pod that it makes would be.
+	job, err := suite.DecodeManifest("a.yaml", []byte("apiVersion: batch/v1\nkind: Job\nmetadata: {name: a}\nspec: {template: {spec: {restartPolicy: Never, containers: [{name: c, image: nginx}]}}}\n"))
+	require.NoError(t, err)
+	s.edits = strings.NewReplacer(`"kind":"Pod"`, `"kind":"Pod"`, `"spec":{"containers":`, `"spec":{"runtimeClassName":"other","containers":`, `"template":{"metadata":{},"spec":{"containers":`, `"template":{"metadata":{},"spec":{"containers":`)
+	checks = session.LookInside(t.Context(), map[string]suite.Manifest{"a.yaml": job}, cases, 3)
+	require.Len(t, checks, 3)
+	assert.Contains(t, checks[2].Said, `sets spec.runtimeClassName to "other" (policy set-class), in a.yaml: 2 cases are inconclusive`)
+
 	s.refuses = "pods"
 	checks = session.LookInside(t.Context(), pods, cases, 2)
 	require.Len(t, checks, 2)

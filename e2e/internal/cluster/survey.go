@@ -226,10 +226,16 @@ func (s *Session) LookInside(ctx context.Context, pods map[string]suite.Manifest
 	for file, manifest := range pods {
 		group.Go(func() {
 			answer, err := s.Submit(ctx, manifest, "")
+			if err == nil && answer.Accepted() && manifest.Workload != nil && toBeCreated(file, cases) {
+				// What is on the way of the pod that the workload makes is on its way, too.
+				if answer.Changes != nil {
+					s.tell(ctx, &changes, manifest, answer.Changes, cases)
+				}
+				manifest.Workload = nil
+				answer, err = s.Submit(ctx, manifest, "")
+			}
 			if err == nil && answer.Changes != nil {
-				by := s.Changers(ctx, manifest)
-				answer.Changes.By, answer.Changes.Images = &by, manifest.Documented
-				changes.Add(file, *answer.Changes, cases)
+				s.tell(ctx, &changes, manifest, answer.Changes, cases)
 			}
 			lock.Lock()
 			defer lock.Unlock()
@@ -247,6 +253,13 @@ func (s *Session) LookInside(ctx context.Context, pods map[string]suite.Manifest
 	}
 	group.Wait()
 	return slices.Concat(limits, preflight.OfPods(refused, changes.Rows()))
+}
+
+// tell adds what the cluster made of a manifest to the tally, with who may have.
+func (s *Session) tell(ctx context.Context, tally *suite.Tally, m suite.Manifest, changes *suite.Changes, cases []suite.Case) {
+	by := s.Changers(ctx, m)
+	changes.By, changes.Images = &by, m.Documented
+	tally.Add(m.File, *changes, cases)
 }
 
 // toBeCreated tells whether a case of the run creates the manifest's pod: what is only
