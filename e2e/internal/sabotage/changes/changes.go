@@ -56,7 +56,7 @@ func DropFalse(r Request) {
 
 // FillIn gives pods without the field its default.
 func FillIn(r Request) {
-	if _, ok := r.Pod[field]; !ok && r.newPod() {
+	if r.newPod() && r.Pod[field] == nil { // null stands for nothing as well
 		r.Pod[field] = false
 	}
 }

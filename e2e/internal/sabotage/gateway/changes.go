@@ -53,8 +53,6 @@ var (
 	onePod      = regexp.MustCompile(`/pods/[^/]+$`)
 )
 
-const protobuf = "application/vnd.kubernetes.protobuf"
-
 // Stale is a gateway that answers from what it knows itself: with the reference of an older
 // server, with what was sent to a subresource as if all of it had been stored, and in the
 // protobuf form with types that do not have the field.

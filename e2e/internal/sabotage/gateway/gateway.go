@@ -149,6 +149,12 @@ func (g *Gateway) edit(r *http.Request) ([]byte, error) {
 		return nil, err
 	}
 	_ = r.Body.Close()
+	if g.Object != nil && r.Header.Get("Content-Type") == protobuf {
+		if text := inJSON(body); text != nil {
+			body = text
+			r.Header.Set("Content-Type", "application/json")
+		}
+	}
 	var object map[string]any
 	if g.Object != nil && strings.Contains(r.Header.Get("Content-Type"), "json") && json.Unmarshal(body, &object) == nil && object != nil {
 		g.Object(r, object)

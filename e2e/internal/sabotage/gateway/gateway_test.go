@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -104,6 +105,39 @@ func TestServer(t *testing.T) {
 			assert.Equal(t, "answer", got)
 		})
 	}
+}
+
+// TestServerReadsProtobuf: client-go writes pods in this form.
+func TestServerReadsProtobuf(t *testing.T) {
+	scheme := runtime.NewScheme()
+	require.NoError(t, corev1.AddToScheme(scheme))
+	share := true
+	pod := &corev1.Pod{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"}, ObjectMeta: metav1.ObjectMeta{Name: "p"},
+		Spec: corev1.PodSpec{ShareProcessNamespace: &share, Containers: []corev1.Container{{Name: "c"}}}}
+	var written bytes.Buffer
+	require.NoError(t, k8sprotobuf.NewSerializer(scheme, scheme).Encode(pod, &written))
+	var form, sent string
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		text, err := io.ReadAll(r.Body)
+		assert.NoError(t, err)
+		form, sent = r.Header.Get("Content-Type"), string(text)
+	}))
+	defer server.Close()
+	at, err := url.Parse(server.URL)
+	require.NoError(t, err)
+	gateway := httptest.NewServer(Server(changes.SetFalse).Handler(at, nil))
+	defer gateway.Close()
+	for body, want := range map[string][2]string{
+		written.String():    {"application/json", `"shareProcessNamespace":false`},
+		magic + "something": {protobuf, magic + "something"},
+	} {
+		response, err := http.Post(gateway.URL+"/api/v1/namespaces/n/pods", protobuf, strings.NewReader(body))
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		assert.Equal(t, want[0], form)
+		assert.Contains(t, sent, want[1])
+	}
+	assert.Nil(t, inJSON(nil))
 }
 
 // TestTaking: what the server should refuse is answered as done, and other refusals stay.
@@ -218,5 +252,15 @@ func FuzzRemove(f *testing.F) {
 	f.Add([]byte{0x12, 0x02, 0x08, 0x01})
 	f.Fuzz(func(t *testing.T, message []byte) {
 		assert.LessOrEqual(t, len(remove(message, rawNumber, specNumber, shareNumber)), len(message))
+	})
+}
+
+// FuzzInJSON: whatever is sent, there is an object in JSON or nothing.
+func FuzzInJSON(f *testing.F) {
+	f.Add([]byte(magic + "\x0a\x09\x0a\x02v1\x12\x03Pod\x12\x02\x0a\x00"))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		if text := inJSON(body); text != nil {
+			assert.True(t, json.Valid(text))
+		}
 	})
 }
