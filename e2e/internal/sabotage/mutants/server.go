@@ -97,9 +97,8 @@ func webhooks() []Mutant {
 				{Cases: []string{"admission/absent-stays-absent", "admission/null-is-absent", "admission/typo-warned", "admission/typo-ignored"}, Why: rewritten},
 			},
 			Blurs: []Expected{
-				{Cases: []string{Shares, "!version/*", "!controllers/cronjob-*"}, Why: rewritten + "; here the control's"},
-				{Cases: []string{Isolated, "!isolation/field-false", "admission/windows-*", "admission/linux-goes-with-true", "admission/immutable-when-gated-and-absent"}, Why: rewritten},
-				{Cases: []string{"admission/false-is-kept"}, Why: "the control, which has no field, is stored with false"},
+				{Cases: []string{Shares, "admission/*", "version"}, Why: controlOther},
+				{Cases: []string{Isolated, "!isolation/field-false"}, Why: rewritten},
 			},
 		},
 		{
@@ -120,8 +119,11 @@ func webhooks() []Mutant {
 			Admission: changes.DropPtrace,
 			Run:       stored,
 			Notices:   []Expected{{Cases: []string{"admission/baseline-refuses-ptrace", "admission/restricted-refuses-ptrace"}, Why: "what Pod Security sees does not ask for it"}},
-			Blurs: []Expected{{Cases: []string{"admission/baseline-admits-without-ptrace", "admission/restricted-admits-sharing"},
-				Why: "the control, which is to be refused for SYS_PTRACE, is admitted, so that it does not bite"}},
+			Blurs: []Expected{
+				{Cases: []string{"admission/baseline-admits-without-ptrace", "admission/restricted-admits-sharing"},
+					Why: "the control, which is to be refused for SYS_PTRACE, is admitted, so that it does not bite"},
+				{Cases: []string{"version/field-is-kept"}, Why: rewritten},
+			},
 		},
 		{
 			Name:        "webhook-hides-failure",
@@ -188,6 +190,8 @@ func servers() []Mutant {
 				{Cases: []string{"admission/null-is-absent", "admission/typo-warned", "admission/typo-ignored"}, Why: "the pod as it should be written, by which they compare, loses the field"},
 				{Cases: []string{"admission/host-pid-excludes-sharing", "admission/sharing-excludes-host-pid", "admission/immutable-when-gated"},
 					Why: "what is validated has the field as false"},
+				{Cases: []string{"admission/immutable-by-*", "admission/immutable-through-*", "admission/same-in-json-and-protobuf", "admission/restricted-pod-shares"},
+					Why: "the pod that runs never had the field, which the server lost"},
 			},
 			Blurs: []Expected{
 				{Cases: []string{Shares, "!version/*", "!controllers/*"}, Why: rewritten},
@@ -215,6 +219,7 @@ func servers() []Mutant {
 			Run:      stored,
 			Falls: []Expected{
 				{Cases: []string{"admission/absent-stays-absent", "admission/null-is-absent", "admission/typo-warned", "admission/typo-ignored", "admission/immutable-when-gated-and-absent"}},
+				{Cases: []string{"admission/immutable-where-absent"}, Why: "the pod that runs has the field, which the server filled in"},
 			},
 			Blurs: []Expected{
 				{Cases: []string{Shares, "!version/*", "!controllers/*"}, Why: rewritten + "; here the control's"},
