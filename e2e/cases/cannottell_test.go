@@ -76,3 +76,25 @@ func cannotTellAfter(t *testing.T, c suite.Case, change func(*suite.Observation)
 	require.Error(t, err)
 	assert.False(t, suite.IsViolation(err), "%v", err)
 }
+
+// TestExecThatNeverRanIsNoAnswer: what a command would have shown is not known where the
+// exec did not run.
+func TestExecThatNeverRanIsNoAnswer(t *testing.T) {
+	for id, name := range map[string]string{
+		"lifecycle/log-written-by-a-sibling": "write",
+		"filesystem/service-account-token":   "token",
+		"filesystem/write-through":           "write-app",
+		"controllers/job-completes":          "one",
+	} {
+		t.Run(id, func(t *testing.T) {
+			c := caseOf(t, id)
+			o := recorded(t, c, c.Fixture)
+			require.Contains(t, o.Ran, name)
+			o.Ran[name] = probe.CommandResult{Failure: "container is in CONTAINER_EXITED state"}
+			o.After, o.Logs = nil, map[string]string{"bystander": ""} // nothing came of it
+			err := c.Judge(o)
+			require.Error(t, err)
+			assert.False(t, suite.IsViolation(err), "%v", err)
+		})
+	}
+}

@@ -1,10 +1,16 @@
 package cases
 
 import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
+	"procns/e2e/internal/probe"
 	"procns/e2e/internal/suite"
 )
 
@@ -99,5 +105,42 @@ func TestConditionsOf(t *testing.T) {
 		`{"object":{"status":{"conditions":[{"type":"Failed","status":"True"}]}}}`:                                                 {"Failed"},
 	} {
 		assert.Equal(t, met, conditionsOf(event), event)
+	}
+}
+
+// TestJobThatWasNotTold: a Job whose containers were not told to end says nothing, however
+// the command that was to tell them failed.
+func TestJobThatWasNotTold(t *testing.T) {
+	c := caseOf(t, "controllers/job-completes")
+	for name, told := range map[string]probe.CommandResult{
+		"never ran":      {Failure: "container not found"},
+		"exit code":      {Code: 1, Stderr: "timeout: unrecognized option"},
+		"no such applet": {Code: 127, Stderr: "sh: mkfifo: not found"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := recorded(t, c, c.Fixture)
+			o.Ran["one"] = told
+			ended("one", 143).apply(&o)
+			err := c.Judge(o)
+			require.ErrorContains(t, err, "container one is told to end")
+			assert.False(t, suite.IsViolation(err))
+		})
+	}
+}
+
+// TestNoTimeoutCommand: what timeout(1) does with a number is another thing in busybox before
+// 1.30, so that no script and no act calls it.
+func TestNoTimeoutCommand(t *testing.T) {
+	called := regexp.MustCompile(`"timeout", "|[^-a-z]timeout (-t )?["$]?[0-9]`)
+	files, err := filepath.Glob("*.go")
+	require.NoError(t, err)
+	manifests, err := filepath.Glob("../../fixtures/*.yaml")
+	require.NoError(t, err)
+	for _, file := range append(files, manifests...) {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		if !strings.HasSuffix(file, "_test.go") {
+			assert.Empty(t, called.FindString(string(text)), file)
+		}
 	}
 }

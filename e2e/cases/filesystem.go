@@ -188,6 +188,9 @@ func tokenReached(o suite.Observation) error {
 	if len(own) != len(digestOfNothing) || own == digestOfNothing {
 		return suite.CannotTell("the digest of the token in its own container", o.Ran["own-token"].String())
 	}
+	if token, tried := o.Ran["token"]; tried && !token.Ran() {
+		return suite.CannotTell("the shell container reads the token", token.String(), o.Container("shell"))
+	}
 	if digest("token") != own {
 		return suite.Violation("the shell container, which has no /token, reads the token with the SHA-256 "+own, o.Ran["token"].String(), o.Container("shell"))
 	}
@@ -200,6 +203,9 @@ func writtenThrough(o suite.Observation) error {
 	}
 	if before := o.Container("app").Files[fromSibling]; before.Errno != probe.ENOENT {
 		return suite.CannotTell("no "+fromSibling+" before the act", describeAccess(before), o.Container("app"))
+	}
+	if write, tried := o.Ran["write-app"]; tried && !write.Ran() {
+		return suite.CannotTell("the sibling runs the command that writes", write.String(), o.Container("shell"))
 	}
 	if got := o.AfterIn("app").Files[fromSibling]; !got.OK() || got.Text != o.Markers["sibling"] || got.Text == "" {
 		return suite.Violation("container app finds in "+fromSibling+" what its sibling wrote",

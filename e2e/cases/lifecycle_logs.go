@@ -95,6 +95,9 @@ func siblingWroteLog(o suite.Observation) error {
 	if written == "" {
 		return suite.CannotTell("the killer tries to write into the log", "it did not")
 	}
+	if write, tried := o.Ran["write"]; tried && !write.Ran() {
+		return suite.CannotTell("the killer runs the command that writes", write.String(), o.Container("killer"))
+	}
 	for name, log := range o.Logs {
 		want := 0
 		if name == "bystander" {

@@ -23,13 +23,20 @@ type CommandResult struct {
 // Ran tells whether the command ran to its end, with whatever exit code.
 func (r CommandResult) Ran() bool { return r.Failure == "" }
 
-// noExecutable is how the runtimes (runc, crun, runsc, kata) say that the image
-// holds no such program.
-var noExecutable = regexp.MustCompile(`(?i)executable file .*not found|no such file or directory`)
+// noExecutable is how the runtimes say that the image holds no such program: runc and
+// crun (found in no folder of the PATH, or not where its path says), runsc and kata's
+// agent. Much else can be missing, and is called “no such file” as well: the namespace of
+// a container that ended meanwhile, a runtime's own files, a console's socket.
+var noExecutable = regexp.MustCompile(`(?i)executable file .*not found` +
+	`|exec: "[^"]*": (?:stat [^:]*: )?no such file or directory` +
+	`|error finding executable .*no such file or directory` +
+	`|failed to load (?:"[^"]*"|/\S+): no such file or directory` +
+	`|the file \S+ was not found` +
+	`|desc = ENOENT: no such file or directory`)
 
 // NoSuchExecutable tells whether the command did not start because the image
 // holds no such program. Runtimes report it as a failed request, or as the
-// shell's exit code 127.
+// shell's exit codes 126 and 127.
 func (r CommandResult) NoSuchExecutable() bool {
 	return (!r.Ran() || r.Code == 126 || r.Code == 127) && noExecutable.MatchString(r.Failure+r.Stderr)
 }
