@@ -34,7 +34,7 @@ answer self label_of_pid1 cat /proc/1/attr/current
 answer self uid_map cat /proc/$$/uid_map
 answer self mounts cat /proc/$$/mounts
 for path in "$@"; do
-	answer self "file $path" head -c 65536 "$path"
+	answer self "file $path" head -c 1048576 "$path"
 done
 
 for dir in /proc/[0-9]*; do
@@ -45,7 +45,7 @@ for dir in /proc/[0-9]*; do
 	answer "$pid" links ls -ld "$dir/root" "$dir/cwd" "$dir/exe" "$dir/ns/pid"
 	answer "$pid" fd ls "$dir/fd/"
 	for path in "$@"; do
-		answer "$pid" "file $path" head -c 65536 "$dir/root$path"
+		answer "$pid" "file $path" head -c 1048576 "$dir/root$path"
 	done
 done
 

@@ -320,12 +320,16 @@ func (f frame) access() Access {
 	return Access{Errno: ErrnoOf(message), Message: message}
 }
 
+// FileLimit is how much of a file is read, in bytes: observe.sh's head has the same.
+const FileLimit = 1 << 20
+
 // binaryHead is how much is kept of what is no text: enough for a file's magic.
 const binaryHead = 64
 
 // fileAccess is access to a file, which may be a program.
 func (f frame) fileAccess() Access {
 	a := f.access()
+	a.Cut = len(a.Text) >= FileLimit
 	if !utf8.ValidString(a.Text) {
 		a.Digest = a.SHA256()
 		a.Text = strings.ToValidUTF8(a.Text[:min(len(a.Text), binaryHead)], "?")

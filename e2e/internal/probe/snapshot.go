@@ -34,6 +34,8 @@ type Access struct {
 	Digest  string `json:"digest,omitempty"`
 	Errno   Errno  `json:"errno,omitempty"`
 	Message string `json:"message,omitempty"`
+	// Cut says that there is more of a file than was read, or may be.
+	Cut bool `json:"cut,omitempty"`
 }
 
 // OK tells whether the attempt succeeded.
