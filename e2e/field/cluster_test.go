@@ -197,6 +197,15 @@ func (p *place) admitted(ctx context.Context) (string, error) {
 	return strings.Join(answers, "\n"), nil
 }
 
+// forget deletes what shows whether an input is in force.
+func (p *place) forget(ctx context.Context) error {
+	err := p.client.CoreV1().Namespaces().Delete(ctx, probeNamespace, metav1.DeleteOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	return err
+}
+
 // until asks again until something is so, which nothing tells of by itself.
 func (p *place) until(ctx context.Context, what string, so func() (bool, error)) error {
 	ctx, cancel := context.WithTimeout(ctx, 90*time.Second)

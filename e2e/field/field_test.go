@@ -34,6 +34,7 @@ func TestField(t *testing.T) {
 	require.NotEmpty(t, *kubeconfig, "name a cluster with -kubeconfig or in KUBECONFIG: scripts/field.sh makes one")
 	place, err := connect(*kubeconfig)
 	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, place.forget(context.WithoutCancel(t.Context()))) })
 	for _, in := range Inputs() {
 		t.Run(in.Name, func(t *testing.T) {
 			require.NoError(t, place.none(t.Context()), "before the input")

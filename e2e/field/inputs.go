@@ -121,7 +121,7 @@ func Inputs() []Input {
 		{Name: "drop-capability", Imitates: "OpenShift's restricted SCC, Autopilot", Run: running + ",signals/hangup-replaces-workers", Want: noted(`MKNOD`)},
 		{Name: "add-label", Imitates: "policies that label", Run: running, Want: noted(`cost-centre`)},
 		{Name: "add-environment", Imitates: "OpenTelemetry's operator", Run: running + ",secrets/environment-readable", Want: noted(`OTEL_SERVICE_NAME`)},
-		{Name: "add-resources", Imitates: "policies that fill in", Run: running, Want: noted(`toleration`)},
+		{Name: "add-resources", Imitates: "policies that fill in", Run: running, Want: noted(`resources`)},
 		{Name: "api-unavailable", Imitates: "metrics-server is down", Run: "admission/false-is-kept", Want: Expected{
 			Exit: suite.ExitConformant, Within: soon, Outcomes: all(suite.Conformant), Leaves: true,
 			Preflight: []string{`v1\.field\.procns\.invalid|field\.procns\.invalid/v1`},
