@@ -167,7 +167,7 @@ func relabelled(namespace *corev1.Namespace, level string) string {
 func labelManager(entries []metav1.ManagedFieldsEntry, label string) string {
 	manager, last := "", metav1.Time{}
 	for _, e := range entries {
-		if e.FieldsV1 == nil || !ownsLabel(e.FieldsV1.Raw, label) {
+		if e.FieldsV1 == nil || !ownsLabel(e.FieldsV1.GetRawBytes(), label) {
 			continue
 		}
 		if e.Time == nil || manager != "" && e.Time.Before(&last) {

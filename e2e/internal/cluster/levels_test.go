@@ -21,7 +21,7 @@ import (
 func owner(manager, label string, at int64) metav1.ManagedFieldsEntry {
 	raw, _ := json.Marshal(map[string]any{"f:metadata": map[string]any{"f:labels": map[string]any{"f:" + label: map[string]any{}}}})
 	when := metav1.Unix(at, 0)
-	return metav1.ManagedFieldsEntry{Manager: manager, Time: &when, FieldsV1: &metav1.FieldsV1{Raw: raw}}
+	return metav1.ManagedFieldsEntry{Manager: manager, Time: &when, FieldsV1: metav1.NewFieldsV1(string(raw))}
 }
 
 // TestRelabelled: a namespace whose labels are not the run's is told with who changed them.

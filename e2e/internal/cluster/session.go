@@ -235,7 +235,7 @@ func (s *Session) Await(ctx context.Context, name, what string, mayEnd bool, don
 			if closed := s.closedTo(pod); closed != "" {
 				return pod, fmt.Errorf("pod %s is not %s: %s; its last state: %s", name, what, closed, Describe(pod))
 			}
-			terminal, in, ask := lasting.judge(obstacles(pod, mayEnd), time.Now())
+			in, ask, terminal := lasting.judge(obstacles(pod, mayEnd), time.Now())
 			if ask {
 				terminal = errors.Join(terminal, s.sandboxFailure(ctx, pod))
 			}

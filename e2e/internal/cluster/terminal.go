@@ -242,7 +242,7 @@ type endurance struct {
 
 // judge returns why waiting is over, and otherwise when to look again although nothing
 // changes (0: not at all). ask says that the pod's events are to be asked now.
-func (e *endurance) judge(found []obstacle, now time.Time) (err error, again time.Duration, ask bool) {
+func (e *endurance) judge(found []obstacle, now time.Time) (again time.Duration, ask bool, err error) {
 	still := map[string]time.Time{}
 	for _, o := range found {
 		began, known := e.since[o.of]
@@ -266,7 +266,7 @@ func (e *endurance) judge(found []obstacle, now time.Time) (err error, again tim
 	}
 	e.since = still
 	e.asked = e.asked || ask
-	return err, again, ask
+	return again, ask, err
 }
 
 // Broken implements suite.Cluster.

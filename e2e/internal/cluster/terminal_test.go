@@ -151,7 +151,7 @@ func TestEndurance(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var e endurance
 			for _, step := range steps {
-				err, again, ask := e.judge(step.found, at(step.at))
+				again, ask, err := e.judge(step.found, at(step.at))
 				assert.ErrorIs(t, err, step.err)
 				assert.Equal(t, step.again, again, "after %d s", step.at)
 				assert.Equal(t, step.ask, ask)

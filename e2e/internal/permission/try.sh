@@ -15,6 +15,7 @@ export LC_ALL
 # at a time, and a file below /proc/sys says that it has ended at every place but its
 # beginning (kernel/sysctl.c, proc_dointvec).
 describe() {
+	# shellcheck disable=SC2002 # a redirection would have read read the file itself
 	cat "/proc/$2/status" | while read -r key values; do
 		case $key in
 		Uid: | Gid: | CapPrm: | CapEff:) printf 'fact %s %s %s\n' "$1" "$key" "$values" ;;
