@@ -151,12 +151,13 @@ var walkByExec = &suite.Act{
 	Within: 30 * time.Second,
 	Sees:   []string{"nginx"},
 	Do: func(ctx context.Context, pod suite.Hands) error {
+		if err := askNginx(ctx, pod, answeredBefore, "shell"); err != nil {
+			return err
+		}
 		if err := followPage(ctx, byExec(ctx, pod, "sh", "-c"), pod); err != nil {
 			return err
 		}
-		// Containers of a pod share localhost.
-		_, err := pod.Exec(ctx, "http", "shell", "wget", "-q", "-O", "/dev/null", "http://127.0.0.1/")
-		return err
+		return askNginx(ctx, pod, answeredAfter, "shell")
 	},
 }
 
