@@ -17,7 +17,13 @@ import (
 
 // Logs implements suite.Cluster.
 func (s *Session) Logs(ctx context.Context, pod, container string, previous bool) (string, error) {
-	raw, err := s.Client.CoreV1().Pods(s.Namespace).GetLogs(pod, &corev1.PodLogOptions{Container: container, Previous: previous}).DoRaw(ctx)
+	// Its error has the server's own words, unlike DoRaw's.
+	stream, err := s.Client.CoreV1().Pods(s.Namespace).GetLogs(pod, &corev1.PodLogOptions{Container: container, Previous: previous}).Stream(ctx)
+	var raw []byte
+	if err == nil {
+		raw, err = io.ReadAll(stream)
+		_ = stream.Close()
+	}
 	if previous && apierrors.IsBadRequest(err) {
 		err = errors.Join(suite.ErrLogGone, err)
 	}

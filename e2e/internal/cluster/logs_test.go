@@ -113,9 +113,10 @@ func TestWatchIsOpenedAgain(t *testing.T) {
 // TestLogsNotAllowed: the refusal of the permission is told from other troubles.
 func TestLogsNotAllowed(t *testing.T) {
 	for code, allowed := range map[int]bool{http.StatusForbidden: false, http.StatusNotFound: true} {
-		session := sessionWith(t, func(w http.ResponseWriter, _ *http.Request) { refuse(w, code, http.StatusText(code), "no") })
+		session := sessionWith(t, func(w http.ResponseWriter, _ *http.Request) { refuse(w, code, http.StatusText(code), "not for you") })
 		_, err := session.Logs(t.Context(), "p", "c", false)
 		assert.Equal(t, !allowed, errors.Is(err, suite.ErrNotAllowed))
+		assert.ErrorContains(t, err, "not for you")
 		_, err = session.FollowLogs(t.Context(), "p", "c")
 		assert.Equal(t, !allowed, errors.Is(err, suite.ErrNotAllowed))
 		_, err = session.Events(t.Context(), "p")
