@@ -115,8 +115,10 @@ func TestStuckNamespace(t *testing.T) {
 	said = nil
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	time.AfterFunc(500*time.Millisecond, cancel)
-	err = Bury(ctx, clientOf(t, of(corev1.NamespaceContentRemaining)), []Dead{{"procns-a", "a"}}, say)
+	err = Bury(ctx, clientOf(t, of(corev1.NamespaceContentRemaining)), []Dead{{"procns-a", "a"}}, func(format string, args ...any) {
+		say(format, args...)
+		time.AfterFunc(4*looking.next, cancel) // it is looked at again meanwhile
+	})
 	assert.ErrorContains(t, err, "its deletion did not finish in time; NamespaceContentRemaining: the words of NamespaceContentRemaining")
 	assert.Equal(t, []string{"==> waiting for namespace procns-a to go: NamespaceContentRemaining: the words of NamespaceContentRemaining"}, said)
 }

@@ -81,7 +81,8 @@ func (c countingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 		if err != nil {
 			return nil, err
 		}
-		response, err := c.next.RoundTrip(attempt)
+		attempt, done := bounded(attempt, requestWithin)
+		response, err := done(c.next.RoundTrip(attempt))
 		// A refusal to stream, such as "container not found", is an answer.
 		if err != nil && !httpstream.IsUpgradeFailure(err) && r.Context().Err() == nil && c.counts.Patient.Load() {
 			c.counts.noteTrouble(err.Error())
