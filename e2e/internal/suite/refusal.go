@@ -293,7 +293,7 @@ func (r Refusal) Lasting() bool {
 
 // toldBy is what controllers (in the event FailedCreate) and client-go (of an exec over
 // SPDY) write in front of the server's answer.
-var toldBy = regexp.MustCompile(`^(?:Error creating: |create Pod \S+ in StatefulSet \S+ failed error: |unable to upgrade connection: )`)
+var toldBy = regexp.MustCompile(`^(?:Error creating: |[Cc]reate Pod \S+ in StatefulSet \S+ failed error: |unable to upgrade connection: )`)
 
 // RefusalIn is the refusal that a text tells of which others wrote: of the server's
 // answer it has the message only.

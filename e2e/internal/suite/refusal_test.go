@@ -137,6 +137,7 @@ func TestRefusalIn(t *testing.T) {
 	for message, want := range map[string]Refusal{
 		"Error creating: " + byVAP:                                                                         {By: ByPolicy, Name: "no-host-pid"},
 		"create Pod w-0 in StatefulSet w failed error: " + byPSA:                                           {By: ByPodSecurity, Name: "baseline"},
+		"Create Pod w-0 in StatefulSet w failed error: " + byPSA:                                           {By: ByPodSecurity, Name: "baseline"},
 		"Error creating: " + byGate:                                                                        {By: ByWebhook, Name: "validation.gatekeeper.sh", Rule: "psp-host-namespace"},
 		`Error creating: pods "w-1" is forbidden: exceeded quota: one, requested: pods=1`:                  {By: ByQuota, Name: "one"},
 		`Error creating: Internal error occurred: failed calling webhook "m": no endpoints available`:      {By: ByWebhook, Name: "m", Down: true},
