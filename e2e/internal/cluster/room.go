@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"maps"
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
@@ -55,7 +56,7 @@ func (s *Session) Room(ctx context.Context, on []suite.Target, wanted int) (map[
 func (s *Session) countPods(ctx context.Context, nodes map[string]preflight.NodeRoom) (unknown string) {
 	var group sync.WaitGroup
 	var mu sync.Mutex
-	for name, n := range nodes {
+	for name, n := range maps.Clone(nodes) { // the first answers come while the last are asked for
 		group.Go(func() {
 			// Those that have ended take no place.
 			list, err := s.Client.CoreV1().Pods(metav1.NamespaceAll).List(ctx, metav1.ListOptions{
