@@ -153,7 +153,8 @@ func (q Question) Name() string {
 // Denied says in one line what is not allowed: what no run can do without, or
 // else "", and what only some cases need.
 func Denied(questions []Question, denied func(Question) bool) (required, some string) {
-	var must, may []string
+	var must, whys []string
+	may := map[string][]string{} // by what is the matter without it
 	for i := 0; i < len(questions); {
 		p := questions[i].Permission
 		var verbs []string // of one permission, whose questions stand together
@@ -166,12 +167,18 @@ func Denied(questions []Question, denied func(Question) bool) (required, some st
 		switch {
 		case len(verbs) == 0:
 		case p.Some:
-			may = append(may, what)
+			if len(may[p.Why]) == 0 {
+				whys = append(whys, p.Why)
+			}
+			may[p.Why] = append(may[p.Why], what)
 		default:
 			must = append(must, what+": without it "+p.Why)
 		}
 	}
-	return strings.Join(must, "; "), strings.Join(may, "; ")
+	for i, why := range whys {
+		whys[i] = strings.Join(may[why], ", ") + ": without it " + why
+	}
+	return strings.Join(must, "; "), strings.Join(whys, "; ")
 }
 
 func (p Permission) is(other Permission) bool {

@@ -138,7 +138,8 @@ func TestOfPermissions(t *testing.T) {
 	assert.Contains(t, checks[0].Said, "not allowed to create, get pods/exec: without it")
 
 	checks = OfPermissions(questions, denying("list events", "patch deployments.apps"))
-	assert.Equal(t, []Check{{"permissions", Warn, "not allowed to list events; patch deployments.apps: cases that need it end inconclusive"}}, checks)
+	assert.Equal(t, []Check{{"permissions", Warn, "not allowed to list events: without it events are neither judged nor kept as evidence, and a workload whose pods are refused is waited for; " +
+		"patch deployments.apps: without it no workload makes pods. Cases that need it end inconclusive"}}, checks)
 	assert.Empty(t, Failed(checks), "the other cases run")
 }
 

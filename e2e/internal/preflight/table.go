@@ -79,7 +79,7 @@ func OfPermissions(questions []Question, denied func(Question) bool) []Check {
 		checks = append(checks, Check{name, Fail, "not allowed to " + required})
 	}
 	if some != "" {
-		checks = append(checks, Check{name, Warn, "not allowed to " + some + ": cases that need it end inconclusive"})
+		checks = append(checks, Check{name, Warn, "not allowed to " + some + ". Cases that need it end inconclusive"})
 	}
 	if len(checks) == 0 {
 		checks = append(checks, Check{name, OK, fmt.Sprintf("all %d that a run needs", len(questions))})
