@@ -249,14 +249,14 @@ func (s *stage) start(ctx context.Context) (*corev1.Pod, error) {
 	}
 	waiting, cancel := context.WithTimeoutCause(ctx, s.runner.Timeout, fmt.Errorf("not within %s", s.runner.Timeout))
 	defer cancel()
-	for tried, alone := 0, 0; ; tried++ {
+	for tried, alone, failures := 0, 0, 0; ; tried++ {
 		pod, err := s.attempt(ctx, waiting)
 		why := noRoom(pod, err)
-		if why == "" || !s.backDown(waiting, why, tried, &alone) {
+		if !s.mayStartAgain(err, &failures) && (why == "" || !s.backDown(waiting, why, tried, &alone)) {
 			return pod, err
 		}
-		if pod != nil { // kubelet refused it, and tries no more
-			const bound = 30 * time.Second // no container has to end
+		if pod != nil { // kubelet refused it, or failed, and tries no more
+			const bound = 30 * time.Second // no container has to end that anybody would wait for
 			if gone, _, deleted := s.runner.Cluster.Delete(waiting, pod.Name, 0, bound); deleted != nil || !gone {
 				return pod, err
 			}
@@ -289,7 +289,11 @@ func (s *stage) attempt(ctx, waiting context.Context) (*corev1.Pod, error) {
 		what, mayEnd, done = s.await.Name, s.await.MayEnd, func(p *corev1.Pod) bool { return s.await.Done(s.state(p)) }
 	}
 	settled, told := done, false
+	var failed error
 	done = func(p *corev1.Pod) bool {
+		if failed = startFailed(p); failed != nil {
+			return true
+		}
 		if !told && tooMany(p) { // it waits for its turn, and the next ones need not come as yet
 			told = true
 			s.fewer("the node has room for no more")
@@ -297,6 +301,9 @@ func (s *stage) attempt(ctx, waiting context.Context) (*corev1.Pod, error) {
 		return settled(p)
 	}
 	pod, err := s.runner.Cluster.Await(waiting, s.pod, what, mayEnd, done)
+	if err == nil {
+		err = failed
+	}
 	if err != nil {
 		return pod, err
 	}

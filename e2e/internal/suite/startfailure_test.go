@@ -1,0 +1,81 @@
+package suite
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+
+	"procns/e2e/internal/difference"
+)
+
+// neverStarted is a pod of which the runtime did not start a container.
+func neverStarted(policy corev1.RestartPolicy, ended corev1.ContainerStateTerminated, restarts int32) *corev1.Pod {
+	return &corev1.Pod{
+		Spec: corev1.PodSpec{RestartPolicy: policy},
+		Status: corev1.PodStatus{Phase: corev1.PodFailed, ContainerStatuses: []corev1.ContainerStatus{
+			{Name: "app", RestartCount: restarts, State: corev1.ContainerState{Terminated: &ended}},
+		}},
+	}
+}
+
+func TestStartFailed(t *testing.T) {
+	failure := corev1.ContainerStateTerminated{ExitCode: 128, Reason: "StartError", Message: "unable to freeze\n"}
+	for name, row := range map[string]struct {
+		pod  *corev1.Pod
+		says string
+	}{
+		"never again":         {neverStarted(corev1.RestartPolicyNever, failure, 0), "the runtime did not start container app: StartError: unable to freeze"},
+		"kubelet tries again": {neverStarted(corev1.RestartPolicyAlways, failure, 0), ""},
+		"on failure, too":     {neverStarted(corev1.RestartPolicyOnFailure, failure, 0), ""},
+		"it ran before":       {neverStarted(corev1.RestartPolicyNever, failure, 1), ""},
+		"its program ended":   {neverStarted(corev1.RestartPolicyNever, corev1.ContainerStateTerminated{ExitCode: 128, Reason: "Error"}, 0), ""},
+		"it runs":             {&corev1.Pod{Spec: corev1.PodSpec{RestartPolicy: corev1.RestartPolicyNever}}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := startFailed(row.pod)
+			if row.says == "" {
+				assert.NoError(t, err)
+			} else {
+				assert.EqualError(t, err, row.says)
+			}
+		})
+	}
+}
+
+// TestStartsOnceMore: a pod of which the runtime did not start a container is made
+// anew once, and a second failure is told.
+func TestStartsOnceMore(t *testing.T) {
+	for name, row := range map[string]struct {
+		failures int
+		outcome  Outcome
+		created  int
+	}{
+		"none":  {0, Conformant, 1},
+		"one":   {1, Conformant, 2},
+		"again": {2, Inconclusive, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench()
+			left := row.failures
+			b.create = func(file string, pod *corev1.Pod) error {
+				if file == "fixture.yaml" && left > 0 {
+					left--
+					failed := neverStarted(corev1.RestartPolicyNever, corev1.ContainerStateTerminated{Reason: "StartError", Message: "busy"}, 0)
+					pod.Spec.RestartPolicy, pod.Status = failed.Spec.RestartPolicy, failed.Status
+				}
+				return nil
+			}
+			c := sampleCase()
+			c.Turns.NotOn = append(c.Turns.NotOn, difference.RestartPolicy) // the bench's own doing
+			results := runnerOn(t, deletable{b}, c).Run(t.Context())
+			require.Len(t, results, 1)
+			assert.Equal(t, row.outcome, results[0].Outcome, results[0].Reason)
+			assert.Equal(t, row.created, b.created["fixture.yaml"])
+			if row.outcome == Inconclusive {
+				assert.Contains(t, results[0].Reason, "the runtime did not start container app: StartError: busy")
+			}
+		})
+	}
+}
