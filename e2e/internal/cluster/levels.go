@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -16,6 +15,7 @@ import (
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/tools/cache"
 
+	"procns/e2e/internal/servertext"
 	"procns/e2e/internal/suite"
 )
 
@@ -167,7 +167,7 @@ func relabelled(namespace *corev1.Namespace, level string) string {
 func labelManager(entries []metav1.ManagedFieldsEntry, label string) string {
 	manager, last := "", metav1.Time{}
 	for _, e := range entries {
-		if e.FieldsV1 == nil || !ownsLabel(e.FieldsV1.GetRawBytes(), label) {
+		if e.FieldsV1 == nil || !servertext.OwnsLabel(e.FieldsV1.GetRawBytes(), label) {
 			continue
 		}
 		if e.Time == nil || manager != "" && e.Time.Before(&last) {
@@ -179,20 +179,6 @@ func labelManager(entries []metav1.ManagedFieldsEntry, label string) string {
 		return "somebody (no manager is recorded)"
 	}
 	return fmt.Sprintf("the field manager %q", manager)
-}
-
-// ownsLabel reads a set of managed fields (the FieldsV1 format).
-func ownsLabel(fieldsV1 []byte, label string) bool {
-	var owned struct {
-		Metadata struct {
-			Labels map[string]json.RawMessage `json:"f:labels"`
-		} `json:"f:metadata"`
-	}
-	if err := json.Unmarshal(fieldsV1, &owned); err != nil {
-		return false
-	}
-	_, ok := owned.Metadata.Labels["f:"+label]
-	return ok
 }
 
 // levelDoubt reads a namespace's labels, and says why what the server answers there

@@ -61,18 +61,6 @@ func TestRelabelled(t *testing.T) {
 	}
 }
 
-// FuzzOwnsLabel: whatever a server sends as managed fields, reading them does not fail.
-func FuzzOwnsLabel(f *testing.F) {
-	f.Add([]byte(`{"f:metadata":{"f:labels":{".":{},"f:pod-security.kubernetes.io/enforce":{}}}}`))
-	f.Add([]byte(`{"f:metadata":[]}`))
-	f.Add([]byte(``))
-	f.Fuzz(func(t *testing.T, raw []byte) {
-		if ownsLabel(raw, enforceLabel) && !json.Valid(raw) {
-			t.Errorf("%q owns a label", raw)
-		}
-	})
-}
-
 // TestOfProbe: only Pod Security's refusal, at the namespace's level, shows that it is enforced.
 func TestOfProbe(t *testing.T) {
 	for name, row := range map[string]struct {

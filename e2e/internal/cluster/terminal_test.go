@@ -3,7 +3,6 @@ package cluster
 import (
 	"context"
 	"errors"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -203,21 +202,6 @@ func TestAwaitEnds(t *testing.T) {
 			})
 		})
 	}
-}
-
-// FuzzNeverScheduled: whatever the scheduler says, a wait for room is given up at once only
-// where no reason could pass.
-func FuzzNeverScheduled(f *testing.F) {
-	f.Add("0/3 nodes are available: 1 node(s) had untolerated taint {a: b}, 2 node(s) didn't match Pod's node affinity/selector. preemption: x")
-	f.Add("0/3 nodes are available: 1 Insufficient cpu, 2 node(s) didn't match Pod's node affinity/selector.")
-	f.Add("0/1 nodes are available: 1 Too many pods.")
-	f.Add("")
-	f.Fuzz(func(t *testing.T, message string) {
-		counted, _, _ := strings.Cut(message, ". ")
-		if neverScheduled(message) && (strings.Contains(counted, ", 1 Insufficient ") || strings.Contains(counted, ", 1 Too many pods")) && !strings.Contains(counted, "{") {
-			t.Errorf("%q may pass", message)
-		}
-	})
 }
 
 func TestDescribe(t *testing.T) {
