@@ -54,6 +54,12 @@ func TestCannotTell(t *testing.T) {
 		{"lifecycle/deletion-completes", "stop did not run", neverRan("stop")},
 		{"security/same-user-signals", "kill-one did not run", neverRan("kill-one")},
 		{"admission/same-in-json-and-protobuf", "the server answers in JSON alone", answered("", "protobuf", suite.Answer{Code: 200, Sharing: "true"}).apply},
+		{"neighbours/host-pid-sees-the-node", "the other pod is in the node's namespace as well", func(o *suite.Observation) {
+			first, _ := o.Container("lookout").Process(1)
+			for name := range o.Neighbour.Before {
+				edit(o.Neighbour, name, isPID1, func(p *probe.Process) { *p = first })
+			}
+		}},
 		{"reaping/pids-limit", "kubelet's configuration is not where it is looked for", ranOtherwise("configured", 2, "", "sed: no such file").apply},
 	} {
 		t.Run(row.id+"/"+row.what, func(t *testing.T) { cannotTellAfter(t, caseOf(t, row.id), row.apply) })

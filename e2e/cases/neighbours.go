@@ -120,7 +120,8 @@ func nodeVisible(o suite.Observation) error {
 
 // nodesInit demands that PID 1 is the node's own, by what it is: it has no parent,
 // is older than all that is visible, and is not the sandbox of the other pod, which
-// is visible as another process.
+// is visible as another process. Where the other pod has the same PID 1, nothing is
+// there to tell the two apart by.
 func nodesInit(s *probe.Snapshot, other *suite.Observation) error {
 	first, ok := s.Process(1)
 	if !ok {
@@ -133,6 +134,9 @@ func nodesInit(s *probe.Snapshot, other *suite.Observation) error {
 		sandbox, ok := other.Container(name).Process(1)
 		if !ok {
 			return suite.CannotTell("the other pod's own PID 1", "container "+name+" sees none", other.Container(name))
+		}
+		if sandbox.Identity() == first.Identity() {
+			return suite.CannotTell("another pod in a PID namespace of its own", "its PID 1 is the same process", s, other.Container(name))
 		}
 		if sandbox.StartTime <= first.StartTime {
 			return suite.Violation("PID 1 is the node's init", "it is no older than the other pod's sandbox", s, other.Container(name))

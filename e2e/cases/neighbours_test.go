@@ -31,7 +31,7 @@ var neighboursBreakages = map[string][]breakage{
 		{"hostPID is not honoured: PID 1 is a sandbox", func(o *suite.Observation) {
 			sandbox, _ := o.Neighbour.Container("one").Process(1)
 			edit(o, "lookout", func(p probe.Process) bool { return p.StartTime < sandbox.StartTime }, func(p *probe.Process) {
-				p.StartTime = sandbox.StartTime
+				p.StartTime = sandbox.StartTime + 1
 			})
 		}},
 		{"PID 1 has a parent", func(o *suite.Observation) {

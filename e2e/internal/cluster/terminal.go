@@ -21,17 +21,17 @@ import (
 const (
 	// configErrorLasts: kubelet says the same while it has not read a ConfigMap yet.
 	configErrorLasts = 10 * time.Second
-	// runtimeErrorLasts is longer than kubelet's first back-off, of 10 s: a runtime on a
-	// busy node can fail once.
-	runtimeErrorLasts = 25 * time.Second
+	// runtimeErrorLasts is longer than kubelet's first two back-offs, of 10 s and 20 s: a
+	// runtime on a busy node can fail twice.
+	runtimeErrorLasts = 45 * time.Second
 	// pullErrorLasts is longer than kubelet's first back-off as well: one failed pull can be
 	// the network's or the registry's fault of a moment.
 	pullErrorLasts = 30 * time.Second
 	// roomLasts is how long a pod waits for others to leave their place on the node.
 	roomLasts = 2 * time.Minute
 	// sandboxLasts is how long a pod may have no sandbox before its events are asked why.
-	// kubelet tries again about every 12 s.
-	sandboxLasts = 40 * time.Second
+	// kubelet tries again about every 12 s, and a busy runtime can fail some of these times.
+	sandboxLasts = 75 * time.Second
 )
 
 // reason is what a container's waiting reason means.

@@ -213,8 +213,11 @@ func rights() []Mutant {
 				{Cases: []string{"permissions/matrix", "permissions/sandbox-is-another-user"}},
 				{Cases: []string{"signals/image-without-shell"}, Why: "that image's process belongs to another user"},
 			},
-			Blurs: []Expected{{Cases: []string{"permissions/signal-follows-uid-and-cap-kill"},
-				Why: "the pod does not ask for CAP_KILL by name, and which capabilities are the default is the runtime's to say"}},
+			Blurs: []Expected{
+				{Cases: []string{"permissions/signal-follows-uid-and-cap-kill"},
+					Why: "the pod does not ask for CAP_KILL by name, and which capabilities are the default is the runtime's to say"},
+				{Cases: []string{"pid1/protected-from-inside"}, Why: "the kills are refused, so that nothing was sent to PID 1"},
+			},
 		},
 		{
 			Name:     "proc-hidden",
