@@ -3,6 +3,7 @@ package probe
 import (
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // Confines tells whether a security module's label (/proc/PID/attr/current) stands for
@@ -13,7 +14,7 @@ import (
 // what everything is called while no policy is loaded. Any other text is a label of
 // some module, and taken for one that confines.
 func Confines(label string) bool {
-	label = strings.TrimSpace(strings.Trim(label, "\x00"))
+	label = strings.TrimFunc(label, func(r rune) bool { return r == 0 || unicode.IsSpace(r) })
 	switch label {
 	case "", "unconfined", "kernel":
 		return false

@@ -37,6 +37,7 @@ func FuzzConfines(f *testing.F) {
 	f.Add("cri-containerd.apparmor.d (enforce)")
 	f.Add("system_u:system_r:container_t:s0:c1,c2\x00")
 	f.Add("unconfined\n")
+	f.Add("\v\x00")
 	f.Fuzz(func(t *testing.T, label string) {
 		confines := Confines(label)
 		if confines && strings.Trim(label, "\x00 \n\t") == "" {
