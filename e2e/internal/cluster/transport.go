@@ -1,7 +1,6 @@
 package cluster
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -12,6 +11,7 @@ import (
 
 	"k8s.io/streaming/pkg/httpstream"
 
+	"procns/e2e/internal/pace"
 	"procns/e2e/internal/preflight"
 )
 
@@ -96,10 +96,9 @@ func (c countingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 		if response != nil {
 			_ = response.Body.Close()
 		}
-		select { // The time in which a server that restarts comes nearer to answering.
-		case <-time.After(time.Second):
-		case <-r.Context().Done():
-			return nil, context.Cause(r.Context())
+		// The time in which a server that restarts comes nearer to answering.
+		if err := pace.Pause(r.Context(), time.Second); err != nil {
+			return nil, err
 		}
 	}
 }

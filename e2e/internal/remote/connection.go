@@ -12,6 +12,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/streaming/pkg/httpstream"
 
+	"procns/e2e/internal/pace"
+
 	"procns/e2e/internal/suite"
 )
 
@@ -114,9 +116,8 @@ func persist(ctx context.Context, once func() (trouble, error), mends func(troub
 		if found == none || !mends(found) || time.Now().After(deadline) {
 			return err
 		}
-		select { // The time in which a server that restarts comes nearer to answering.
-		case <-time.After(time.Second):
-		case <-ctx.Done():
+		// The time in which a server that restarts comes nearer to answering.
+		if pace.Pause(ctx, time.Second) != nil {
 			return err
 		}
 	}
