@@ -1,0 +1,229 @@
+package runtimes
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"gotest.tools/v3/golden"
+
+	"procns/e2e/cases"
+	"procns/e2e/internal/report"
+	"procns/e2e/internal/suite"
+)
+
+// kept is what was found when docs/RUNTIMES.md was made.
+const kept = "testdata/found.json"
+
+// small is a report of five cases on three runtimes.
+func small() report.Document {
+	target := func(node, class string) report.Target {
+		t := suite.Target{
+			Node: node, RuntimeClass: class, OSImage: "Debian", Kernel: "6.1", Architecture: "amd64",
+			Runtime: "containerd://2", Kubelet: "v1.37.2", CgroupMode: "v1",
+		}
+		return report.Target{Name: t.Name(), Target: t}
+	}
+	d := report.Document{Targets: []report.Target{target("worker", ""), target("worker2", "crun"), target("worker2", "gvisor")}}
+	for _, c := range []struct {
+		id       string
+		level    suite.Level
+		outcomes [3]suite.Outcome
+	}{
+		{"a/same", suite.Core, [3]suite.Outcome{suite.Conformant, suite.Conformant, suite.Conformant}},
+		{"a/broken", suite.Core, [3]suite.Outcome{suite.Conformant, suite.Conformant, suite.NonConformant}},
+		{"b/other", suite.Informational, [3]suite.Outcome{suite.Conformant, suite.NonConformant, suite.NonConformant}},
+		{"b/hidden", suite.Extended, [3]suite.Outcome{suite.Conformant, suite.Conformant, suite.Inconclusive}},
+		{"b/nowhere", suite.Extended, [3]suite.Outcome{suite.Skipped, suite.Skipped, suite.Skipped}},
+		{"b/limits", suite.Extended, [3]suite.Outcome{suite.Conformant, suite.Skipped, suite.NonConformant}},
+	} {
+		for i, o := range c.outcomes {
+			r := report.Result{ID: c.id, Level: c.level, Target: d.Targets[i].Name, Outcome: o}
+			if o != suite.Conformant {
+				r.Reason = "because of *" + c.id + "*"
+			}
+			d.Results = append(d.Results, r)
+		}
+	}
+	return d
+}
+
+func explanations() []Difference {
+	return []Difference{
+		{Runtime: "gvisor", Cases: []string{"a/broken"}, Outcome: suite.NonConformant, Class: Violates, Why: "It ends.", Link: "https://example.org/1"},
+		{Runtime: "gvisor", Cases: []string{"b/other"}, Outcome: suite.NonConformant, Class: Differs, Why: "It is another."},
+		{Runtime: "crun", Cases: []string{"b/other"}, Outcome: suite.NonConformant, Class: Differs, Why: "It counts otherwise."},
+		{Runtime: "gvisor", Cases: []string{"b/hidden"}, Outcome: suite.Inconclusive, Class: CannotTell, Why: "It shows none."},
+		{Runtime: "gvisor", Cases: []string{"b/limits"}, Outcome: suite.NonConformant, Class: SetUp, Why: "It has no group | here."},
+		{Runtime: "crun", Cases: []string{"b/limits"}, Outcome: suite.Skipped, Class: NotApplicable, Why: "Its status says so."},
+	}
+}
+
+func found(t *testing.T, d report.Document) Found {
+	t.Helper()
+	f, err := Collect(d)
+	require.NoError(t, err)
+	return f
+}
+
+func TestPage(t *testing.T) {
+	f := found(t, small())
+	f.Versions = map[string]string{"crun": "crun version 1.21"}
+	assert.Empty(t, f.Defects(explanations(), true))
+	var page strings.Builder
+	require.NoError(t, f.WritePage(&page, explanations(), true))
+	golden.Assert(t, page.String(), "page.md")
+}
+
+func TestPageWithDefects(t *testing.T) {
+	var page strings.Builder
+	require.NoError(t, found(t, small()).WritePage(&page, explanations()[1:], true))
+	golden.Assert(t, page.String(), "defects.md")
+}
+
+func TestPageWithoutDifferences(t *testing.T) {
+	d := small()
+	d.Results = d.Results[:3]
+	var page strings.Builder
+	require.NoError(t, found(t, d).WritePage(&page, nil, true))
+	assert.Contains(t, page.String(), "Nowhere: every case is conformant")
+}
+
+func TestDefects(t *testing.T) {
+	edit := func(change func(*Difference)) func([]Difference) []Difference {
+		return func(all []Difference) []Difference { change(&all[0]); return all }
+	}
+	for name, c := range map[string]struct {
+		change func([]Difference) []Difference
+		part   bool
+		want   string // a part of the only defect; empty: there is none
+	}{
+		"all explained": {edit(func(*Difference) {}), false, ""},
+		"not explained": {func(all []Difference) []Difference { return all[1:] }, false,
+			"a/broken on gvisor is non-conformant, and not explained: because of"},
+		"another outcome": {func(all []Difference) []Difference { all[3].Outcome = suite.Skipped; return all }, false,
+			"b/hidden on gvisor is inconclusive, and explained as skipped"},
+		"not needed": {edit(func(d *Difference) { d.Cases = append(d.Cases, "a/same") }), false,
+			"a/same on gvisor is conformant, and explained as non-conformant"},
+		"informational, as a violation": {func(all []Difference) []Difference { all[1].Class = Violates; return all }, false,
+			"b/other is Informational: on gvisor it cannot be of the class violates"},
+		"a violation, as informational": {edit(func(d *Difference) { d.Class = Differs }), false,
+			"a/broken is Core: on gvisor it cannot be of the class differs"},
+		"a case that was not run":            {edit(func(d *Difference) { d.Cases = append(d.Cases, "c/c") }), false, "c/c on gvisor is explained, and was not run"},
+		"a case that was not run, of a part": {edit(func(d *Difference) { d.Cases = append(d.Cases, "c/c") }), true, ""},
+		"a runtime that was not run": {func(all []Difference) []Difference {
+			return append(all, Difference{Runtime: "kata", Cases: []string{"a/same"}})
+		}, false, "a/same on kata is explained, and was not run"},
+		"a runtime that was not run, of some": {func(all []Difference) []Difference {
+			return append(all, Difference{Runtime: "kata", Cases: []string{"a/same"}})
+		}, true, ""},
+		"skipped everywhere": {edit(func(d *Difference) { d.Cases = append(d.Cases, "b/nowhere") }), false, "b/nowhere on gvisor is explained, and was skipped on every runtime"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := found(t, small()).Defects(c.change(explanations()), !c.part)
+			if c.want == "" {
+				assert.Empty(t, got)
+				return
+			}
+			require.Len(t, got, 1)
+			assert.Contains(t, got[0], c.want)
+		})
+	}
+}
+
+func TestCollectRefuses(t *testing.T) {
+	twice := small()
+	twice.Targets = append(twice.Targets, report.Target{Name: "other", Target: suite.Target{Node: "other"}})
+	_, err := Collect(twice)
+	assert.ErrorContains(t, err, "default was judged on several nodes")
+	_, err = Collect(report.Document{Run: report.Run{Problem: "no node"}})
+	assert.ErrorContains(t, err, "no results: no node")
+}
+
+// TestMissingResult: a runtime of which a case has no result is none that conforms.
+func TestMissingResult(t *testing.T) {
+	d := small()
+	d.Results = d.Results[1:]
+	f := found(t, d)
+	assert.Equal(t, []string{"a/same has no result on default"}, f.Defects(explanations(), true))
+	var page strings.Builder
+	require.NoError(t, f.WritePage(&page, explanations(), true))
+	assert.Contains(t, page.String(), "| a/same | Core | not run |")
+}
+
+func TestParseDifferences(t *testing.T) {
+	const good = `{runtime: gvisor, cases: [a/b], outcome: non-conformant, class: violates, why: so, link: "https://example.org/1"}`
+	entry := func(from, to string) string { return strings.Replace(good, from, to, 1) }
+	for name, c := range map[string]struct{ entries, want string }{
+		"good":           {good, ""},
+		"none":           {"", ""},
+		"no runtime":     {entry("gvisor", `""`), "each has runtime"},
+		"no case":        {entry("[a/b]", "[]"), "each has runtime"},
+		"an empty case":  {entry("[a/b]", `[""]`), "each has runtime"},
+		"no reason":      {entry("why: so", `why: " "`), "each has runtime"},
+		"no class":       {entry("violates", "flaky"), `there is no class "flaky"`},
+		"wrong outcome":  {entry("non-conformant", "skipped"), `what is "skipped" cannot be of the class "violates"`},
+		"no link":        {entry(`"https://example.org/1"`, `""`), "a violation has a link"},
+		"a wrong link":   {entry("https://example.org/1", "example.org"), "is no https address"},
+		"twice":          {good + ", " + good, "difference 2: a/b on gvisor is explained twice"},
+		"unknown fields": {entry("why:", "because:"), "unknown field"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := ParseDifferences([]byte("differences: [" + c.entries + "]"))
+			if c.want != "" {
+				assert.ErrorContains(t, err, c.want)
+				return
+			}
+			require.NoError(t, err)
+			assert.Len(t, got, strings.Count(c.entries, "runtime:"))
+		})
+	}
+}
+
+func TestFoundIsKept(t *testing.T) {
+	f := found(t, small())
+	name := filepath.Join(t.TempDir(), "found.json")
+	require.NoError(t, f.Write(name))
+	again, err := Read(name)
+	require.NoError(t, err)
+	assert.Equal(t, f, again)
+	require.NoError(t, os.WriteFile(name, []byte("["), 0o600))
+	_, err = Read(name)
+	assert.ErrorContains(t, err, name)
+}
+
+// TestExplained holds the list to the catalogue.
+func TestExplained(t *testing.T) {
+	all, err := Explained()
+	require.NoError(t, err)
+	known := map[string]bool{}
+	for _, c := range append(cases.All(), cases.Upgrade()...) {
+		known[c.ID] = true
+	}
+	for _, d := range all {
+		for _, id := range d.Cases {
+			assert.True(t, known[id], "differences.yaml: there is no case %s; there are %v", id, slices.Sorted(maps.Keys(known)))
+		}
+	}
+}
+
+// TestRuntimesDocument holds docs/RUNTIMES.md to what was found on a cluster and to the explanations:
+// -update writes it.
+func TestRuntimesDocument(t *testing.T) {
+	f, err := Read(kept)
+	if os.IsNotExist(err) {
+		t.Skip("no run has been recorded yet: make runtimes-e2e")
+	}
+	require.NoError(t, err)
+	all, err := Explained()
+	require.NoError(t, err)
+	var page strings.Builder
+	require.NoError(t, f.WritePage(&page, all, true))
+	assert.Empty(t, f.Defects(all, true))
+	golden.Assert(t, page.String(), "../../../../../docs/RUNTIMES.md")
+}
