@@ -103,6 +103,11 @@ func (c Case) Area() string {
 	return area
 }
 
+// disrupts tells whether the case is about an act on the node itself.
+func (c Case) disrupts() bool { return c.Act.disrupts() }
+
+func (a *Act) disrupts() bool { return a != nil && a.Disrupts }
+
 // Property is what the control changes.
 func (c Case) Property() string {
 	if c.Varies == "" {
@@ -131,8 +136,8 @@ type Act struct {
 	// judges are asked once, of what it recorded.
 	Ends bool
 	// Disrupts marks an act on the node itself. It waits until every other case
-	// of the target is done, and is then carried out once, for all the pods that
-	// cases name for it.
+	// of the node's targets is done, and is then carried out once for each target, for
+	// all the pods that cases name for it.
 	Disrupts bool
 	// Then is done in each pod after a disruption, once its containers can be
 	// looked into again.

@@ -8,6 +8,13 @@ import (
 	"procns/e2e/internal/probe"
 )
 
+// turn is whose turn it is on a node that is the place of several targets, as with several
+// runtime classes: what disrupts it would disturb the cases of them all.
+type turn struct {
+	quiet sync.WaitGroup // the targets of which a case that does not disrupt is not concluded
+	mu    sync.Mutex     // held by the target that disrupts the node
+}
+
 // disruption is one act on a node, for all the pods whose fate it is judged by:
 // it is carried out once, when each of them has been observed.
 type disruption struct {

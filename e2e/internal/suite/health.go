@@ -125,7 +125,7 @@ func (h *health) learn(ctx context.Context, err error, ask func(context.Context)
 // there was disturbed by something else. A case that disturbs the node itself is judged
 // as it is.
 func (r *Runner) doubt(ctx context.Context, result *Result, o Observation, since time.Time) {
-	if result.Outcome != NonConformant || result.Case.Act != nil && result.Case.Act.Disrupts {
+	if result.Outcome != NonConformant || result.Case.disrupts() {
 		return
 	}
 	said := ""

@@ -145,6 +145,9 @@ func (r *Runner) Run(ctx context.Context) []Result {
 	began := time.Now()
 	results := make([][]Result, len(r.Targets))
 	limits := r.limits()
+	for _, target := range r.Targets {
+		limits.turns[target.Node].quiet.Add(1)
+	}
 	var wg sync.WaitGroup
 	for i, target := range r.Targets {
 		wg.Go(func() { results[i] = r.runTarget(ctx, target, limits) })
@@ -159,11 +162,18 @@ func (r *Runner) Run(ctx context.Context) []Result {
 }
 
 // limits are what all targets have in common: places to act in, and to start a
-// pod in.
-type limits struct{ acting, starting chan struct{} }
+// pod in, and the turns on their nodes.
+type limits struct {
+	acting, starting chan struct{}
+	turns            map[string]*turn // by the node's name
+}
 
 func (r *Runner) limits() limits {
-	return limits{acting: make(chan struct{}, max(1, r.Parallel)), starting: make(chan struct{}, max(1, r.Starting))}
+	turns := map[string]*turn{}
+	for _, target := range r.Targets {
+		turns[target.Node] = &turn{}
+	}
+	return limits{acting: make(chan struct{}, max(1, r.Parallel)), starting: make(chan struct{}, max(1, r.Starting)), turns: turns}
 }
 
 // plan is what there is to do on one target: its pods, in order, and the cases
@@ -229,17 +239,22 @@ func (r *Runner) runTarget(ctx context.Context, target Target, limits limits) []
 			}
 		}
 	}
-	r.start(ctx, onTarget, plan.order)
+	turn := limits.turns[target.Node]
+	r.start(ctx, onTarget, plan.order, turn)
 
 	results := make([]Result, len(r.Cases))
-	var wg sync.WaitGroup
+	var wg, quiet sync.WaitGroup
 	for i, c := range r.Cases {
 		if reason, ok := skipped[c.ID]; ok {
 			results[i] = Result{Case: c, Target: target, Outcome: Skipped, Reason: reason}
 			r.OnResult(results[i])
 			continue
 		}
-		wg.Go(func() {
+		concludes := &wg
+		if !c.disrupts() {
+			concludes = &quiet
+		}
+		concludes.Go(func() {
 			results[i] = r.conclude(ctx, c, target, stages)
 			for _, s := range stagesOf(c, stages) {
 				s.concluded(results[i])
@@ -247,6 +262,8 @@ func (r *Runner) runTarget(ctx context.Context, target Target, limits limits) []
 			r.OnResult(results[i])
 		})
 	}
+	quiet.Wait()
+	turn.quiet.Done()
 	wg.Wait()
 	for _, s := range stages {
 		<-s.done // a neighbour may outlast the cases
@@ -268,15 +285,15 @@ func stagesOf(c Case, stages map[stageKey]*stage) []*stage {
 }
 
 // start runs the stages: in the catalogue's order, as many at once as the node is
-// to take, but for those that disrupt the node. These wait for the others; then
-// one disruption comes after the other, each with all its pods.
+// to take, but for those that disrupt the node. These wait for the others, also of the
+// node's other targets; then one disruption comes after the other, each with all its pods.
 //
 // onTarget ends when the target is lost, and ctx with the run.
-func (r *Runner) start(ctx, onTarget context.Context, stages []*stage) {
+func (r *Runner) start(ctx, onTarget context.Context, stages []*stage, turn *turn) {
 	var quiet []*stage
 	disruptive := map[string][]*stage{} // by the act's name
 	for _, s := range queued(stages) {
-		if s.key.act != nil && s.key.act.Disrupts {
+		if s.key.act.disrupts() {
 			disruptive[s.key.act.Name] = append(disruptive[s.key.act.Name], s)
 		} else {
 			quiet = append(quiet, s)
@@ -295,6 +312,11 @@ func (r *Runner) start(ctx, onTarget context.Context, stages []*stage) {
 	go func() {
 		for _, s := range quiet {
 			<-s.done
+		}
+		if len(disruptive) > 0 {
+			turn.quiet.Wait()
+			turn.mu.Lock()
+			defer turn.mu.Unlock()
 		}
 		for _, act := range slices.Sorted(maps.Keys(disruptive)) {
 			together := newDisruption(disruptive[act])
