@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -33,6 +34,11 @@ const (
 	// kubelet tries again about every 12 s, and a busy runtime can fail some of these times.
 	sandboxLasts = 75 * time.Second
 )
+
+// usersLast are when the events of a pod with a user namespace of its own are asked besides:
+// a runtime that claims to have them and has none says so at its first try, which comes late
+// on a busy node, and each time.
+var usersLast = []time.Duration{5 * time.Second, 15 * time.Second, 35 * time.Second}
 
 // reason is what a container's waiting reason means.
 type reason struct {
@@ -89,10 +95,19 @@ func podObstacles(pod *corev1.Pod, mayEnd bool) []obstacle {
 	case refused, over && !mayEnd:
 		return []obstacle{{of: "pod", err: errors.New(Describe(pod))}}
 	case pod.Spec.NodeName != "" && withoutSandbox(pod):
-		return []obstacle{{of: "sandbox", lasts: sandboxLasts, ask: true}}
+		found := []obstacle{{of: "sandbox", lasts: sandboxLasts, ask: true}}
+		for _, lasts := range usersLast {
+			if ownUsers(pod) {
+				found = append(found, obstacle{of: "user namespace, " + lasts.String(), lasts: lasts, ask: true})
+			}
+		}
+		return found
 	}
 	return nil
 }
+
+// ownUsers tells whether a pod asks for a user namespace of its own.
+func ownUsers(pod *corev1.Pod) bool { return pod.Spec.HostUsers != nil && !*pod.Spec.HostUsers }
 
 // withoutSandbox tells that kubelet has come to no container yet. Where the pod has the
 // condition, it says whether that is for the sandbox (v1.29 and later).
@@ -198,13 +213,14 @@ func schedulingObstacles(pod *corev1.Pod) []obstacle {
 // endurance is how long each obstacle of one wait has lasted.
 type endurance struct {
 	since map[string]time.Time
-	asked bool // for the events
+	asked map[string]bool // the obstacles of which the events were asked
 }
 
 // judge returns why waiting is over, and otherwise when to look again although nothing
 // changes (0: not at all). ask says that the pod's events are to be asked now.
 func (e *endurance) judge(found []obstacle, now time.Time) (again time.Duration, ask bool, err error) {
-	still := map[string]time.Time{}
+	still, asked := map[string]time.Time{}, map[string]bool{}
+	maps.Copy(asked, e.asked)
 	for _, o := range found {
 		began, known := e.since[o.of]
 		if !known {
@@ -213,10 +229,11 @@ func (e *endurance) judge(found []obstacle, now time.Time) (again time.Duration,
 		still[o.of] = began
 		left := o.lasts - now.Sub(began)
 		switch {
-		case o.ask && e.asked:
+		case o.ask && e.asked[o.of]:
 			continue
 		case left <= 0 && o.ask:
 			ask = true
+			asked[o.of] = true
 			continue
 		case left <= 0 && err == nil:
 			err = o.err
@@ -225,8 +242,7 @@ func (e *endurance) judge(found []obstacle, now time.Time) (again time.Duration,
 			again = left
 		}
 	}
-	e.since = still
-	e.asked = e.asked || ask
+	e.since, e.asked = still, asked
 	return again, ask, err
 }
 
@@ -254,9 +270,24 @@ func (s *Session) sandboxFailure(ctx context.Context, pod *corev1.Pod) error {
 	return failedSandbox(events, pod)
 }
 
+// refusesUsers is how runtimes, and kubelet, say that they cannot make a user namespace:
+// runsc, runc and crun with the errno's text behind it, kubelet and containerd with what is
+// not supported.
+var refusesUsers = regexp.MustCompile(`(?is)user ?namespaces?\b.*(?:not supported|unsupported|does not support)` +
+	`|(?:not supported|unsupported|does not support).*\buser ?namespaces?\b` +
+	`|namespaces? of type user\b.*(?:invalid argument|operation not permitted)` +
+	`|\buser ?namespaces?\b.*(?:invalid argument|operation not permitted|no space left on device)`)
+
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
+}
+
 // failedSandbox reads it from the events.
 func failedSandbox(events []suite.Event, pod *corev1.Pod) error {
-	const again = 2
+	again := 2
 	failed, said := 0, ""
 	for _, e := range events {
 		if e.Reason == "FailedCreatePodSandBox" {
@@ -264,8 +295,13 @@ func failedSandbox(events []suite.Event, pod *corev1.Pod) error {
 			said = e.Message
 		}
 	}
+	claimed := ""
+	if ownUsers(pod) && refusesUsers.MatchString(said) {
+		again = 1 // the node's answer is the same each time
+		claimed = "the runtime does not start a pod with a user namespace of its own (hostUsers: false), whatever the node's status says of it (runtimeHandlers): "
+	}
 	if failed < again {
 		return nil
 	}
-	return fmt.Errorf("kubelet failed %d times to make its sandbox: %s: %s", failed, said, Describe(pod))
+	return fmt.Errorf("%skubelet failed %s to make its sandbox: %s: %s", claimed, times(failed), said, Describe(pod))
 }

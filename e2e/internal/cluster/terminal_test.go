@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -132,6 +133,7 @@ func TestEndurance(t *testing.T) {
 	broken := errors.New("broken")
 	slow := []obstacle{{of: "a", lasts: 10 * time.Second, err: broken}}
 	asking := []obstacle{{of: "sandbox", lasts: 40 * time.Second, ask: true}}
+	twice := append([]obstacle{{of: "user namespace", lasts: 5 * time.Second, ask: true}}, asking...)
 	began := time.Now()
 	at := func(seconds int) time.Time { return began.Add(time.Duration(seconds) * time.Second) }
 	for name, steps := range map[string][]struct {
@@ -146,6 +148,7 @@ func TestEndurance(t *testing.T) {
 		"passing": {{0, slow, nil, 10 * time.Second, false}, {9, nil, nil, 0, false}, {12, slow, nil, 10 * time.Second, false}},
 		"another": {{0, slow, nil, 10 * time.Second, false}, {9, []obstacle{{of: "b", lasts: 10 * time.Second, err: broken}}, nil, 10 * time.Second, false}},
 		"asking":  {{0, asking, nil, 40 * time.Second, false}, {40, asking, nil, 0, true}, {50, asking, nil, 0, false}},
+		"twice":   {{0, twice, nil, 5 * time.Second, false}, {5, twice, nil, 35 * time.Second, true}, {9, twice, nil, 31 * time.Second, false}, {40, twice, nil, 0, true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var e endurance
@@ -170,6 +173,66 @@ func TestFailedSandbox(t *testing.T) {
 	for _, events := range [][]suite.Event{{failed(3)}, {failed(1), failed(1), failed(1)}, {failed(0), failed(2)}} {
 		require.ErrorContains(t, failedSandbox(events, pod), `kubelet failed 3 times to make its sandbox: no runtime for "x" is configured`)
 	}
+}
+
+// usersRefused is what runtimes and kubelet say of user namespaces that they cannot make.
+var usersRefused = map[string]string{
+	"runsc":                 `Failed to create pod sandbox: rpc error: code = Unknown desc = failed to start sandbox "c2f0": failed to create containerd task: failed to create shim task: OCI runtime create failed: creating container: cannot create gofer process: gofer: error setting namespace of type user for container: invalid argument`,
+	"runc without":          `Failed to create pod sandbox: rpc error: code = Unknown desc = failed to create containerd task: OCI runtime create failed: runc create failed: unable to start container process: can't get final child's PID from pipe: unshare user namespace: Operation not permitted`,
+	"too many":              `Failed to create pod sandbox: failed to start user namespace: no space left on device`,
+	"kubelet, of a class":   `Failed to create pod sandbox: RuntimeClass handler "gvisor" does not support user namespaces`,
+	"a runtime, in general": `Failed to create pod sandbox: user namespaces are not supported by the runtime`,
+}
+
+// TestRefusedUserNamespace: of a pod with a user namespace of its own, one such refusal is
+// enough; of any other pod, or in other words, it is a failure as any.
+func TestRefusedUserNamespace(t *testing.T) {
+	own := inStatus("", corev1.PodStatus{Phase: corev1.PodPending})
+	own.Spec.HostUsers = new(bool)
+	failed := func(said string) []suite.Event {
+		return []suite.Event{{Reason: "FailedCreatePodSandBox", Message: said, Count: 1}}
+	}
+	for name, said := range usersRefused {
+		t.Run(name, func(t *testing.T) {
+			err := failedSandbox(failed(said), own)
+			require.ErrorContains(t, err, "the runtime does not start a pod with a user namespace of its own (hostUsers: false), whatever the node's status says")
+			require.ErrorContains(t, err, "kubelet failed once to make its sandbox: "+said)
+			require.NoError(t, failedSandbox(failed(said), inStatus("", corev1.PodStatus{Phase: corev1.PodPending})))
+		})
+	}
+	for _, said := range []string{"", "context deadline exceeded", `failed to pull image "user": invalid argument`, "failed to create network namespace: invalid argument"} {
+		require.NoError(t, failedSandbox(failed(said), own), said)
+	}
+	waiting := podObstacles(withNode(own), false)
+	require.Len(t, waiting, 1+len(usersLast))
+	assert.Equal(t, usersLast[0], waiting[1].lasts)
+}
+
+func withNode(pod *corev1.Pod) *corev1.Pod {
+	pod = pod.DeepCopy()
+	pod.Spec.NodeName = "worker"
+	return pod
+}
+
+// FuzzRefusedUserNamespace: whatever a runtime says, a sandbox's failure is told in its
+// words, and another pod's never sooner than before.
+func FuzzRefusedUserNamespace(f *testing.F) {
+	for _, said := range usersRefused {
+		f.Add(said, 1)
+	}
+	f.Fuzz(func(t *testing.T, said string, count int) {
+		pod := inStatus("", corev1.PodStatus{Phase: corev1.PodPending})
+		events := []suite.Event{{Reason: "FailedCreatePodSandBox", Message: said, Count: count}}
+		other := failedSandbox(events, pod)
+		pod.Spec.HostUsers = new(bool)
+		own := failedSandbox(events, pod)
+		if (other != nil) != (max(1, count) >= 2) || other != nil && own == nil {
+			t.Fatalf("%d times %q: %v and %v", count, said, other, own)
+		}
+		if own != nil && !strings.Contains(own.Error(), said) {
+			t.Fatalf("%q is not told: %v", said, own)
+		}
+	})
 }
 
 // TestAwaitEnds: a wait ends soon after kubelet says that the pod will not start, unless
