@@ -230,7 +230,7 @@ var inspectSandbox = &suite.Act{
 			return err
 		}
 		const inspect = `crictl --timeout 60s inspectp -o go-template --template '{{.status.linux.namespaces.options.pid}}' "$(crictl --timeout 60s pods -q --name "^$1\$")"`
-		_, err := pod.Node(ctx, "inspect", "sh", "-c", inspect, "inspect", pod.Before().Pod.Name)
+		_, err := pod.Node(ctx, "inspect", withCRI(pod, "sh", "-c", inspect, "inspect", pod.Before().Pod.Name)...)
 		return err
 	},
 }

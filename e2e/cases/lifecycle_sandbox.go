@@ -162,9 +162,7 @@ func signalAllowed(o suite.Observation) error {
 	}
 	// Where the sandbox ended, the command ended with it, whatever is told of that. Where
 	// it is still there, the signal was sent only if kill says so.
-	was, okWas := o.Container("killer").Process(1)
-	is, okIs := o.AfterIn("killer").Process(1)
-	if stays := okWas && okIs && was.Identity() == is.Identity(); stays && (!r.Ran() || r.Code != 0) {
+	if stays := suite.IsViolation(anotherPID1(o.Container("killer"), o.AfterIn("killer"))); stays && (!r.Ran() || r.Code != 0) {
 		return suite.Final(suite.CannotTell("the killer signals PID 1", r.String(), o.Container("killer")))
 	}
 	return nil
@@ -178,14 +176,8 @@ func hasNewSandbox(o suite.Observation) error {
 		if err := startedAnew(o, name); err != nil {
 			return err
 		}
-		before, after := o.Container(name), o.AfterIn(name)
-		was, okWas := before.Process(1)
-		is, okIs := after.Process(1)
-		if !okWas || !okIs {
-			return suite.CannotTell("PID 1 before and after", "not seen", before, after)
-		}
-		if was.Identity() == is.Identity() {
-			return suite.Violation("PID 1 is a new process", "it is still "+was.Identity().String(), before, after)
+		if err := anotherPID1(o.Container(name), o.AfterIn(name)); err != nil {
+			return err
 		}
 	}
 	return nil

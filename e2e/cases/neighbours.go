@@ -73,6 +73,9 @@ func noStrangers(o suite.Observation) error {
 	for _, p := range s.All(func(p probe.Process) bool { return p.PID != 1 && !descends(s, p, own.PID) }) {
 		return suite.Violation("every process that is visible is the sandbox's or the container's", fmt.Sprintf("PID %d is neither", p.PID), s)
 	}
+	if err := nodeIsSeen(o); err != nil {
+		return err
+	}
 	if own.PID == 1 {
 		return nil // a pod that does not share
 	}
@@ -104,6 +107,9 @@ func nodeVisible(o suite.Observation) error {
 	}
 	if o.Neighbour == nil || len(o.Neighbour.Markers) == 0 || o.Neighbour.Pod.Node != o.Pod.Node {
 		return suite.CannotTell("a second pod on the same node", "there is none")
+	}
+	if err := nodeIsSeen(o); err != nil {
+		return err
 	}
 	for name := range o.Neighbour.Markers {
 		own, err := ownProcess(*o.Neighbour, name, name)

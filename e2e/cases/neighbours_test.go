@@ -53,6 +53,7 @@ var strangersVisible = []breakage{
 	}},
 	{"both pods share one namespace", func(o *suite.Observation) {
 		o.Before["lookout"].Namespaces["pid"] = o.Neighbour.Before["three"].Namespaces["pid"]
+		o.Before["lookout"].Kernel, o.Neighbour.Before["three"].Kernel = nodesKernel, nodesKernel
 	}},
 }
 

@@ -205,6 +205,7 @@ var pageBreakages = map[string][]breakage{
 		}},
 		{"both pods share one namespace", func(o *suite.Observation) {
 			o.Before["lookout"].Namespaces["pid"] = o.Neighbour.Before["two"].Namespaces["pid"]
+			o.Before["lookout"].Kernel, o.Neighbour.Before["two"].Kernel = nodesKernel, nodesKernel
 		}},
 	},
 	"signals/hangup-replaces-workers": {

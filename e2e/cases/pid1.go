@@ -259,6 +259,9 @@ func sandboxHandlesSignals(o suite.Observation) error {
 	if err != nil {
 		return err
 	}
+	if first.SigCgt == "" {
+		return suite.CannotTell("the signals that PID 1 has handlers for (SigCgt in /proc/1/status)", "the kernel does not say", o.Container("one"))
+	}
 	handled := signalSet(first.SigCgt)
 	for _, signal := range []syscall.Signal{syscall.SIGCHLD, syscall.SIGTERM, syscall.SIGINT} {
 		if !slices.Contains(handled, int(signal)) {

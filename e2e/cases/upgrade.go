@@ -163,6 +163,9 @@ func processesKept(o suite.Observation) error {
 		if a, b := was.Namespaces["pid"], is.Namespaces["pid"]; a != b {
 			return suite.Violation(fmt.Sprintf("container %s is in PID namespace %d, as before", name, a), fmt.Sprint(b), was, is)
 		}
+		if was.Kernel.Beside(is.Kernel) == probe.TwoKernels {
+			return suite.Violation("container "+name+" runs under the kernel "+was.Kernel.String()+", as before", is.Kernel.String(), was, is)
+		}
 		if err := firstProcessesKept(lasting(was, then), was, is, len(restarted)); err != nil {
 			return err
 		}

@@ -163,11 +163,14 @@ func neighbourInvisible(o suite.Observation) error {
 		if p, ok := own.Find(func(p probe.Process) bool { return p.Has(marker) }); ok {
 			return suite.Violation("no process of the second pod is visible", fmt.Sprintf("PID %d is", p.PID), own)
 		}
-		if other.Namespaces["pid"] == own.Namespaces["pid"] {
-			return suite.Violation("the two pods have different PID namespaces", "they share one", own, other)
+		if p, ok := other.Find(carrying(o, "lookout")); ok {
+			return suite.Violation("no process of the first pod is visible to the second", fmt.Sprintf("PID %d is", p.PID), other)
+		}
+		if err := differentNamespaces(own, other); err != nil {
+			return err
 		}
 	}
-	return nil
+	return nodeIsSeen(o)
 }
 
 func otherNamespacesAsEver(o suite.Observation) error {

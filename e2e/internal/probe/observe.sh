@@ -4,7 +4,7 @@
 #   sh -c "$(cat observe.sh)" procns-observe BOUNDARY [PATH ...]
 #
 # Nothing but POSIX sh, cat, head, ls and /proc is used, so that it runs in
-# nginx's image and in busybox alike. Each answer is framed on both streams,
+# nginx's image and in busybox alike; grep only where there is one. Each answer is framed on both streams,
 # and closed with its exit code, so that contents keep their exact bytes and
 # an error keeps its errno's text:
 #
@@ -33,6 +33,8 @@ answer self label cat /proc/$$/attr/current
 answer self label_of_pid1 cat /proc/1/attr/current
 answer self uid_map cat /proc/$$/uid_map
 answer self mounts cat /proc/$$/mounts
+answer self kernel cat /proc/sys/kernel/random/boot_id /proc/sys/kernel/osrelease
+answer self boot_time grep '^btime ' /proc/stat
 for path in "$@"; do
 	answer self "file $path" head -c 1048576 "$path"
 done

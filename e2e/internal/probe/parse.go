@@ -185,6 +185,10 @@ func (s *Snapshot) readSelf(f frame) error {
 		s.LabelOfPID1 = strings.TrimRight(text, "\n\x00")
 	case "uid_map":
 		s.UIDMap = strings.Join(strings.Fields(text), " ")
+	case "kernel":
+		s.Kernel.read(text)
+	case "boot_time":
+		s.Kernel.BootTime = bootTime(text)
 	case "mounts":
 		for line := range strings.Lines(text) {
 			if fields := strings.Fields(line); len(fields) >= 4 && fields[1] == "/proc" && fields[2] == "proc" {

@@ -33,6 +33,7 @@ func TestParseSnapshot(t *testing.T) {
 	assert.Equal(t, got.Label, "unconfined")
 	assert.Equal(t, got.LabelOfPID1, "system_u:system_r:container_t:s0:c1,c2")
 	assert.Equal(t, got.UIDMap, "0 0 4294967295")
+	assert.Equal(t, got.Kernel, Kernel{BootID: testBootID, Release: "6.18.44-generic", BootTime: 1795900000})
 	assert.Equal(t, got.ProcMount, "rw,nosuid,nodev,noexec,relatime")
 	assert.Equal(t, got.Files["/etc/hostname"].Text, "pod\n")
 
@@ -272,6 +273,9 @@ func FuzzParseSnapshot(f *testing.F) {
 		}
 		if !self || got.Namespaces["pid"] == 0 || got.Failure != "" {
 			t.Fatalf("accepted, but incomplete: %+v", got)
+		}
+		if k := got.Kernel; k.BootID != "" && len(k.BootID) != 36 || strings.ContainsAny(k.String(), "\n\x1b\x00") || k.BootID != "" && k.Beside(k) != OneKernel {
+			t.Fatalf("no kernel: %q", k)
 		}
 		if lines := strings.Count(got.Table(), "\n"); lines != 2+len(got.Processes) {
 			t.Fatalf("%d lines for %d processes", lines, len(got.Processes))

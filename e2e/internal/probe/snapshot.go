@@ -123,7 +123,8 @@ func (p Process) Has(marker string) bool {
 type Snapshot struct {
 	Container   string            `json:"container"`
 	Self        int               `json:"self"`                  // PID of the observing script
-	Namespaces  map[string]uint64 `json:"namespaces,omitempty"`  // inode by kind: pid, net, ipc, uts, mnt, user
+	Namespaces  map[string]uint64 `json:"namespaces,omitempty"`  // inode by kind: pid, net, ipc, uts, mnt, user; of one kernel
+	Kernel      Kernel            `json:"kernel,omitzero"`       // the one that the container runs under
 	Label       string            `json:"label,omitempty"`       // LSM label of an exec'd process
 	LabelOfPID1 string            `json:"labelOfPid1,omitempty"` // LSM label of PID 1
 	UIDMap      string            `json:"uidMap,omitempty"`
@@ -191,7 +192,7 @@ func (s *Snapshot) Table() string {
 		return "(could not be observed: " + s.Failure + ")\n"
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "seen from container %q, pid namespace %d%s:\n", s.Container, s.Namespaces["pid"], before(", ", s.Confinement())+before(", /proc with ", s.HidePID()))
+	fmt.Fprintf(&b, "seen from container %q, pid namespace %d%s:\n", s.Container, s.Namespaces["pid"], before(" of kernel ", s.Kernel.String())+before(", ", s.Confinement())+before(", /proc with ", s.HidePID()))
 	fmt.Fprintf(&b, "  %5s %5s %5s %s %10s  %-7s %-7s %s\n", "PID", "PPID", "UID", "S", "START", "ENVIRON", "ROOT", "COMMAND")
 	for _, p := range s.Processes {
 		command := p.Command()

@@ -5,7 +5,10 @@ import (
 	"fmt"
 )
 
-const testBoundary = "procns-0123456789abcdef"
+const (
+	testBoundary = "procns-0123456789abcdef"
+	testBootID   = "0b7c5e1f-2f3a-4f7e-9d58-0123456789ab"
+)
 
 // stream builds the two streams of one observation as the script writes them.
 type stream struct{ stdout, stderr bytes.Buffer }
@@ -28,6 +31,8 @@ func (s *stream) self(pid int) *stream {
 		answer("self", "label", "unconfined\n", "", 0).
 		answer("self", "label_of_pid1", "system_u:system_r:container_t:s0:c1,c2\x00", "", 0).
 		answer("self", "uid_map", "         0          0 4294967295\n", "", 0).
+		answer("self", "kernel", testBootID+"\n6.18.44-generic\n", "", 0).
+		answer("self", "boot_time", "btime 1795900000\n", "", 0).
 		answer("self", "mounts", "proc /proc proc rw,nosuid,nodev,noexec,relatime 0 0\ntmpfs /tmp tmpfs rw 0 0\n", "", 0)
 }
 

@@ -161,6 +161,8 @@ type Act struct {
 // recorded from a real cluster can be judged again without it.
 type Observation struct {
 	Pod PodState `json:"pod"`
+	// Node is what the pod's node says of itself.
+	Node NodeFacts `json:"node,omitzero"`
 	// Changes are what the cluster made of the pod as it was sent; nil where nothing.
 	Changes *Changes `json:"changes,omitempty"`
 	// Before and After hold a snapshot for each container, by its name. After is
@@ -193,6 +195,13 @@ type Observation struct {
 	Neighbour *Observation `json:"neighbour,omitempty"`
 	// Fate is what became of the pod between two runs, where it is a witness.
 	Fate *Fate `json:"fate,omitempty"`
+}
+
+// NodeFacts is what a node's status says (status.nodeInfo).
+type NodeFacts struct {
+	Kernel probe.Kernel `json:"kernel,omitzero"`
+	// Runtime is the container runtime, as name://version.
+	Runtime string `json:"runtime,omitempty"`
 }
 
 // UnreadEvents is the events' name in Observation.Unread.
@@ -229,6 +238,8 @@ type PodState struct {
 	Node string `json:"node"`
 	// Sharing is spec.shareProcessNamespace as stored: "true", "false" or "absent".
 	Sharing string `json:"sharing"`
+	// HostPID is spec.hostPID.
+	HostPID bool   `json:"hostPID,omitempty"`
 	Phase   string `json:"phase"`
 	// Reason is the pod's own, such as "Evicted".
 	Reason     string                    `json:"reason,omitempty"`

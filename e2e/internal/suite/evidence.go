@@ -54,7 +54,7 @@ func (r *Runner) keepNodeLogs(ctx context.Context, since int64, results []Result
 			continue
 		}
 		kept[node] = true
-		for _, unit := range []string{"kubelet", "containerd"} {
+		for _, unit := range append([]string{"kubelet"}, RuntimeOf(result.Target.Runtime).Units...) {
 			logged, err := r.Nodes.Run(ctx, node, "journalctl", "--no-pager", "--output=short-iso-precise", "--unit="+unit, fmt.Sprintf("--since=@%d", since))
 			text := logged.Stdout
 			if err != nil || logged.Code != 0 {

@@ -8,7 +8,8 @@ import (
 	"procns/e2e/internal/probe"
 )
 
-// Finding is a judge's "no", its "I cannot tell", or its "that is forbidden here".
+// Finding is a judge's "no", its "I cannot tell", its "that is forbidden here", or its
+// "that does not apply here".
 type Finding struct {
 	Expected string
 	Observed string
@@ -20,6 +21,9 @@ type Finding struct {
 	// before the claim could be judged, and that nobody promises it: Observed holds the
 	// proof. The case does not apply to such a node.
 	Forbidden bool
+	// Inapplicable marks that the claim does not apply to the target, or that its control
+	// does not: Observed holds the proof, such as that a sandbox has a kernel of its own.
+	Inapplicable bool
 	// Final marks a finding that no later look at the pod can change, because it turns
 	// on how an act ended and not on what was seen of its effect.
 	Final bool
@@ -62,6 +66,12 @@ func Forbidden(needed, proof string, seen ...*probe.Snapshot) error {
 	return &Finding{Expected: needed, Observed: proof, Evidence: tables(seen), Forbidden: true, Final: true}
 }
 
+// Inapplicable is a finding that the claim does not apply to the target: needed says what
+// it lacks, and proof how that is known. It is final.
+func Inapplicable(needed, proof string, seen ...*probe.Snapshot) error {
+	return &Finding{Expected: needed, Observed: proof, Evidence: tables(seen), Inapplicable: true, Final: true}
+}
+
 // Final marks a finding as one that no later look can change.
 func Final(err error) error {
 	var f *Finding
@@ -74,7 +84,7 @@ func Final(err error) error {
 // IsViolation tells whether err says that the claim does not hold.
 func IsViolation(err error) bool {
 	var f *Finding
-	return errors.As(err, &f) && !f.CannotTell && !f.Forbidden
+	return errors.As(err, &f) && !f.CannotTell && !f.Forbidden && !f.Inapplicable
 }
 
 // IsForbidden tells whether err says that a security module keeps the case from
@@ -82,6 +92,12 @@ func IsViolation(err error) bool {
 func IsForbidden(err error) bool {
 	var f *Finding
 	return errors.As(err, &f) && f.Forbidden
+}
+
+// IsInapplicable tells whether err says that the claim does not apply to the target.
+func IsInapplicable(err error) bool {
+	var f *Finding
+	return errors.As(err, &f) && f.Inapplicable
 }
 
 // isFinal tells whether another look at the pod is in vain.

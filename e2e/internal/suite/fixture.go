@@ -383,7 +383,7 @@ func sharing(pod *corev1.Pod) string {
 // StateOf extracts what judges may know of a pod.
 func StateOf(pod *corev1.Pod) PodState {
 	state := PodState{
-		Name: pod.Name, Node: pod.Spec.NodeName, Sharing: sharing(pod),
+		Name: pod.Name, Node: pod.Spec.NodeName, Sharing: sharing(pod), HostPID: pod.Spec.HostPID,
 		Phase: string(pod.Status.Phase), Reason: pod.Status.Reason, Containers: map[string]ContainerState{},
 	}
 	for _, c := range pod.Status.Conditions {

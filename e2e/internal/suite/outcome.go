@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"procns/e2e/internal/probe"
 )
 
 // Outcome is what became of one case on one target.
@@ -18,8 +20,9 @@ const (
 	NonConformant Outcome = "non-conformant"
 	// Inconclusive: we could not tell.
 	Inconclusive Outcome = "inconclusive"
-	// Skipped: the case does not apply, for a proved reason. It was not run, or a
-	// security module of the node refused what it needs.
+	// Skipped: the case does not apply, for a proved reason. It was not run, a security
+	// module of the node refused what it needs, or what was seen proves that the target
+	// has nothing that it is about.
 	Skipped Outcome = "skipped"
 	// Planned: the case would have been run. Like Skipped, it is never a pass.
 	Planned Outcome = "planned"
@@ -54,6 +57,8 @@ type Target struct {
 	// and of SELinux without its level, which differs from pod to pod.
 	Images map[string]string `json:"images,omitempty"`
 	Labels []string          `json:"securityLabels,omitempty"`
+	// BootID is that of the node's kernel (status.nodeInfo.bootID).
+	BootID string `json:"-"`
 	// Made says that the suite itself made the cluster.
 	Made bool `json:"-"`
 }
@@ -64,6 +69,11 @@ func (t Target) Name() string {
 		return t.Node
 	}
 	return t.Node + "/" + t.RuntimeClass
+}
+
+// facts is what judges may know of the target's node.
+func (t Target) facts() NodeFacts {
+	return NodeFacts{Kernel: probe.Kernel{BootID: t.BootID, Release: t.Kernel}, Runtime: t.Runtime}
 }
 
 // Result is one case's outcome on one target.
@@ -135,6 +145,8 @@ func (j judged) decide(r *Result) {
 		r.Outcome, r.Reason = NonConformant, j.fixture.Error()
 	case IsForbidden(j.fixture):
 		r.Outcome, r.Reason = Skipped, "a security module of the node forbids it: "+j.fixture.Error()
+	case IsInapplicable(j.fixture):
+		r.Outcome, r.Reason = Skipped, "it does not apply: "+j.fixture.Error()
 	case j.fixture != nil:
 		r.Outcome, r.Reason = Inconclusive, "cannot tell: "+j.fixture.Error()
 	case !j.hasControl, IsViolation(j.control):
@@ -144,6 +156,8 @@ func (j judged) decide(r *Result) {
 		r.Reason = fmt.Sprintf("the control did not bite: the claim was found true on %s as well, so the observation proves nothing", r.Case.Control)
 	case IsForbidden(j.control):
 		r.Outcome, r.Reason = Skipped, "a security module of the node forbids it on the control: "+j.control.Error()
+	case IsInapplicable(j.control):
+		r.Outcome, r.Reason = Skipped, "its control does not apply: "+j.control.Error()
 	default:
 		r.Outcome = Inconclusive
 		r.Reason = "the control could not be judged: " + j.control.Error()

@@ -14,16 +14,18 @@ func TestDecide(t *testing.T) {
 	violation := Violation("the sandbox as PID 1", "nginx as PID 1")
 	cannotTell := CannotTell("a process table", "no exec")
 	foreign := errors.New("index out of range")
+	elsewhere := Inapplicable("the node's processes", "a kernel of the sandbox's own")
 	controlViolation := Violation("another", "one")
 	controlCannotTell := CannotTell("the control's table", "nothing")
 
-	fixtures := map[string]error{"nil": nil, "violation": violation, "cannot tell": cannotTell, "foreign": foreign}
+	fixtures := map[string]error{"nil": nil, "violation": violation, "cannot tell": cannotTell, "foreign": foreign, "elsewhere": elsewhere}
 	controls := map[string]judged{
 		"none":        {},
 		"nil":         {hasControl: true},
 		"violation":   {hasControl: true, control: controlViolation},
 		"cannot tell": {hasControl: true, control: controlCannotTell},
 		"foreign":     {hasControl: true, control: foreign},
+		"elsewhere":   {hasControl: true, control: elsewhere},
 	}
 	type want struct {
 		outcome            Outcome
@@ -32,6 +34,7 @@ func TestDecide(t *testing.T) {
 	}
 	wrong := want{NonConformant, "expected the sandbox as PID 1; observed nginx as PID 1", "the sandbox as PID 1", "nginx as PID 1"}
 	blind := want{Inconclusive, "cannot tell: expected a process table; observed no exec", "a process table", "no exec"}
+	inapplicable := want{Skipped, "it does not apply: expected the node's processes; observed a kernel of the sandbox's own", "the node's processes", "a kernel of the sandbox's own"}
 	broken := want{Inconclusive, "cannot tell: index out of range", "", ""}
 	table := map[string]map[string]want{
 		"nil": {
@@ -40,10 +43,12 @@ func TestDecide(t *testing.T) {
 			"violation":   {Conformant, "", "", ""},
 			"cannot tell": {Inconclusive, "the control could not be judged: expected the control's table; observed nothing", "the control's table", "nothing"},
 			"foreign":     {Inconclusive, "the control could not be judged: index out of range", "", ""},
+			"elsewhere":   {Skipped, "its control does not apply: expected the node's processes; observed a kernel of the sandbox's own", "", ""},
 		},
-		"violation":   {"none": wrong, "nil": wrong, "violation": wrong, "cannot tell": wrong, "foreign": wrong},
-		"cannot tell": {"none": blind, "nil": blind, "violation": blind, "cannot tell": blind, "foreign": blind},
-		"foreign":     {"none": broken, "nil": broken, "violation": broken, "cannot tell": broken, "foreign": broken},
+		"violation":   {"none": wrong, "nil": wrong, "violation": wrong, "cannot tell": wrong, "foreign": wrong, "elsewhere": wrong},
+		"cannot tell": {"none": blind, "nil": blind, "violation": blind, "cannot tell": blind, "foreign": blind, "elsewhere": blind},
+		"foreign":     {"none": broken, "nil": broken, "violation": broken, "cannot tell": broken, "foreign": broken, "elsewhere": broken},
+		"elsewhere":   {"none": inapplicable, "nil": inapplicable, "violation": inapplicable, "cannot tell": inapplicable, "foreign": inapplicable, "elsewhere": inapplicable},
 	}
 	for fixture, answer := range fixtures {
 		for control, j := range controls {

@@ -201,7 +201,7 @@ func (s *stage) perform(ctx context.Context) error {
 		s.from = ephemeral[0].Name
 		s.runner.Evidence.Save(s.folder(), EphemeralFile, placed.EphemeralJSON())
 	}
-	s.observation.Markers = placed.Markers
+	s.observation.Markers, s.observation.Node = placed.Markers, s.target.facts()
 	if s.key.submit.Dry() {
 		return s.submit(ctx)
 	}

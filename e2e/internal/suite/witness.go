@@ -139,7 +139,7 @@ func (s *stage) witness() Witness {
 func remembered(o Observation) Observation {
 	kept := Observation{Pod: o.Pod, Markers: o.Markers, Before: map[string]*probe.Snapshot{}}
 	for name, s := range o.Before {
-		short := &probe.Snapshot{Container: s.Container, Self: s.Self, Namespaces: s.Namespaces, Failure: s.Failure, NoShell: s.NoShell}
+		short := &probe.Snapshot{Container: s.Container, Self: s.Self, Namespaces: s.Namespaces, Kernel: s.Kernel, Failure: s.Failure, NoShell: s.NoShell}
 		for _, p := range s.Processes {
 			if !p.Observer {
 				short.Processes = append(short.Processes, probe.Process{

@@ -276,7 +276,7 @@ func targetOn(node corev1.Node, class, handler string) suite.Target {
 	info := node.Status.NodeInfo
 	return suite.Target{
 		Node: node.Name, RuntimeClass: class, OSImage: info.OSImage, Kernel: info.KernelVersion, Architecture: info.Architecture,
-		Runtime: info.ContainerRuntimeVersion, Kubelet: info.KubeletVersion,
+		Runtime: info.ContainerRuntimeVersion, Kubelet: info.KubeletVersion, BootID: info.BootID,
 		CgroupMode: "unknown", UserNamespaces: userNamespaces(node, handler),
 	}
 }
