@@ -284,7 +284,7 @@ func newShellSeen(o suite.Observation) error {
 		return suite.CannotTell("the pod's status after exit", "none")
 	}
 	was, is := o.Pod.Containers["shell"], o.AfterPod.Containers["shell"]
-	if err := endKnown(is, "shell"); err != nil {
+	if err := errors.Join(endKnown(is, "shell"), startedAtOnce(o, "shell")); err != nil {
 		return err
 	}
 	if is.Restarts != was.Restarts+1 || !is.Running || is.ExitCode == nil || *is.ExitCode != 0 {

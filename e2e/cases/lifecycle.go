@@ -262,6 +262,9 @@ func restartedOnce(o suite.Observation, name string, code int, reason string) er
 		return suite.CannotTell("the pod's status after the act", "none")
 	}
 	was, is := o.Pod.Containers[name], o.AfterPod.Containers[name]
+	if err := startedAtOnce(o, name); err != nil {
+		return err
+	}
 	if err := endedWith(is, name, code, reason); err != nil {
 		return err
 	}
@@ -277,6 +280,27 @@ func restartedOnce(o suite.Observation, name string, code int, reason string) er
 // successor was created and has not started yet, which on a busy node lasts seconds. It
 // keeps one dead instance by default, and counts the successor as that.
 func forgotten(c suite.ContainerState) bool { return c.Restarts > 0 && c.ExitCode == nil }
+
+// startedAtOnce demands that the runtime started a container again without failing at
+// first: each failure counts as a restart, and is what kubelet tells of the container's end.
+// One that does not run in the end is left to the judges, and so is one that could not be
+// started because its sandbox was gone.
+func startedAtOnce(o suite.Observation, name string) error {
+	if o.AfterPod == nil {
+		return nil
+	}
+	c := o.AfterPod.Containers[name]
+	if !c.Running || !suite.StartFailed(c.ExitReason) {
+		return nil
+	}
+	for seen := range o.After {
+		if samePID1(o, seen) == nil {
+			return suite.CannotTell("the runtime starts container "+name+" again at once",
+				fmt.Sprintf("it failed at first (%s), and the container runs after %d restarts, in the same sandbox", c.ExitReason, c.Restarts), o.AfterIn(seen))
+		}
+	}
+	return nil
+}
 
 // endKnown demands that kubelet has not forgotten how a container ended.
 func endKnown(c suite.ContainerState, name string) error {

@@ -44,6 +44,9 @@ func endCases() []suite.Case {
 					if o.AfterPod == nil {
 						return suite.CannotTell("the pod's status after the act", "none")
 					}
+					if err := startedAtOnce(o, e.name); err != nil {
+						return err
+					}
 					if err := endedWith(o.AfterPod.Containers[e.name], e.name, e.code, e.reason); err != nil {
 						return err
 					}
@@ -203,6 +206,9 @@ func restartedIf(due func(code int) bool) func(suite.Observation) error {
 		}
 		for _, e := range endings {
 			is := o.AfterPod.Containers[e.name]
+			if err := startedAtOnce(o, e.name); err != nil {
+				return err
+			}
 			if err := endedWith(is, e.name, e.code, e.reason); err != nil {
 				return err
 			}

@@ -2,6 +2,7 @@ package cases
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -302,6 +303,10 @@ func bareRestartedAlone(o suite.Observation) error {
 	if o.AfterPod == nil {
 		return suite.CannotTell("the pod's status after the signal", "none")
 	}
+	c := o.AfterPod.Containers["bare"]
+	if err := errors.Join(endKnown(c, "bare"), startedAtOnce(o, "bare")); err != nil {
+		return err
+	}
 	for name, restarts := range map[string]int{"bare": 1, "shell": 0} {
 		was, now := o.Pod.Containers[name], o.AfterPod.Containers[name]
 		if now.Restarts-was.Restarts != restarts || !now.Running {
@@ -310,10 +315,6 @@ func bareRestartedAlone(o suite.Observation) error {
 		}
 	}
 	// pause, told to terminate, ends with 0 (pause.c).
-	c := o.AfterPod.Containers["bare"]
-	if err := endKnown(c, "bare"); err != nil {
-		return err
-	}
 	if c.ExitCode == nil || *c.ExitCode != 0 {
 		return suite.Violation("the process ended by itself, with 0", describeEnd(c), after)
 	}

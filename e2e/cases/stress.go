@@ -290,7 +290,11 @@ func restartedTwiceEach(o suite.Observation) error {
 		return suite.CannotTell("the pod's status after the act", "none")
 	}
 	for _, name := range stressed {
-		if is := o.AfterPod.Containers[name]; is.Restarts != 2 || !is.Running {
+		is := o.AfterPod.Containers[name]
+		if err := startedAtOnce(o, name); err != nil {
+			return err
+		}
+		if is.Restarts != 2 || !is.Running {
 			return suite.Violation("container "+name+" is started again twice",
 				fmt.Sprintf("restarts: %d, running: %v, waiting: %q", is.Restarts, is.Running, is.Waiting))
 		}

@@ -24,6 +24,10 @@ func (e *StartError) Error() string {
 // (containerd's, and dockershim's and CRI-O's).
 var startFailures = []string{"StartError", "ContainerCannotRun", "ContainerCreateFailed"}
 
+// StartFailed tells whether a container ended for this reason because the runtime did not
+// start it.
+func StartFailed(reason string) bool { return slices.Contains(startFailures, reason) }
+
 // startFailed finds a container that was not started, and that kubelet does not try to
 // start again; nil where there is none.
 func startFailed(pod *corev1.Pod) error {
@@ -31,7 +35,7 @@ func startFailed(pod *corev1.Pod) error {
 		return nil
 	}
 	for _, c := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
-		if ended := c.State.Terminated; ended != nil && c.RestartCount == 0 && slices.Contains(startFailures, ended.Reason) {
+		if ended := c.State.Terminated; ended != nil && c.RestartCount == 0 && StartFailed(ended.Reason) {
 			return &StartError{Container: c.Name, Said: strings.TrimSpace(ended.Reason + ": " + ended.Message)}
 		}
 	}
