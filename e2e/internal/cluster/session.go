@@ -316,6 +316,12 @@ func (s *Session) Exec(ctx context.Context, within time.Duration, pod, container
 	return result, s.withState(err, pod)
 }
 
+// ExecUnread implements suite.Cluster.
+func (s *Session) ExecUnread(ctx context.Context, pod, container string, command ...string) error {
+	s.Counts.Execs.Add(1)
+	return s.remote(pod).ExecUnread(ctx, container, command...)
+}
+
 // Observe implements suite.Cluster.
 func (s *Session) Observe(ctx context.Context, within time.Duration, pod, container string, paths []string) (*probe.Snapshot, string, error) {
 	s.Counts.Execs.Add(1)

@@ -89,6 +89,31 @@ func (r Pod) execOnce(ctx context.Context, within time.Duration, container strin
 	return result, none, nil
 }
 
+// ExecUnread runs a command in a container as Exec does, and reads nothing of what it prints,
+// as a client that hangs: the command can write until all buffers on the way are full. It
+// returns when ctx ends, which is no error, or when the session could not be opened. That
+// the session has ended it does not notice.
+func (r Pod) ExecUnread(ctx context.Context, container string, command ...string) error {
+	err := persist(ctx, func() (trouble, error) {
+		request := r.subresource("exec").VersionedParams(&corev1.PodExecOptions{
+			Container: container, Command: command, Stdout: true, Stderr: true,
+		}, scheme.ParameterCodec)
+		if err := r.takeTurn(ctx); err != nil {
+			return none, err
+		}
+		deaf := deafTo{ctx}
+		err := r.stream(ctx, 0, nil, request, remotecommand.StreamOptions{Stdout: deaf, Stderr: deaf})
+		if refused := lastingRefusal(err, "exec in", container); refused != nil {
+			return none, refused
+		}
+		return troubleOf(err), err
+	}, repeatsNothing)
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
 // Observe takes a snapshot from inside a container. A container in which no
 // script can run yields a snapshot that says so in its Failure. The second
 // result is the raw text, for the evidence.

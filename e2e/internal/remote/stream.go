@@ -52,6 +52,15 @@ func cause(ctx context.Context, err error) error {
 	return context.Cause(ctx)
 }
 
+// deafTo takes nothing of what a stream writes until its context ends.
+type deafTo struct{ ctx context.Context }
+
+// Write implements io.Writer.
+func (d deafTo) Write([]byte) (int, error) {
+	<-d.ctx.Done()
+	return 0, context.Cause(d.ctx)
+}
+
 // sink collects what a stream writes. A stream that was abandoned may write to it
 // while it is read.
 type sink struct {

@@ -22,6 +22,10 @@ type Hands interface {
 	// Exec runs a command in a container and records its result under name. That
 	// the connection was cut is an error: then nobody knows what was done.
 	Exec(ctx context.Context, name, container string, command ...string) (probe.CommandResult, error)
+	// ExecUnread runs a command in a container and reads nothing of what it prints, as a
+	// client that hangs. It returns when ctx ends, which is no error, or when the session could
+	// not be opened. Nothing is recorded.
+	ExecUnread(ctx context.Context, container string, command ...string) error
 	// Observe takes one more snapshot; it is not recorded.
 	Observe(ctx context.Context, container string) (*probe.Snapshot, error)
 	// Attach opens a terminal on a container's own process; what the
@@ -106,6 +110,10 @@ func (h *hands) Exec(ctx context.Context, name, container string, command ...str
 		err = fmt.Errorf("exec in container %s: the connection was cut: %s", container, result.Failure)
 	}
 	return result, err
+}
+
+func (h *hands) ExecUnread(ctx context.Context, container string, command ...string) error {
+	return h.cluster().ExecUnread(ctx, h.stage.pod, container, command...)
 }
 
 func (h *hands) Observe(ctx context.Context, container string) (*probe.Snapshot, error) {
@@ -307,35 +315,6 @@ func (h *hands) look(ctx context.Context, name string, pod *corev1.Pod, changes 
 	}
 	h.record(func(o *Observation) { put(&o.Copies, name, seen) })
 	return nil
-}
-
-// DebugContainer is the name of the container that Hands.Copy adds.
-const DebugContainer = "debugger"
-
-// debugCopy is the pod that `kubectl debug POD -it --image=busybox --copy-to=NAME
-// --share-processes=SHARE` makes, with kubectl's own default profile (general):
-// no labels, annotations and owners, so that no Service and no controller takes
-// it for its own; no node, no probes, no ephemeral containers; and one more
-// container, with a terminal and SYS_PTRACE. Init containers stay.
-func (p Placement) debugCopy(original *corev1.Pod, share bool, image, suffix string) *corev1.Pod {
-	pod := &corev1.Pod{Spec: *original.Spec.DeepCopy()}
-	pod.Name = original.Name + suffix
-	// Ours: the run's label, and what the user and the opt-outs put on every pod.
-	pod.Labels = p.podLabels(map[string]string{RunLabel: original.Labels[RunLabel]})
-	pod.Annotations = p.podAnnotations(nil)
-	pod.Spec.NodeName = ""
-	pod.Spec.EphemeralContainers = nil
-	pod.Spec.ShareProcessNamespace = &share
-	for i := range pod.Spec.Containers {
-		c := &pod.Spec.Containers[i]
-		c.LivenessProbe, c.ReadinessProbe, c.StartupProbe = nil, nil, nil
-	}
-	pod.Spec.Containers = append(pod.Spec.Containers, corev1.Container{
-		Name: DebugContainer, Image: image, ImagePullPolicy: corev1.PullIfNotPresent, Stdin: true, TTY: true,
-		TerminationMessagePolicy: corev1.TerminationMessageReadFile,
-		SecurityContext:          &corev1.SecurityContext{Capabilities: &corev1.Capabilities{Add: []corev1.Capability{"SYS_PTRACE"}}},
-	})
-	return pod
 }
 
 func (h *hands) Manifest() map[string]any { return plain(h.stage.placed.Pod) }

@@ -37,6 +37,8 @@ type Cluster interface {
 	// the given time of the request.
 	Exec(ctx context.Context, within time.Duration, pod, container string, command ...string) (probe.CommandResult, error)
 	Observe(ctx context.Context, within time.Duration, pod, container string, paths []string) (*probe.Snapshot, string, error)
+	// ExecUnread ends when ctx does, which is no error, or when the session could not be opened.
+	ExecUnread(ctx context.Context, pod, container string, command ...string) error
 	Attach(ctx context.Context, pod, container string, converse func(*probe.Terminal) error) error
 
 	// Submit sends a manifest with dryRun=All into a namespace that enforces a

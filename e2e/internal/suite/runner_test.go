@@ -96,6 +96,8 @@ func (b *bench) Exec(context.Context, time.Duration, string, string, ...string) 
 	return probe.CommandResult{}, nil
 }
 
+func (b *bench) ExecUnread(context.Context, string, string, ...string) error { return nil }
+
 func (b *bench) Attach(context.Context, string, string, func(*probe.Terminal) error) error {
 	return nil
 }
