@@ -84,7 +84,8 @@ func (s *stage) observe(ctx context.Context, pod *corev1.Pod, when string, only 
 // observable names the containers to look into: those named, or else every one
 // of the pod that is not over. One that waits to be started again is looked into
 // as well: its failure makes the round be repeated. One that is never started again
-// is not: of how it ended, the pod's status tells. What the cluster added is not either.
+// is not: of how it ended, the pod's status tells. What the cluster added is not either, and
+// neither is what waits for the init containers, which may take for ever.
 func (s *stage) observable(pod *corev1.Pod, only []string) []string {
 	state := s.state(pod)
 	if len(only) > 0 {
@@ -103,7 +104,7 @@ func (s *stage) observable(pod *corev1.Pod, only []string) []string {
 		if s.added[c.Name] {
 			continue // it is not the suite's to enter
 		}
-		if over := !cs.Running && cs.Waiting == "" && cs.ExitCode != nil; !over {
+		if over := !cs.Running && cs.Waiting == "" && cs.ExitCode != nil; !over && !initializing(pod, cs) {
 			all = append(all, c.Name)
 		}
 	}
@@ -113,6 +114,23 @@ func (s *stage) observable(pod *corev1.Pod, only []string) []string {
 		}
 	}
 	return all
+}
+
+// initializing tells of a regular container that has never been started, because an init
+// container before it runs and is none that restarts.
+func initializing(pod *corev1.Pod, c ContainerState) bool {
+	if c.Waiting != "PodInitializing" || c.ExitCode != nil || c.ID != "" {
+		return false
+	}
+	always := corev1.ContainerRestartPolicyAlways
+	return slices.ContainsFunc(pod.Spec.InitContainers, func(init corev1.Container) bool {
+		if init.RestartPolicy != nil && *init.RestartPolicy == always {
+			return false
+		}
+		return slices.ContainsFunc(pod.Status.InitContainerStatuses, func(s corev1.ContainerStatus) bool {
+			return s.Name == init.Name && s.State.Running != nil
+		})
+	})
 }
 
 // paths is the union of what the stage's cases read.

@@ -100,6 +100,13 @@ func TestObservable(t *testing.T) {
 	pod.Spec.RestartPolicy = corev1.RestartPolicyNever
 	assert.Equal(t, []string{"runs"}, (&stage{}).observable(pod, []string{"runs", "over"}), "but nothing is over and looked into")
 	pod.Spec.RestartPolicy = ""
+	pod.Status.InitContainerStatuses[0].State = running
+	crashed := pod.Status.ContainerStatuses[1]
+	pod.Status.ContainerStatuses[1] = corev1.ContainerStatus{Name: "waits", State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "PodInitializing"}}}
+	assert.Equal(t, []string{"init", "sidecar", "runs", "late"}, (&stage{}).observable(pod, nil), "what waits for an init container is not asked")
+	pod.Status.InitContainerStatuses[0].State = ended
+	assert.Equal(t, []string{"sidecar", "runs", "waits", "late"}, (&stage{}).observable(pod, nil), "it will be there soon")
+	pod.Status.ContainerStatuses[1] = crashed
 	beside := &stage{added: map[string]bool{"runs": true, "sidecar": true}}
 	assert.Equal(t, []string{"waits", "late"}, beside.observable(pod, nil), "what the cluster added is not entered")
 	assert.Equal(t, []string{"runs", "sidecar"}, beside.state(pod).Injected)
