@@ -9,6 +9,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -35,6 +36,10 @@ func main() {
 	list := flag.Bool("list", false, "list the mutants")
 	from := flag.String("from", "", "judge the reports that an earlier campaign left in this `folder`, and run nothing")
 	record := flag.Bool("record", false, "keep the matrix, its page and the observations in the repository")
+	flag.Func("cases", "of the cases that a mutant may concern, run only those of these `patterns`, as for -run, and those that share their pods; what is known of others stays", func(text string) error {
+		c.Only = append(c.Only, strings.Split(text, ",")...)
+		return nil
+	})
 	names := flag.String("mutants", "", "try these `names` only, behind commas")
 	flag.StringVar(&c.Cluster, "cluster", "procns-sabotage", "the kind cluster's `name`")
 	flag.StringVar(&c.Engine, "engine", "podman", "container `engine`")
@@ -154,8 +159,10 @@ func keep(c *campaign.Campaign, found matrix.Matrix, catalogue matrix.Catalogue,
 		return err
 	}
 	for _, m := range c.Mutants {
-		if err := campaign.ForgetRecordings(recordings, m.Name); err != nil {
-			return err
+		if len(c.Only) == 0 {
+			if err := campaign.ForgetRecordings(recordings, m.Name); err != nil {
+				return err
+			}
 		}
 		runs, err := c.Reports(m.Name)
 		if err != nil {
@@ -173,10 +180,14 @@ func keep(c *campaign.Campaign, found matrix.Matrix, catalogue matrix.Catalogue,
 		return err
 	}
 	for _, m := range c.Mutants {
-		if m.Name == mutants.Control && len(m.Run) > 0 {
-			continue // it ran a part of the catalogue: what is known of the whole stays
+		switch {
+		case len(c.Only) > 0 && kept.Mutants[m.Name] != nil:
+			maps.Copy(kept.Mutants[m.Name], found.Mutants[m.Name])
+		case m.Name == mutants.Control && len(m.Run) > 0:
+			// It ran a part of the catalogue: what is known of the whole stays.
+		default:
+			kept.Mutants[m.Name] = found.Mutants[m.Name]
 		}
-		kept.Mutants[m.Name] = found.Mutants[m.Name]
 	}
 	kept.On = found.On
 	if err := errors.Join(os.MkdirAll(recordings, 0o755), kept.Write(filepath.Join(recordings, "matrix.json"))); err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -37,6 +38,8 @@ type Campaign struct {
 	Mutants []mutants.Mutant
 	// Cases are the whole catalogue.
 	Cases []suite.Case
+	// Only are patterns of the cases to be run, as for -run; empty: all that a mutant may concern.
+	Only []string
 	// Whole runs every case under every mutant that is not confined to some.
 	Whole bool
 	// AtOnce is how many mutants are tried at one time.
@@ -192,7 +195,7 @@ func (c *Campaign) alone(ctx context.Context) error {
 	}
 	for _, m := range c.Mutants {
 		if len(m.Disruptions) > 0 {
-			if err := c.try(ctx, m, m.Disruptions); err != nil {
+			if err := c.try(ctx, m, c.among(m.Disruptions)); err != nil {
 				return err
 			}
 		}
@@ -236,7 +239,40 @@ func (c *Campaign) onWorker(ctx context.Context, m mutants.Mutant, script string
 }
 
 // selection are the patterns of the cases that are run under a mutant.
-func (c *Campaign) selection(m mutants.Mutant) []string {
+func (c *Campaign) selection(m mutants.Mutant) []string { return c.among(c.concerned(m)) }
+
+// among are the cases, of those that patterns name, that are to be run: where only some are, with
+// all that share a pod with one of them, so that one recording serves them all.
+func (c *Campaign) among(patterns []string) []string {
+	if len(c.Only) == 0 {
+		return patterns
+	}
+	stage := func(one suite.Case) string { return suite.StageName(one.Fixture, one.Act, one.Submit) }
+	stages := map[string]bool{}
+	for _, one := range c.Cases {
+		if named(one, c.Only) && named(one, patterns) {
+			stages[stage(one)] = true
+		}
+	}
+	var ids []string
+	for _, one := range c.Cases {
+		if stages[stage(one)] && named(one, patterns) {
+			ids = append(ids, one.ID)
+		}
+	}
+	return ids
+}
+
+// named tells whether one of the patterns, which are those of -run, names a case.
+func named(c suite.Case, patterns []string) bool {
+	return slices.ContainsFunc(patterns, func(pattern string) bool {
+		fits, err := path.Match(pattern, c.ID)
+		return err == nil && fits || c.Area() == pattern
+	})
+}
+
+// concerned are the patterns of the cases that a mutant may concern.
+func (c *Campaign) concerned(m mutants.Mutant) []string {
 	if len(m.Run) > 0 && (m.Confined != "" || !c.Whole) {
 		return m.Run
 	}
@@ -255,6 +291,9 @@ const caseTimeout = 3 * time.Minute
 
 // try runs the suite against one mutant.
 func (c *Campaign) try(ctx context.Context, m mutants.Mutant, run []string, flags ...string) error {
+	if len(run) == 0 {
+		return nil // none of the cases that are asked for
+	}
 	began := time.Now()
 	code, err := c.runUnder(ctx, m, run, flags)
 	if err == nil && code == suite.ExitUsage {

@@ -213,3 +213,14 @@ func TestSuiteProcess(t *testing.T) {
 	_, err = c.suite(t.Context(), folder, nil)
 	assert.Error(t, err)
 }
+
+// TestOnly: of the cases that a mutant may concern, those that are asked for are run, and all that
+// share a pod with one of them.
+func TestOnly(t *testing.T) {
+	c := &Campaign{Cases: cases.All(), Only: []string{"reaping/orphan", "signals/broadcast"}}
+	shared := []string{"reaping/orphan", "reaping/thousand-orphans", "reaping/exec"}
+	assert.Equal(t, append([]string{"signals/broadcast"}, shared...), c.selection(mutants.Mutant{}))
+	assert.Equal(t, shared, c.selection(mutants.Mutant{Run: []string{"reaping", "pid1"}}))
+	assert.Empty(t, c.selection(mutants.Mutant{Run: []string{"admission"}}))
+	assert.Empty(t, c.among([]string{"disruption"}))
+}
