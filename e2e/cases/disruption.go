@@ -47,6 +47,13 @@ func disruptionCases() []suite.Case {
 			Judge:  restartedContainerJoined,
 		},
 		{
+			ID:     "disruption/containerd-restart-leaves-no-old-process",
+			Claim:  "After a restart of the container runtime, a container that is restarted leaves no process of its old instance beside the new one.",
+			Source: shimPerPod + "; pelagos#336 (old processes stayed beside the new ones)",
+			Act:    restartRuntime,
+			Judge:  noOldProcessLeft,
+		},
+		{
 			ID:     "disruption/node-restart-shares-again",
 			Claim:  "After a restart of the node, the pod's containers run again, each restarted, and share the namespace of a new sandbox.",
 			Source: newSandbox,
@@ -223,6 +230,18 @@ func familiesStay(o suite.Observation, one *probe.Snapshot, names []string) erro
 // restartedContainerJoined demands that container two runs again, as another
 // process that all containers see, in the namespace it was in.
 func restartedContainerJoined(o suite.Observation) error {
+	if err := twoRestarted(o); err != nil {
+		return err
+	}
+	if is, was := o.AfterIn("two").Namespaces["pid"], o.Container("two").Namespaces["pid"]; is != was {
+		return suite.Violation(fmt.Sprintf("container two is in PID namespace %d again", was), fmt.Sprint(is), o.AfterIn("two"))
+	}
+	return everyPairVisible(afterwards(o))
+}
+
+// twoRestarted demands that container one killed container two after the disruption, and
+// that container two was started again.
+func twoRestarted(o suite.Observation) error {
 	if err := restartSucceeded(o); err != nil {
 		return err
 	}
@@ -248,10 +267,35 @@ func restartedContainerJoined(o suite.Observation) error {
 	if is, was := o.AfterPod.Containers["two"], o.Pod.Containers["two"]; is.Restarts != was.Restarts+1 || !is.Running {
 		return suite.Violation("container two is restarted once, and runs", fmt.Sprintf("%d restarts before, %d after, running: %v", was.Restarts, is.Restarts, is.Running), o.AfterIn("one"))
 	}
-	if is, was := o.AfterIn("two").Namespaces["pid"], o.Container("two").Namespaces["pid"]; is != was {
-		return suite.Violation(fmt.Sprintf("container two is in PID namespace %d again", was), fmt.Sprint(is), o.AfterIn("two"))
+	return nil
+}
+
+// noOldProcessLeft looks for the processes of every container that is another instance than
+// before, also of those that nobody killed: a runtime that has lost them leaves their
+// processes, and kubelet starts new ones.
+func noOldProcessLeft(o suite.Observation) error {
+	if err := twoRestarted(o); err != nil {
+		return err
 	}
-	return everyPairVisible(afterwards(o))
+	names, err := marked(o)
+	if err != nil {
+		return err
+	}
+	var old []probe.Process
+	for _, name := range names {
+		if o.AfterPod.Containers[name].ID == o.Pod.Containers[name].ID {
+			continue
+		}
+		first, err := ownProcess(o, name, name)
+		if err != nil {
+			return err
+		}
+		old = append(old, family(o.Container(name), first)...)
+	}
+	if len(old) == 0 {
+		return suite.CannotTell("another instance of container two", "it is the old one", o.AfterIn("two"))
+	}
+	return gone(o, o.Container("one"), old, names...)
 }
 
 // sharesInNewSandbox demands that every container was restarted, that PID 1 is

@@ -13,6 +13,19 @@ var disruptionBreakages = map[string][]breakage{
 	"disruption/containerd-restart-changes-nothing":              changedByRestart,
 	"disruption/kubelet-restart-keeps-new-containers-joining":    strayRestart,
 	"disruption/containerd-restart-keeps-new-containers-joining": strayRestart,
+	"disruption/containerd-restart-leaves-no-old-process": {
+		livesOn("two", marking("two")), livesOn("two", childOf("two")),
+		{"container two is not started again", func(o *suite.Observation) {
+			c := o.AfterPod.Containers["two"]
+			c.Running = false
+			o.AfterPod.Containers["two"] = c
+		}},
+		{"the runtime lost another container, whose process stays beside the new one", func(o *suite.Observation) {
+			c := o.AfterPod.Containers["three"]
+			c.ID += "x" // pelagos: without a restart being counted
+			o.AfterPod.Containers["three"] = c
+		}},
+	},
 	"disruption/node-restart-shares-again": {
 		{"the restarted containers are isolated", func(o *suite.Observation) {
 			for _, s := range o.After {
