@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"procns/e2e/cases"
@@ -63,6 +64,11 @@ func Begin(arguments []string, version string, stdout, stderr io.Writer) (*Run, 
 		var images []options.Image
 		if images, err = o.AllImages(selected, fixtures.Read); err == nil {
 			err = options.WriteImages(stdout, images, o.Form == options.JSON)
+		}
+	case o.PrintExempt != "":
+		var text []byte
+		if text, err = exempt.Builtin(o.PrintExempt); err == nil {
+			_, err = stdout.Write(text)
 		}
 	case o.PrintRBAC:
 		err = preflight.WriteRBAC(stdout, needsOf(o))
@@ -121,25 +127,26 @@ func cleanUpAfterDead(o options.Options, stderr io.Writer) error {
 	return errors.Join(left, cleanUpWitnesses(ctx, client, o.Witnesses, say))
 }
 
-// readExemptions reads the file of -exempt, if there is one.
-func readExemptions(file string, catalogue []suite.Case) (exempt.List, error) {
-	if file == "" {
-		return nil, nil
+// readExemptions reads the files and the suite's own lists that -exempt names.
+func readExemptions(names []string, catalogue []suite.Case) (exempt.List, error) {
+	known := func(id string) bool {
+		return slices.ContainsFunc(catalogue, func(c suite.Case) bool { return c.ID == id })
 	}
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return nil, options.Usagef("-exempt: %w", err)
-	}
-	list, err := exempt.Parse(text, func(id string) bool {
-		for _, c := range catalogue {
-			if c.ID == id {
-				return true
-			}
+	var all exempt.List
+	for _, name := range names {
+		read := os.ReadFile
+		if exempt.IsBuiltin(name) {
+			read = exempt.Builtin
 		}
-		return false
-	})
-	if err != nil {
-		return nil, options.Usagef("-exempt %s: %w", file, err)
+		text, err := read(name)
+		if err != nil {
+			return nil, options.Usagef("-exempt: %w", err)
+		}
+		list, err := exempt.Parse(text, known)
+		if err != nil {
+			return nil, options.Usagef("-exempt %s: %w", name, err)
+		}
+		all = append(all, list...)
 	}
-	return list, nil
+	return all, nil
 }

@@ -83,7 +83,7 @@ func (c *Run) preflight(ctx context.Context, config *rest.Config, client kuberne
 		return err
 	}
 	if err := c.exemptions.Check(c.Cases, c.report.Targets); err != nil {
-		return options.Usagef("-exempt %s: %w", c.Exempt, err)
+		return options.Usagef("-exempt %s: %w", strings.Join(c.Exempt, ","), err)
 	}
 	go func() { c.cgroupModes <- cluster.CgroupModes(ctx, client, survey.Selection.Targets) }()
 	placement := c.Placement(c.report.ID, survey.Selection.Tolerations)

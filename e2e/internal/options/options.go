@@ -29,7 +29,7 @@ type Options struct {
 	Nodes          string
 	RuntimeClasses []string
 	Tolerate       targets.Tolerate
-	Exempt         string
+	Exempt         []string
 	// Require says which levels decide the exit code; empty: Core and Extended.
 	Require suite.Requirement
 
@@ -41,6 +41,8 @@ type Options struct {
 
 	// What is done instead of a run; at most one of them.
 	List, ListImages, PrintRBAC, DryRun, Cleanup, Down bool
+	// PrintExempt names one of the suite's own lists of exemptions.
+	PrintExempt string
 	// Compare names two reports, the earlier one first: nothing else is done then.
 	Compare []string
 	// Form is that of what List, ListImages and Compare print.
@@ -185,7 +187,7 @@ func (o *Options) define() (*flag.FlagSet, []Group) {
 	flags.Var(list(&o.Run, nonEmpty), named("run"), "run only the cases that match this `pattern`: an ID, an area, or a pattern with * such as signals/* (repeatable, or behind commas)")
 	flags.Var(list(&o.Skip, nonEmpty), named("skip"), "leave out the cases that match this `pattern`, as for -run, or "+HostPID+": those of which a pod asks for the node's PID namespace (repeatable, or behind commas)")
 	flags.Var(list(&o.Levels, parseLevel), named("level"), "run only the cases of this `level`: core, extended or informational (repeatable, or behind commas)")
-	flags.StringVar(&o.Exempt, named("exempt"), "", "results that are known not to pass, in this YAML `file`: they do not count, but one that passes is an error")
+	flags.Var(list(&o.Exempt, nonEmpty), named("exempt"), "results that are known not to pass, in this YAML `file`, or in one of the suite's own lists, builtin:gvisor or builtin:kata: they do not count, but one that passes is an error (repeatable, or behind commas)")
 
 	flags.Var(value{text: func() string { return "" }, set: o.setRequire}, named("require"), "which `level` decides the exit code: core (Core alone) or extended (Core and Extended); the verdict of each level is told all the same (default: extended)")
 
@@ -213,6 +215,7 @@ func (o *Options) define() (*flag.FlagSet, []Group) {
 	flags.BoolVar(&o.ListImages, named("list-images"), false, "list every image that these cases use, after -image and -registry, without a cluster")
 	flags.Var(value{text: func() string { return "" }, set: o.setCompare}, named("compare"), "compare two reports, `earlier.json later.json`, without a cluster; the exit code is that of -baseline")
 	flags.Var(value{text: func() string { return string(Text) }, set: o.setForm}, named("o"), "the `form` of a list or a comparison: text, json, or (a comparison) markdown")
+	flags.StringVar(&o.PrintExempt, named("print-exempt"), "", "print one of the suite's own lists for -exempt, `builtin:list` such as builtin:gvisor, to be kept and edited as a file")
 	flags.BoolVar(&o.PrintRBAC, named("print-rbac"), false, "print the permissions that a run needs, as a manifest, without a cluster")
 	flags.BoolVar(&o.DryRun, named("dry-run"), false, "check the cluster and report every case as planned; nothing is created, and the exit code is 2 at best")
 	flags.BoolVar(&o.Cleanup, named("cleanup"), false, "delete the namespaces that dead runs left on the cluster: those that show no sign of life for a minute")
@@ -334,7 +337,7 @@ func Parse(arguments []string, output io.Writer) (Options, error) {
 // check says what is wrong with flags that are each well-formed.
 func (o *Options) check(given map[string]bool) error {
 	var modes []string
-	for _, mode := range []string{"list", "list-images", "print-rbac", "compare", "dry-run", "cleanup", "down"} {
+	for _, mode := range []string{"list", "list-images", "print-rbac", "print-exempt", "compare", "dry-run", "cleanup", "down"} {
 		if given[mode] {
 			modes = append(modes, "-"+mode)
 		}
@@ -368,7 +371,7 @@ func (o *Options) check(given map[string]bool) error {
 	case o.Parallel < 1, o.Pods < 1, o.QPS <= 0, o.Timeout <= 0, o.CaseTimeout <= 0:
 		return errors.New("-parallel, -pods, -qps, -timeout and -case-timeout must be above zero")
 	}
-	for name, text := range map[string]string{"kubeconfig": o.Kubeconfig, "context": o.Context, "exempt": o.Exempt, "baseline": o.Baseline, "report-dir": o.ReportDir} {
+	for name, text := range map[string]string{"kubeconfig": o.Kubeconfig, "context": o.Context, "print-exempt": o.PrintExempt, "baseline": o.Baseline, "report-dir": o.ReportDir} {
 		if given[name] && text == "" {
 			return fmt.Errorf("-%s is empty: a variable that is not set?", name)
 		}
