@@ -270,14 +270,6 @@ func (s *Session) sandboxFailure(ctx context.Context, pod *corev1.Pod) error {
 	return failedSandbox(events, pod)
 }
 
-// refusesUsers is how runtimes, and kubelet, say that they cannot make a user namespace:
-// runsc, runc and crun with the errno's text behind it, kubelet and containerd with what is
-// not supported.
-var refusesUsers = regexp.MustCompile(`(?is)user ?namespaces?\b.*(?:not supported|unsupported|does not support)` +
-	`|(?:not supported|unsupported|does not support).*\buser ?namespaces?\b` +
-	`|namespaces? of type user\b.*(?:invalid argument|operation not permitted)` +
-	`|\buser ?namespaces?\b.*(?:invalid argument|operation not permitted|no space left on device)`)
-
 func times(n int) string {
 	if n == 1 {
 		return "once"
@@ -296,7 +288,7 @@ func failedSandbox(events []suite.Event, pod *corev1.Pod) error {
 		}
 	}
 	claimed := ""
-	if ownUsers(pod) && refusesUsers.MatchString(said) {
+	if ownUsers(pod) && servertext.RefusesUserNamespace(said) {
 		again = 1 // the node's answer is the same each time
 		claimed = "the runtime does not start a pod with a user namespace of its own (hostUsers: false), whatever the node's status says of it (runtimeHandlers): "
 	}

@@ -3,7 +3,6 @@ package cluster
 import (
 	"context"
 	"errors"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -212,27 +211,6 @@ func withNode(pod *corev1.Pod) *corev1.Pod {
 	pod = pod.DeepCopy()
 	pod.Spec.NodeName = "worker"
 	return pod
-}
-
-// FuzzRefusedUserNamespace: whatever a runtime says, a sandbox's failure is told in its
-// words, and another pod's never sooner than before.
-func FuzzRefusedUserNamespace(f *testing.F) {
-	for _, said := range usersRefused {
-		f.Add(said, 1)
-	}
-	f.Fuzz(func(t *testing.T, said string, count int) {
-		pod := inStatus("", corev1.PodStatus{Phase: corev1.PodPending})
-		events := []suite.Event{{Reason: "FailedCreatePodSandBox", Message: said, Count: count}}
-		other := failedSandbox(events, pod)
-		pod.Spec.HostUsers = new(bool)
-		own := failedSandbox(events, pod)
-		if (other != nil) != (max(1, count) >= 2) || other != nil && own == nil {
-			t.Fatalf("%d times %q: %v and %v", count, said, other, own)
-		}
-		if own != nil && !strings.Contains(own.Error(), said) {
-			t.Fatalf("%q is not told: %v", said, own)
-		}
-	})
 }
 
 // TestAwaitEnds: a wait ends soon after kubelet says that the pod will not start, unless

@@ -1,4 +1,4 @@
-// Package servertext reads what the API server and the scheduler write for people or in
+// Package servertext reads what the API server, the scheduler and kubelet write for people or in
 // forms of their own. It imports nothing of Kubernetes', so that its fuzz targets are
 // soon built.
 package servertext

@@ -1,0 +1,21 @@
+package servertext
+
+import (
+	"regexp"
+	"testing"
+)
+
+// FuzzRefusesUserNamespace: whatever a runtime says, it is taken for a refusal only where it
+// speaks of users' namespaces.
+func FuzzRefusesUserNamespace(f *testing.F) {
+	f.Add("cannot create gofer process: gofer: error setting namespace of type user for container: invalid argument")
+	f.Add(`RuntimeClass handler "x" does not support user namespaces`)
+	f.Add("failed to create network namespace: invalid argument")
+	f.Add("unshare user namespace:\nOperation not permitted")
+	speaks := regexp.MustCompile(`(?i)user ?namespace|namespaces? of type user`)
+	f.Fuzz(func(t *testing.T, said string) {
+		if RefusesUserNamespace(said) && !speaks.MatchString(said) {
+			t.Errorf("%q refuses no user namespace", said)
+		}
+	})
+}
