@@ -35,6 +35,7 @@ func TestField(t *testing.T) {
 	place, err := connect(*kubeconfig)
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, place.forget(context.WithoutCancel(t.Context()))) })
+	require.NoError(t, place.settle(t.Context()))
 	for _, in := range Inputs() {
 		t.Run(in.Name, func(t *testing.T) {
 			require.NoError(t, place.none(t.Context()), "before the input")
