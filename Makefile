@@ -35,6 +35,10 @@ versions: ## Print the Kubernetes versions that are supported, as JSON: the nigh
 upgrades: ## Print the upgrades between them, in the same way.
 	@scripts/versions.sh upgrades
 
+.PHONY: containerds
+containerds: ## Print the versions of containerd that are supported, each with a Kubernetes, in the same way.
+	@scripts/versions.sh containerd
+
 .PHONY: down
 down: build ## Delete the cluster that KEEP=1 kept.
 	@scripts/down.sh

@@ -3,7 +3,7 @@
 # workers, a report; then the cluster is deleted.
 #
 # Reads KEEP=1 (keep the cluster) and ARGS (further flags for the test binary);
-# the scripts it calls read PROCNS_ENGINE, NODE_IMAGE, K8S_VERSION, PROCNS_CACHE.
+# the scripts it calls read PROCNS_ENGINE, NODE_IMAGE, K8S_VERSION, CONTAINERD_VERSION, PROCNS_CACHE.
 # Ends with the test binary's exit code, or 3 when something could not be set up.
 set -euo pipefail
 cd "$(dirname "$0")/.."

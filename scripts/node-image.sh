@@ -3,16 +3,19 @@
 #
 #     scripts/node-image.sh
 #     K8S_VERSION=v1.36.3 scripts/node-image.sh
+#     CONTAINERD_VERSION=v2.2.9 scripts/node-image.sh
 #     NODE_IMAGE=registry.example/node:v1.35.0 scripts/node-image.sh
 #
 # NODE_IMAGE if it is given; else one that was built here before from the same inputs; else kind's
-# own default image, if a registry can be reached and K8S_VERSION does not ask for another version;
+# own default image, if a registry can be reached and neither K8S_VERSION nor CONTAINERD_VERSION asks
+# for another version;
 # else an image built here from Go modules and the distribution's packages, which takes a while
 # once: every part of it is cached by the content it is made of.
 # shellcheck source=scripts/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 readonly DEFAULT_VERSION=v1.37.2
+readonly DEFAULT_CONTAINERD=v2.4.2
 readonly NODE="$IMAGES/node/rootfs"
 
 # What a node is made of besides what is built here. Debian and Ubuntu have all of it under these names.
@@ -61,11 +64,10 @@ build_kubernetes() {
 }
 
 build_containerd() {
-	local version
-	version="$(version_of "$1" github.com/containerd/containerd/v2)"
+	local name=github.com/containerd/containerd
+	case $2 in v1.*) ;; *) name+=/v2 ;; esac
 	# Snapshotters that need a C library or a kernel that a node does not have.
-	go_build "$1" -tags no_btrfs,no_aufs,no_zfs,no_devmapper \
-		-ldflags "-s -w -X github.com/containerd/containerd/v2/version.Version=$version" tool
+	go_build "$1" -tags no_btrfs,no_aufs,no_zfs,no_devmapper -ldflags "-s -w -X $name/version.Version=$2" tool
 }
 
 # build_runc: runc is C as well as Go (its first steps in a container come before Go's), and is linked
@@ -209,7 +211,7 @@ component_image() {
 # import_images STORE ARCHIVE... lets a containerd of the node's own version write its store. It
 # runs here and not in a container, with nothing but what an import needs.
 import_images() {
-	local store="$1" archive daemon
+	local store="$1" archive daemon image
 	shift
 	write_import_config "$(realpath "$store")" >"$TEMP/containerd.toml"
 	cd "$TEMP"
@@ -221,8 +223,11 @@ import_images() {
 		sleep 0.1
 	done
 	for archive in "$@"; do
-		# The label keeps kubelet's garbage collection away from them: no registry would replace them.
-		ctr_import images import --local --no-unpack --all-platforms --label io.cri-containerd.pinned=pinned "$archive"
+		ctr_import images import --local --no-unpack --all-platforms "$archive"
+	done
+	# The label keeps kubelet's garbage collection away from them: no registry would replace them.
+	for image in $(ctr_import images list --quiet); do
+		ctr_import images label "$image" io.cri-containerd.pinned=pinned
 	done
 	kill "$daemon"
 	wait "$daemon" || true
@@ -233,9 +238,11 @@ ctr_import() {
 	"${PARTS[containerd]}/ctr" --address "$SOCKET" --namespace k8s.io "$@"
 }
 
+# write_import_config writes a configuration in version 2, which containerd 1.7 and 2 both read. What
+# is switched off has another name in each.
 write_import_config() {
 	cat <<-END
-		version = 3
+		version = 2
 		root = "$1"
 		state = "$TEMP/containerd-state"
 		disabled_plugins = [
@@ -266,7 +273,7 @@ build_parts() {
 	KUBEADM="${PARTS[kubeadm]}/kubeadm"
 	go_part cri-tools "$IMAGES/cri-tools" build_cri_tools
 	PARTS[cri-tools]="$RESULT"
-	go_part containerd "$IMAGES/containerd" build_containerd
+	go_part "containerd $CONTAINERD" "$IMAGES/containerd/$CONTAINERD" build_containerd "$CONTAINERD"
 	PARTS[containerd]="$RESULT"
 	runc_part
 	PARTS[runc]="$RESULT"
@@ -314,7 +321,7 @@ store_part() {
 # image_hash is the hash of all inputs of the node image. It is made from files, not from what was
 # built of them: an image that exists is found before anything is built.
 image_hash() {
-	hash_of "$IMAGES/kubernetes/$RELEASE" "$IMAGES/containerd" "$IMAGES/runc" "$IMAGES/cni-plugins" "$IMAGES/cri-tools" "$IMAGES/etcd" "$IMAGES/coredns" \
+	hash_of "$IMAGES/kubernetes/$RELEASE" "$IMAGES/containerd/$CONTAINERD" "$IMAGES/runc" "$IMAGES/cni-plugins" "$IMAGES/cri-tools" "$IMAGES/etcd" "$IMAGES/coredns" \
 		"$IMAGES/pause" "$IMAGES/node" "$(base_hash)" "$GO_VERSION" \
 		"$(declare -f build_kubernetes build_containerd build_runc build_cni_plugins build_cri_tools build_etcd build_coredns build_pause build_store \
 			component_image import_images write_import_config assemble add_kubernetes add_runtime go_build image_archive pack)"
@@ -365,11 +372,28 @@ add_kubernetes() {
 	printf '%s' "$RELEASE" >"$root/kind/version"
 }
 
+# containerd_serves_kubernetes: kubelet of a newer Kubernetes does not start with a containerd that is
+# too old. The folder says so of itself.
+containerd_serves_kubernetes() {
+	local file="$IMAGES/containerd/$CONTAINERD/newest-kubernetes" newest
+	if [[ ! -f $file ]]; then
+		return
+	fi
+	newest="$(<"$file")"
+	if [[ $(printf '%s\n' "$newest.999" "$RELEASE" | sort --version-sort | tail -n 1) == "$RELEASE" ]]; then
+		die "containerd $CONTAINERD serves Kubernetes up to $newest, and not $RELEASE: set K8S_VERSION"
+	fi
+}
+
 build_image() {
 	local reference="$1"
 	if [[ ! -d $IMAGES/kubernetes/$RELEASE ]]; then
 		die "there is no fixtures/images/kubernetes/$RELEASE: add it with scripts/add-kubernetes-version.sh $RELEASE, or give NODE_IMAGE"
 	fi
+	if [[ ! -d $IMAGES/containerd/$CONTAINERD ]]; then
+		die "there is no fixtures/images/containerd/$CONTAINERD: CONTAINERD_VERSION is one of $(cd "$IMAGES/containerd" && echo v*)"
+	fi
+	containerd_serves_kubernetes
 	debian_like || die "a node image can only be built as root on Debian or a kin: give NODE_IMAGE, or a registry that answers"
 	require_packages debootstrap
 	build_parts
@@ -385,6 +409,9 @@ build_image() {
 kind_default() {
 	local image
 	image="$(cd "$ROOT" && scripts/go.sh run ./scripts/kind-default-image)"
+	if [[ $CONTAINERD != "$DEFAULT_CONTAINERD" ]]; then
+		return
+	fi
 	if [[ -n ${K8S_VERSION:-} && $image != *":$K8S_VERSION@"* && $image != *":$K8S_VERSION" ]]; then
 		return
 	fi
@@ -405,6 +432,7 @@ main() {
 		return
 	fi
 	RELEASE="${K8S_VERSION:-$DEFAULT_VERSION}"
+	CONTAINERD="${CONTAINERD_VERSION:-$DEFAULT_CONTAINERD}"
 	GO_VERSION="$(go version)"
 	use_engine
 	local built
