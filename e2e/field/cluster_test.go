@@ -120,7 +120,7 @@ func (p *place) goesBy(ctx context.Context, input bool) error {
 }
 
 // settle takes what the API server makes of the probes for what it makes where no input is in force,
-// once it admits both: the namespace's service account comes a moment after the namespace.
+// once it admits them.
 func (p *place) settle(ctx context.Context) error {
 	left := []object{named("ValidatingWebhookConfiguration", webhookName)} // by an earlier test, perhaps
 	for _, in := range Inputs() {
@@ -135,8 +135,11 @@ func (p *place) settle(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := p.prepare(ctx); err != nil {
+		return err
+	}
 	var before string
-	return p.until(ctx, "both probes are admitted, twice in the same way", func() (bool, error) {
+	return p.until(ctx, "the probes are admitted, twice in the same way", func() (bool, error) {
 		now, err := p.admitted(ctx)
 		if err != nil || strings.Contains(now, refusedMark) || now != before {
 			before = now
@@ -218,32 +221,68 @@ const probeNamespace = "procns-field-probe"
 // refusedMark is before what the API server says of a probe that it refuses.
 const refusedMark = "refused: "
 
-// admitted is what the API server makes, as a trial, of a plain pod and of one in the node's PID namespace.
-func (p *place) admitted(ctx context.Context) (string, error) {
+// probePod is a pod that asks for little.
+func probePod(name string) *corev1.Pod {
+	no := false
+	return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: corev1.PodSpec{
+		AutomountServiceAccountToken: &no,
+		Containers:                   []corev1.Container{{Name: "one", Image: "none.invalid/none", Command: []string{"sleep", "1"}}},
+	}}
+}
+
+// gated is the name of the one probe that is there: it waits for a gate that nobody opens.
+const gated = "gated"
+
+// prepare makes the probes' namespace and the pod that is there.
+func (p *place) prepare(ctx context.Context) error {
 	labels := map[string]string{suite.RunLabel: "field-probe", "pod-security.kubernetes.io/enforce": "privileged"}
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: probeNamespace, Labels: labels}}
 	if _, err := p.client.CoreV1().Namespaces().Create(ctx, namespace, metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
-		return "", err
+		return err
 	}
+	pod := probePod(gated)
+	pod.Spec.SchedulingGates = []corev1.PodSchedulingGate{{Name: "procns.invalid/never"}}
+	return p.until(ctx, "a pod can be made", func() (bool, error) { // its service account comes a moment later
+		_, err := p.client.CoreV1().Pods(probeNamespace).Create(ctx, pod, metav1.CreateOptions{})
+		return err == nil || apierrors.IsAlreadyExists(err), nil
+	})
+}
+
+// admitted is what the API server makes, as a trial, of a plain pod, of one in the node's PID namespace,
+// and of an ephemeral container and an exec in the pod that is there, which runs nowhere.
+func (p *place) admitted(ctx context.Context) (string, error) {
+	pods := p.client.CoreV1().Pods(probeNamespace)
+	trial := []string{metav1.DryRunAll}
 	var answers []string
-	for _, hostPID := range []bool{false, true} {
-		no := false
-		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "probe"}, Spec: corev1.PodSpec{
-			HostPID: hostPID, AutomountServiceAccountToken: &no,
-			Containers: []corev1.Container{{Name: "one", Image: "none.invalid/none", Command: []string{"sleep", "1"}}},
-		}}
-		got, err := p.client.CoreV1().Pods(probeNamespace).Create(ctx, pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+	add := func(pod *corev1.Pod, err error) error {
 		if err != nil {
 			answers = append(answers, refusedMark+err.Error())
-			continue
+			return nil
 		}
-		text, err := json.Marshal([]any{got.Labels, got.Spec})
-		if err != nil {
+		text, err := json.Marshal([]any{pod.Labels, pod.Spec})
+		answers = append(answers, string(text))
+		return err
+	}
+	plain, host := probePod("probe"), probePod("probe")
+	host.Spec.HostPID = true
+	for _, pod := range []*corev1.Pod{plain, host} {
+		if err := add(pods.Create(ctx, pod, metav1.CreateOptions{DryRun: trial})); err != nil {
 			return "", err
 		}
-		answers = append(answers, string(text))
 	}
-	return strings.Join(answers, "\n"), nil
+	there, err := pods.Get(ctx, gated, metav1.GetOptions{})
+	if err != nil {
+		return "", err
+	}
+	there.Spec.EphemeralContainers = []corev1.EphemeralContainer{{EphemeralContainerCommon: corev1.EphemeralContainerCommon{
+		Name: "debugger", Image: "none.invalid/none", TerminationMessagePolicy: corev1.TerminationMessageReadFile,
+	}}}
+	if err := add(pods.UpdateEphemeralContainers(ctx, gated, there, metav1.UpdateOptions{DryRun: trial})); err != nil {
+		return "", err
+	}
+	err = p.client.CoreV1().RESTClient().Post().Resource("pods").Namespace(probeNamespace).Name(gated).SubResource("exec").
+		Param("command", "true").Param("stdout", "true").Do(ctx).Error()
+	return strings.Join(append(answers, fmt.Sprint(err)), "\n"), nil
 }
 
 // forget deletes what shows whether an input is in force.

@@ -122,6 +122,22 @@ func Inputs() []Input {
 		{Name: "add-label", Imitates: "policies that label", Run: running, Want: noted(`cost-centre`)},
 		{Name: "add-environment", Imitates: "OpenTelemetry's operator", Run: running + ",secrets/environment-readable", Want: noted(`OTEL_SERVICE_NAME`)},
 		{Name: "add-resources", Imitates: "policies that fill in", Run: running, Want: noted(`resources`)},
+		{Name: "read-only-root", Imitates: "hardening policies", Run: running, Want: changed("field-read-only-root", `(?i)read-?only ?root`)},
+		{Name: "nowhere-to-run", Imitates: "policies that place pods, where nodes of that kind are gone", Run: running, Want: Expected{
+			Exit: suite.ExitInconclusive, Within: soon, Outcomes: all(suite.Inconclusive),
+			Preflight: []string{`field-nowhere-to-run`}, Reasons: map[string]string{"*/*": `(?i)schedul`},
+		}},
+		{Name: "image-from-a-mirror", Imitates: "a pull-through mirror that lost the image", Run: running, Want: Expected{
+			Exit: suite.ExitInconclusive, Within: soon, Outcomes: all(suite.Inconclusive), Reasons: map[string]string{"*/*": `mirror\.field\.invalid`},
+		}},
+		{Name: "refuse-exec", Imitates: "policies that keep people out of pods", Run: running, Want: Expected{
+			Exit: suite.ExitInconclusive, Within: soon, Outcomes: all(suite.Inconclusive), Reasons: map[string]string{"*/*": `policy.*field-refuse-exec`},
+		}},
+		{Name: "refuse-ephemeral-containers", Imitates: "policies that keep debuggers out of pods", Run: "visibility/one-namespace,ephemeral/every-ordered-pair,ephemeral/isolated-*", Want: Expected{
+			Exit: suite.ExitInconclusive, Within: soon,
+			Outcomes: map[string]suite.Outcome{"visibility/*": suite.Conformant, "ephemeral/*": suite.Inconclusive},
+			Reasons:  map[string]string{"ephemeral/*": `policy.*field-refuse-ephemeral-containers`},
+		}},
 		{Name: "api-unavailable", Imitates: "metrics-server is down", Run: "admission/false-is-kept", Want: Expected{
 			Exit: suite.ExitConformant, Within: soon, Outcomes: all(suite.Conformant), Leaves: true,
 			Preflight: []string{`v1\.field\.procns\.invalid|field\.procns\.invalid/v1`},
