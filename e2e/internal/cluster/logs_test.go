@@ -78,7 +78,7 @@ func TestWatchIsOpenedAgain(t *testing.T) {
 		"closed before":         {[]string{`{"a":1}`, ``, `{"a":1}{"a":2}`}, time.Minute, `{"a":2}`, 3},
 		"closed within":         {[]string{`{"a":1}{"a`, `{"a":2}`}, time.Minute, `{"a":2}`, 2},
 		"the history is gone":   {[]string{`{"type":"ERROR","object":{"code":410}}`, `{"a":2}`}, time.Minute, `{"a":2}`, 2},
-		"the time is over":      {[]string{`{"a":1}`}, 200 * time.Millisecond, "", 2},
+		"the time is over":      {[]string{`{"a":1}`}, 2 * time.Second, "", 2},
 		"the connection breaks": {[]string{"break", `{"a":2}`}, time.Minute, `{"a":2}`, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
