@@ -281,3 +281,42 @@ func TestSeccompOfAGuest(t *testing.T) {
 	onKernelOfItsOwn(&o, 5000)
 	require.True(t, suite.IsInapplicable(c.Judge(o)))
 }
+
+// TestUnsaidFields: a field of /proc that a kernel does not have is no answer, neither yes
+// nor no.
+func TestUnsaidFields(t *testing.T) {
+	everywhere := func(change func(*probe.Process)) func(*suite.Observation) {
+		return func(o *suite.Observation) {
+			for name := range o.Before {
+				edit(o, name, func(probe.Process) bool { return true }, change)
+			}
+		}
+	}
+	for name, row := range map[string]struct {
+		id      string
+		without func(*suite.Observation)
+	}{
+		"SigCgt":              {"pid1/sandbox-handlers", everywhere(func(p *probe.Process) { p.SigCgt = "" })},
+		"CapEff, with it":     {"signals/works-with-sys-ptrace", everywhere(func(p *probe.Process) { p.CapEff = "" })},
+		"CapEff, without it":  {"signals/works-without-sys-ptrace", everywhere(func(p *probe.Process) { p.CapEff = "" })},
+		"ns/pid":              {"lifecycle/exec-joins", everywhere(func(p *probe.Process) { p.NSPID = probe.Access{Errno: probe.Unknown} })},
+		"ns/user":             {"visibility/other-namespaces", func(o *suite.Observation) { delete(o.Before["two"].Namespaces, "user") }},
+		"ns/user of a mapped": {"security/user-namespace", func(o *suite.Observation) { delete(o.Before["two"].Namespaces, "user") }},
+		"uid_map":             {"security/user-namespace", func(o *suite.Observation) { o.Before["one"].UIDMap = "" }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := named(t, row.id)
+			o := recorded(t, c, c.Fixture)
+			require.NoError(t, c.Judge(o))
+			row.without(&o)
+			err := c.Judge(o)
+			require.Error(t, err)
+			require.False(t, suite.IsViolation(err) || suite.IsInapplicable(err), "%v", err)
+		})
+	}
+	c := named(t, "security/same-user-signals")
+	o := recorded(t, c, c.Fixture)
+	require.NoError(t, c.Given(o))
+	everywhere(func(p *probe.Process) { p.CapEff = "" })(&o)
+	require.ErrorContains(t, c.Given(o), "runs as a user without capabilities")
+}

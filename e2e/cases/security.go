@@ -166,7 +166,7 @@ func restrictedReady(o suite.Observation) error {
 		if log := own.Files[received]; !log.OK() || log.Text != "" {
 			missing = errors.Join(missing, suite.CannotTell("container "+name+" has set its trap and received nothing yet", describeAccess(log), own))
 		}
-		if p, ok := own.Find(carrying(o, name)); !ok || p.UID == 0 || strings.Trim(p.CapEff, "0") != "" {
+		if p, ok := own.Find(carrying(o, name)); !ok || p.UID == 0 || p.CapEff == "" || strings.Trim(p.CapEff, "0") != "" {
 			missing = errors.Join(missing, suite.CannotTell("container "+name+" runs as a user without capabilities",
 				fmt.Sprintf("uid %d, CapEff %s", p.UID, p.CapEff), own))
 		}
@@ -347,6 +347,9 @@ func sharesInUserNamespace(o suite.Observation) error {
 	}
 	if err := onePIDNamespaceOf(o, "one", "two"); err != nil {
 		return err
+	}
+	if one.Namespaces["user"] == 0 || two.Namespaces["user"] == 0 {
+		return suite.CannotTell("the user namespace of each container", fmt.Sprint(one.Namespaces, two.Namespaces), one, two)
 	}
 	if one.UIDMap != two.UIDMap || one.Namespaces["user"] != two.Namespaces["user"] {
 		return suite.Violation("both containers are in one user namespace", fmt.Sprintf("uid_map %q and %q", one.UIDMap, two.UIDMap), one, two)
