@@ -1,6 +1,7 @@
 package cases
 
 import (
+	"context"
 	"strings"
 	"testing"
 
@@ -125,5 +126,45 @@ func TestIsolatedUnderCRIO(t *testing.T) {
 			require.False(t, pause, name)
 		}
 		require.NoError(t, c.Judge(o), id)
+	}
+}
+
+// ranOnNode are hands that note what is run on the pod's node.
+type ranOnNode struct {
+	suite.Hands
+	runtime string
+	ran     []string
+}
+
+func (h *ranOnNode) Before() suite.Observation {
+	return suite.Observation{Node: suite.NodeFacts{Runtime: h.runtime}}
+}
+
+func (h *ranOnNode) Node(_ context.Context, _ string, command ...string) (probe.CommandResult, error) {
+	h.ran = append(h.ran, strings.Join(command, " "))
+	return probe.CommandResult{}, nil
+}
+
+// TestNodesOwnRuntime: what is restarted, and what crictl asks, is what the node says that
+// it runs; nothing is restarted in place of a runtime that is not known.
+func TestNodesOwnRuntime(t *testing.T) {
+	for runtime, row := range map[string]struct{ restarts, crictl string }{
+		"containerd://2.4.2": {"systemctl restart containerd", "env CONTAINER_RUNTIME_ENDPOINT=unix:///run/containerd/containerd.sock true"},
+		"cri-o://1.37.0":     {"systemctl restart crio", "env CONTAINER_RUNTIME_ENDPOINT=unix:///run/crio/crio.sock true"},
+		"docker://28.5.2":    {"systemctl restart docker cri-docker", "env CONTAINER_RUNTIME_ENDPOINT=unix:///run/cri-dockerd.sock true"},
+		"another://1":        {"", "env true"},
+	} {
+		t.Run(runtime, func(t *testing.T) {
+			h := &ranOnNode{runtime: runtime}
+			err := restartRuntime.Do(t.Context(), h)
+			if row.restarts == "" {
+				require.ErrorContains(t, err, `"another://1"`)
+				require.Empty(t, h.ran)
+			} else {
+				require.NoError(t, err)
+				require.Equal(t, []string{row.restarts}, h.ran)
+			}
+			assert.Equal(t, row.crictl, strings.Join(withCRI(h, "true"), " "))
+		})
 	}
 }

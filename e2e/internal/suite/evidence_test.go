@@ -73,3 +73,18 @@ func TestEvidenceOfNonPasses(t *testing.T) {
 		})
 	}
 }
+
+// TestNodeLogsOfItsRuntime: the log that is kept is that of the runtime that the node runs.
+func TestNodeLogsOfItsRuntime(t *testing.T) {
+	for runtime, units := range map[string][]string{
+		"containerd://2.4.2": {"kubelet", "containerd"}, "cri-o://1.37.0": {"kubelet", "crio"}, "another://1": {"kubelet"},
+	} {
+		kept := &shelf{saved: map[string]any{}}
+		r := &Runner{Nodes: benchNodes{}, Evidence: kept}
+		r.keepNodeLogs(t.Context(), 0, []Result{{Outcome: NonConformant, Target: Target{Node: "a", Runtime: runtime}}})
+		assert.Len(t, kept.saved, len(units), runtime)
+		for _, unit := range units {
+			assert.Contains(t, kept.saved, "nodes/a."+unit+".log")
+		}
+	}
+}
