@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"os"
 	"testing"
 
 	"gotest.tools/v3/assert"
@@ -52,4 +53,25 @@ func TestKernelRead(t *testing.T) {
 	assert.Equal(t, Kernel{}.String(), "")
 	assert.Equal(t, Kernel{BootID: "x"}.String(), "boot ID x")
 	assert.Equal(t, Kernel{BootID: "x", Release: "6.1"}.String(), "6.1 boot ID x")
+}
+
+// TestParseGVisor: what the script printed in a sandbox of gVisor's (runsc, systrap), whose
+// /proc says less than Linux's: what is not said is empty, and all else is read.
+func TestParseGVisor(t *testing.T) {
+	stdout, err := os.ReadFile("testdata/gvisor.stdout")
+	assert.NilError(t, err)
+	stderr, err := os.ReadFile("testdata/gvisor.stderr")
+	assert.NilError(t, err)
+	s, err := ParseSnapshot("one", testBoundary, stdout, stderr)
+	assert.NilError(t, err)
+	assert.Equal(t, s.Kernel.Release, "4.19.0-gvisor")
+	assert.Equal(t, len(s.Kernel.BootID), 36)
+	assert.Assert(t, s.Kernel.BootTime > 1.7e9)
+	assert.Equal(t, s.Namespaces["pid"], uint64(5), "the number that every sandbox has")
+	assert.Equal(t, len(s.Namespaces), 6)
+	assert.Assert(t, s.ProcMount != "" && s.HidePID() == "" && s.Label == "" && s.LabelOfPID1 == "")
+	first, ok := s.Process(1)
+	assert.Assert(t, ok && first.PPID == 0 && first.CapEff != "" && first.Environ.OK() && first.Root.OK())
+	assert.Equal(t, first.SigCgt+first.Seccomp, "")
+	assert.Equal(t, first.NSPID.Text, "pid:[5]")
 }

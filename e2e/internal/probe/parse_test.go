@@ -2,6 +2,7 @@ package probe
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -253,6 +254,12 @@ func FuzzParseSnapshot(f *testing.F) {
 	// A PID that is not UTF-8: once, a regular expression was made of it.
 	s = new(stream).self(42).process(42, 0, "sh", "sh\x00", "").answer("4\xb2", "links", "", "ls: x\n", 1).end()
 	f.Add(s.stdout.Bytes(), s.stderr.Bytes())
+	gvisor, errOut := os.ReadFile("testdata/gvisor.stdout")
+	messages, errErr := os.ReadFile("testdata/gvisor.stderr")
+	if errOut != nil || errErr != nil {
+		f.Fatal(errOut, errErr)
+	}
+	f.Add(gvisor, messages)
 	f.Fuzz(func(t *testing.T, stdout, stderr []byte) {
 		got, err := ParseSnapshot("shell", testBoundary, stdout, stderr)
 		if err != nil {
