@@ -104,3 +104,33 @@ func TestExecThatNeverRanIsNoAnswer(t *testing.T) {
 		})
 	}
 }
+
+// TestUnobservedContainerIsNoViolation: where a container was not looked into, before or after the act,
+// nobody knows what it would have shown. No case takes that for a violation.
+func TestUnobservedContainerIsNoViolation(t *testing.T) {
+	for _, c := range All() {
+		for name := range recorded(t, c, c.Fixture).Before {
+			for when, forget := range map[string]func(*suite.Observation){
+				"never":     func(o *suite.Observation) { delete(o.Before, name); delete(o.After, name) },
+				"not after": func(o *suite.Observation) { delete(o.After, name) },
+				"failed": func(o *suite.Observation) {
+					failed := &probe.Snapshot{Container: name, Failure: "the runtime said no"}
+					o.Before[name] = failed
+					if o.After[name] != nil {
+						o.After[name] = failed
+					}
+				},
+			} {
+				t.Run(c.ID+"/"+name+"/"+when, func(t *testing.T) {
+					o := recorded(t, c, c.Fixture)
+					if c.Judge(o) != nil {
+						t.Skip("what was recorded is no verdict")
+					}
+					forget(&o)
+					err := c.Judge(o)
+					assert.False(t, suite.IsViolation(err), "%v", err)
+				})
+			}
+		}
+	}
+}

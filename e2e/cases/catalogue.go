@@ -50,11 +50,19 @@ func All() []suite.Case {
 	for _, a := range areas {
 		all = append(all, a.cases()...)
 	}
-	return withTurns(all)
+	return finished(all)
+}
+
+// finished gives the cases what all of them have in common.
+func finished(cases []suite.Case) []suite.Case {
+	for i := range cases {
+		cases[i].Judge = suite.JudgedBySight(cases[i].Judge)
+	}
+	return withTurns(cases)
 }
 
 // Upgrade returns the cases that judge what an earlier run left.
-func Upgrade() []suite.Case { return withTurns(throughUpgrade.cases()) }
+func Upgrade() []suite.Case { return finished(throughUpgrade.cases()) }
 
 // Areas are the parts of the catalogue.
 func Areas() []suite.Area {

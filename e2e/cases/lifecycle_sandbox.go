@@ -162,7 +162,8 @@ func signalAllowed(o suite.Observation) error {
 	}
 	// Where the sandbox ended, the command ended with it, whatever is told of that. Where
 	// it is still there, the signal was sent only if kill says so.
-	if stays := suite.IsViolation(anotherPID1(o.Container("killer"), o.AfterIn("killer"))); stays && (!r.Ran() || r.Code != 0) {
+	after, ranAgain := o.After["killer"]
+	if stays := ranAgain && suite.IsViolation(anotherPID1(o.Container("killer"), after)); stays && (!r.Ran() || r.Code != 0) {
 		return suite.Final(suite.CannotTell("the killer signals PID 1", r.String(), o.Container("killer")))
 	}
 	return nil

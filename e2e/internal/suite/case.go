@@ -195,6 +195,8 @@ type Observation struct {
 	Neighbour *Observation `json:"neighbour,omitempty"`
 	// Fate is what became of the pod between two runs, where it is a witness.
 	Fate *Fate `json:"fate,omitempty"`
+
+	unseen *unseen // see JudgedBySight
 }
 
 // NodeFacts is what a node's status says (status.nodeInfo).
@@ -220,16 +222,11 @@ func (o Observation) Log(name string) (string, error) {
 }
 
 // Container returns the first snapshot of a container; never nil.
-func (o Observation) Container(name string) *probe.Snapshot { return snapshotOf(o.Before, name) }
+func (o Observation) Container(name string) *probe.Snapshot { return o.snapshotOf(o.Before, name, "") }
 
 // AfterIn returns the second snapshot of a container; never nil.
-func (o Observation) AfterIn(name string) *probe.Snapshot { return snapshotOf(o.After, name) }
-
-func snapshotOf(from map[string]*probe.Snapshot, name string) *probe.Snapshot {
-	if s := from[name]; s != nil {
-		return s
-	}
-	return &probe.Snapshot{Container: name, Failure: "no snapshot was taken"}
+func (o Observation) AfterIn(name string) *probe.Snapshot {
+	return o.snapshotOf(o.After, name, " after the act")
 }
 
 // PodState is what judges may know of a stored pod.

@@ -347,12 +347,17 @@ func (s *stage) submit(ctx context.Context) error {
 }
 
 // addEphemeral adds the manifest's ephemeral containers to the pod that runs,
-// and waits until each has started.
+// and waits until each has started. One that the runtime did not start is an
+// error: nothing was seen from it.
 func (s *stage) addEphemeral(ctx context.Context, pod *corev1.Pod, ephemeral []corev1.EphemeralContainer) (*corev1.Pod, error) {
 	if err := s.runner.Cluster.AddEphemeral(ctx, pod, ephemeral); err != nil {
 		return pod, err
 	}
-	return s.runner.Cluster.Await(ctx, s.pod, "running its ephemeral containers", true, func(p *corev1.Pod) bool {
+	var failed error
+	stored, err := s.runner.Cluster.Await(ctx, s.pod, "running its ephemeral containers", true, func(p *corev1.Pod) bool {
+		if failed = ephemeralNotStarted(p); failed != nil {
+			return true
+		}
 		state := s.state(p)
 		for _, c := range ephemeral {
 			if got := state.Containers[c.Name]; !got.Running && got.ExitCode == nil {
@@ -361,6 +366,10 @@ func (s *stage) addEphemeral(ctx context.Context, pod *corev1.Pod, ephemeral []c
 		}
 		return true
 	})
+	if err == nil {
+		err = failed
+	}
+	return stored, err
 }
 
 // act carries the act out, and observes until its effect shows.

@@ -34,8 +34,24 @@ func startFailed(pod *corev1.Pod) error {
 	if pod.Spec.RestartPolicy != corev1.RestartPolicyNever {
 		return nil
 	}
-	for _, c := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
-		if ended := c.State.Terminated; ended != nil && c.RestartCount == 0 && StartFailed(ended.Reason) {
+	return notStarted(slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses))
+}
+
+// ephemeralNotStarted finds an ephemeral container that was not started: kubelet never tries again,
+// whatever the pod's restart policy.
+func ephemeralNotStarted(pod *corev1.Pod) error {
+	return notStarted(pod.Status.EphemeralContainerStatuses)
+}
+
+// notStarted finds a container that the runtime did not start. Of one that kubelet does not start
+// again, the failure can stand in the last state, while the present one waits for ever.
+func notStarted(containers []corev1.ContainerStatus) error {
+	for _, c := range containers {
+		ended := c.State.Terminated
+		if ended == nil && c.State.Waiting != nil {
+			ended = c.LastTerminationState.Terminated
+		}
+		if ended != nil && c.RestartCount == 0 && StartFailed(ended.Reason) {
 			return &StartError{Container: c.Name, Said: strings.TrimSpace(ended.Reason + ": " + ended.Message)}
 		}
 	}

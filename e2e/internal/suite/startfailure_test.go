@@ -44,6 +44,37 @@ func TestStartFailed(t *testing.T) {
 	}
 }
 
+// TestEphemeralNotStarted: kubelet starts an ephemeral container once, and may leave it waiting.
+func TestEphemeralNotStarted(t *testing.T) {
+	failure := corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 128, Reason: "StartError", Message: "unable to freeze"}}
+	waiting := corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "RunContainerError"}}
+	running := corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}
+	ended := corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 1, Reason: "Error"}}
+	const says = "the runtime did not start container debugger: StartError: unable to freeze"
+	for name, row := range map[string]struct {
+		now, last corev1.ContainerState
+		says      string
+	}{
+		"it ended so":                         {failure, corev1.ContainerState{}, says},
+		"it waits, and nobody tries again":    {waiting, failure, says},
+		"it waits, and has not failed":        {waiting, corev1.ContainerState{}, ""},
+		"it runs":                             {running, failure, ""},
+		"its program ended":                   {ended, corev1.ContainerState{}, ""},
+		"kubelet has not looked at it so far": {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := ephemeralNotStarted(&corev1.Pod{Status: corev1.PodStatus{EphemeralContainerStatuses: []corev1.ContainerStatus{
+				{Name: "debugger", State: row.now, LastTerminationState: row.last},
+			}}})
+			if row.says == "" {
+				assert.NoError(t, err)
+			} else {
+				assert.EqualError(t, err, row.says)
+			}
+		})
+	}
+}
+
 // TestStartsOnceMore: a pod of which the runtime did not start a container is made
 // anew once, and a second failure is told.
 func TestStartsOnceMore(t *testing.T) {
