@@ -1,5 +1,5 @@
 // Command runtimes writes docs/RUNTIMES.md from the report of a run on several container runtimes
-// (scripts/runtimes.sh). It exits with 1 if a result is not explained, or an explanation not needed.
+// (scripts/runtimes.sh), or from several, of which a later one may have run some cases once more. It exits with 1 if a result is not explained, or an explanation not needed.
 package main
 
 import (
@@ -27,10 +27,10 @@ func main() {
 		return nil
 	})
 	flag.Parse()
-	if *page == "" || flag.NArg() != 1 {
-		fail(errors.New("usage: runtimes -o PAGE [-part] [-record FILE] [-version name=text ...] REPORT.json"))
+	if *page == "" || flag.NArg() == 0 {
+		fail(errors.New("usage: runtimes -o PAGE [-part] [-record FILE] [-version name=text ...] REPORT.json ..."))
 	}
-	defects, err := write(flag.Arg(0), *page, *record, versions, !*part)
+	defects, err := write(flag.Args(), *page, *record, versions, !*part)
 	if err != nil {
 		fail(err)
 	}
@@ -43,17 +43,16 @@ func main() {
 	}
 }
 
-func write(name, page, record string, versions map[string]string, whole bool) ([]string, error) {
-	in, err := os.Open(name)
-	if err != nil {
-		return nil, err
+func write(reports []string, page, record string, versions map[string]string, whole bool) ([]string, error) {
+	var documents []report.Document
+	for _, name := range reports {
+		d, err := read(name)
+		if err != nil {
+			return nil, err
+		}
+		documents = append(documents, d)
 	}
-	defer func() { _ = in.Close() }()
-	document, err := report.ReadJSON(in)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	found, err := runtimes.Collect(document)
+	found, err := runtimes.Collect(documents...)
 	if err != nil {
 		return nil, err
 	}
@@ -72,6 +71,19 @@ func write(name, page, record string, versions map[string]string, whole bool) ([
 		return nil, err
 	}
 	return found.Defects(explained, whole), errors.Join(found.WritePage(out, explained, whole), out.Close())
+}
+
+func read(name string) (report.Document, error) {
+	in, err := os.Open(name)
+	if err != nil {
+		return report.Document{}, err
+	}
+	defer func() { _ = in.Close() }()
+	d, err := report.ReadJSON(in)
+	if err != nil {
+		return report.Document{}, fmt.Errorf("%s: %w", name, err)
+	}
+	return d, nil
 }
 
 func fail(err error) {

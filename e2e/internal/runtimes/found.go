@@ -3,6 +3,7 @@ package runtimes
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 
@@ -25,53 +26,62 @@ type Case struct {
 	ID       string                   `json:"id"`
 	Level    suite.Level              `json:"level"`
 	Outcomes map[string]suite.Outcome `json:"outcomes"`
-	Reasons  map[string]string        `json:"reasons,omitempty"`
+	Reasons  map[string]string        `json:"reasons"`
 }
 
-// Collect takes from a report what the page needs. It is an error if a runtime was judged on several
-// nodes: the page has one column for it.
-func Collect(d report.Document) (Found, error) {
+// Collect takes from reports what the page needs. A result of a later one replaces that of an earlier
+// one. It is an error if a runtime was judged on several nodes: the page has one column for it.
+func Collect(reports ...report.Document) (Found, error) {
 	f := Found{Made: []string{}, Runtimes: []string{}, Cases: []Case{}}
+	for _, d := range reports {
+		if len(d.Targets) == 0 || len(d.Results) == 0 {
+			return Found{}, fmt.Errorf("the report has no results: %s", d.Problem)
+		}
+		if err := f.add(d); err != nil {
+			return Found{}, err
+		}
+	}
+	return f, nil
+}
+
+func (f *Found) add(d report.Document) error {
 	runtime := map[string]string{} // by the target's name
 	for _, t := range d.Targets {
 		name := t.RuntimeClass
 		if name == "" {
 			name = targets.Default
 		}
-		if slices.Contains(f.Runtimes, name) {
-			return Found{}, fmt.Errorf("%s was judged on several nodes: -nodes sample takes one", name)
+		if slices.Contains(slices.Collect(maps.Values(runtime)), name) {
+			return fmt.Errorf("%s was judged on several nodes: -nodes sample takes one", name)
 		}
 		runtime[t.Name] = name
-		f.Runtimes = append(f.Runtimes, name)
-		for _, about := range []string{"kubelet " + t.Kubelet, t.Runtime, t.OSImage, "kernel " + t.Kernel + " " + t.Architecture, "control groups " + t.CgroupMode} {
-			if !slices.Contains(f.Made, about) {
-				f.Made = append(f.Made, about)
-			}
-		}
+		f.Runtimes = with(f.Runtimes, name)
+		f.Made = with(f.Made, "kubelet "+t.Kubelet, t.Runtime, t.OSImage, "kernel "+t.Kernel+" "+t.Architecture, "control groups "+t.CgroupMode)
 	}
-	if len(f.Runtimes) == 0 || len(d.Results) == 0 {
-		return Found{}, fmt.Errorf("the report has no results: %s", d.Problem)
-	}
-	// The report has them by target, or by case.
-	at := map[string]int{}
 	for _, r := range d.Results {
-		i, ok := at[r.ID]
-		if !ok {
+		i := slices.IndexFunc(f.Cases, func(c Case) bool { return c.ID == r.ID })
+		if i < 0 {
 			i = len(f.Cases)
-			at[r.ID] = i
-			f.Cases = append(f.Cases, Case{ID: r.ID, Level: r.Level, Outcomes: map[string]suite.Outcome{}})
+			f.Cases = append(f.Cases, Case{ID: r.ID, Level: r.Level, Outcomes: map[string]suite.Outcome{}, Reasons: map[string]string{}})
 		}
-		c := &f.Cases[i]
 		name := runtime[r.Target]
-		c.Outcomes[name] = r.Outcome
+		f.Cases[i].Outcomes[name] = r.Outcome
+		delete(f.Cases[i].Reasons, name)
 		if r.Outcome != suite.Conformant {
-			if c.Reasons == nil {
-				c.Reasons = map[string]string{}
-			}
-			c.Reasons[name] = r.Reason
+			f.Cases[i].Reasons[name] = r.Reason
 		}
 	}
-	return f, nil
+	return nil
+}
+
+// with is a list with what it does not have yet.
+func with(list []string, all ...string) []string {
+	for _, one := range all {
+		if !slices.Contains(list, one) {
+			list = append(list, one)
+		}
+	}
+	return list
 }
 
 // everywhere tells whether a case was skipped on every runtime, which is no matter of the runtimes.

@@ -145,6 +145,23 @@ func TestCollectRefuses(t *testing.T) {
 	assert.ErrorContains(t, err, "no results: no node")
 }
 
+// TestCollectSeveral: what was run once more counts as it was the last time.
+func TestCollectSeveral(t *testing.T) {
+	again := small()
+	again.Targets = again.Targets[2:]
+	again.Results = []report.Result{
+		{ID: "a/broken", Level: suite.Core, Target: again.Targets[0].Name, Outcome: suite.Conformant},
+		{ID: "c/late", Level: suite.Core, Target: again.Targets[0].Name, Outcome: suite.Inconclusive, Reason: "so"},
+	}
+	f, err := Collect(small(), again)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"default", "crun", "gvisor"}, f.Runtimes)
+	assert.Equal(t, suite.Conformant, f.Cases[1].Outcomes["gvisor"])
+	assert.Empty(t, f.Cases[1].Reasons)
+	last := f.Cases[len(f.Cases)-1]
+	assert.Equal(t, Case{ID: "c/late", Level: suite.Core, Outcomes: map[string]suite.Outcome{"gvisor": suite.Inconclusive}, Reasons: map[string]string{"gvisor": "so"}}, last)
+}
+
 // TestMissingResult: a runtime of which a case has no result is none that conforms.
 func TestMissingResult(t *testing.T) {
 	d := small()
