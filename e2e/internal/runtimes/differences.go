@@ -29,7 +29,7 @@ const (
 	Differs Class = "differs"
 	// NotApplicable: the case was skipped, and it is told how that was proved.
 	NotApplicable Class = "does-not-apply"
-	// CannotTell: the runtime keeps from view what would have to be seen.
+	// CannotTell: the runtime keeps from view what would have to be seen, or does not start the pod.
 	CannotTell Class = "cannot-be-told"
 	// SetUp: the way in which the suite's own cluster has the runtime is the reason, and not the runtime.
 	SetUp Class = "set-up"
@@ -44,7 +44,7 @@ var titles = []struct {
 	{Violates, "Violations", "The runtime does not do what is claimed."},
 	{Differs, "Informational cases that differ", "Nobody promises these: what was measured is otherwise there."},
 	{NotApplicable, "Claims that do not apply", "They were skipped, with a proof."},
-	{CannotTell, "What cannot be told", "The runtime keeps from view what would have to be seen: never a pass, and no violation."},
+	{CannotTell, "What cannot be told", "The runtime keeps from view what would have to be seen, or does not start such a pod: never a pass, and no violation."},
 	{SetUp, "Due to how this cluster is made", "The runtime itself is not the reason."},
 }
 
