@@ -19,7 +19,7 @@ cd "$ROOT"
 . scripts/runtime-parts.sh
 
 readonly CLUSTER=procns-runtimes
-readonly NODE=$CLUSTER-worker2 # the last of kind-config.yaml
+readonly NODE=$CLUSTER-worker
 readonly LABEL=procns/runtimes # of the node that has them
 readonly KNOWN=(crun runc-old gvisor)
 OUT=$ROOT/_artifacts/runtimes-$(date +%Y%m%d-%H%M%S)
@@ -101,12 +101,12 @@ suite() {
 	KEEP=1 ARGS="-kind-name $CLUSTER -kind-config $OUT/kind-config.yaml -report-dir $folder $*" in_group scripts/e2e.sh </dev/null
 }
 
-# kind_config NAME=FOLDER... prints kind-config.yaml with the folders mounted into its last node, a
-# worker. The handlers are in every node's configuration, since kind has one for all; a RuntimeClass
-# leads pods to the node where they work.
+# kind_config NAME=FOLDER... prints kind-config.yaml with one worker instead of two, so that all
+# runtimes are judged on the same node, and with the folders mounted into it. The handlers are in every
+# node's configuration, since kind has one for all; a RuntimeClass leads pods to the node where they work.
 kind_config() {
 	local part
-	cat kind-config.yaml
+	sed '$d' kind-config.yaml # its last line is the second worker
 	printf '    labels:\n      %s: ""\n' "$LABEL"
 	if (($# > 0)); then
 		echo '    extraMounts:'
