@@ -91,6 +91,8 @@ configure_podman() {
 		rm -f "$CONF"
 		return
 	fi
+	# podman's own limit is 2048 processes and threads, and all pods of a node are one of its containers.
+	containers+='pids_limit = 0\n'
 	printf '# Written by scripts/engine.sh for this host.\n[containers]\n%b[engine]\n%b' "$containers" "$engine" >"$CONF.$$"
 	mv "$CONF.$$" "$CONF"
 	export CONTAINERS_CONF="$CONF"

@@ -48,6 +48,7 @@ main() {
 	say "making the cluster $CLUSTER (log: $OUT/made.log)"
 	# One case shows that the cluster works.
 	suite "$OUT/made" -run pid1/is-the-sandbox >"$OUT/made.log" 2>&1 || { tail -n 5 "$OUT/made.log" >&2; die "the cluster could not be made"; }
+	check_processes
 	if [[ " ${chosen[*]} " == *" crun "* ]]; then
 		step "a bus in $NODE" start_bus
 	fi
@@ -175,6 +176,16 @@ runtime_class() {
 # built here, and not in kind's own.
 has_handler() {
 	on_control_plane kubectl get "node/$NODE" --output 'jsonpath={range .status.runtimeHandlers[*]}{.name}{"\n"}{end}' | grep -xF "$1" >/dev/null
+}
+
+# check_processes says so if the engine lets a node have so few processes that pods will not start: a
+# pod of gVisor's has about 80 threads, and several runtimes have their pods on the node at one time.
+check_processes() {
+	local limit
+	limit=$("$ENGINE" inspect --format '{{.HostConfig.PidsLimit}}' "$NODE" 2>/dev/null || true)
+	if [[ $limit =~ ^[0-9]+$ ]] && ((limit > 0 && limit < 16384)); then
+		say "$ENGINE lets $NODE have $limit processes, which may be too few: raise its default (pids_limit in podman's containers.conf)"
+	fi
 }
 
 # start_bus starts the bus that crun finds systemd at, where the node has none. systemd takes part in
