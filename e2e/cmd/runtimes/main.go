@@ -30,7 +30,7 @@ func main() {
 	if *page == "" || flag.NArg() == 0 {
 		fail(errors.New("usage: runtimes -o PAGE [-part] [-record FILE] [-version name=text ...] REPORT.json ..."))
 	}
-	defects, err := write(flag.Args(), *page, *record, versions, !*part)
+	defects, err := write(flag.Args(), *page, *record, versions, *part)
 	if err != nil {
 		fail(err)
 	}
@@ -43,7 +43,7 @@ func main() {
 	}
 }
 
-func write(reports []string, page, record string, versions map[string]string, whole bool) ([]string, error) {
+func write(reports []string, page, record string, versions map[string]string, part bool) ([]string, error) {
 	var documents []report.Document
 	for _, name := range reports {
 		d, err := read(name)
@@ -56,7 +56,7 @@ func write(reports []string, page, record string, versions map[string]string, wh
 	if err != nil {
 		return nil, err
 	}
-	found.Versions = versions
+	found.Versions, found.Part = versions, part
 	explained, err := runtimes.Explained()
 	if err != nil {
 		return nil, fmt.Errorf("differences.yaml: %w", err)
@@ -70,7 +70,7 @@ func write(reports []string, page, record string, versions map[string]string, wh
 	if err != nil {
 		return nil, err
 	}
-	return found.Defects(explained, whole), errors.Join(found.WritePage(out, explained, whole), out.Close())
+	return found.Defects(explained), errors.Join(found.WritePage(out, explained), out.Close())
 }
 
 func read(name string) (report.Document, error) {

@@ -14,6 +14,8 @@ import (
 
 // Found is what of a run's report the page is written from.
 type Found struct {
+	// Part says that only some cases or runtimes were run.
+	Part     bool     `json:"part,omitempty"`
 	Made     []string `json:"made"` // Kubernetes' version, the node's kernel and so on
 	Runtimes []string `json:"runtimes"`
 	// Versions are what the runtimes say of themselves, by their names.

@@ -11,9 +11,8 @@ import (
 )
 
 // Defects are what does not fit: a result that is not conformant and that nobody explains, and an
-// explanation of what is not so. Of a run of some cases or runtimes (whole is false), explanations of
-// the others are left alone.
-func (f Found) Defects(all []Difference, whole bool) []string {
+// explanation of what is not so. Of a part, explanations of what was not run are left alone.
+func (f Found) Defects(all []Difference) []string {
 	var defects []string
 	for _, c := range f.Cases {
 		if c.everywhere(f.Runtimes) {
@@ -35,7 +34,7 @@ func (f Found) Defects(all []Difference, whole bool) []string {
 			}
 		}
 	}
-	if !whole {
+	if f.Part {
 		return defects
 	}
 	for _, d := range all {
@@ -52,13 +51,18 @@ func (f Found) Defects(all []Difference, whole bool) []string {
 	return defects
 }
 
+// ran tells whether a case has a result on a runtime.
+func (f Found) ran(id, runtime string) bool {
+	return slices.ContainsFunc(f.Cases, func(c Case) bool { return c.ID == id && c.Outcomes[runtime] != "" })
+}
+
 // explanation is the place of the one for a case on a runtime, or -1.
 func explanation(all []Difference, runtime, id string) int {
 	return slices.IndexFunc(all, func(d Difference) bool { return d.Runtime == runtime && slices.Contains(d.Cases, id) })
 }
 
 // WritePage writes the page: how much is conformant, the cases that are not so everywhere, and why.
-func (f Found) WritePage(w io.Writer, all []Difference, whole bool) error {
+func (f Found) WritePage(w io.Writer, all []Difference) error {
 	out := bufio.NewWriter(w)
 	p := func(format string, args ...any) { fmt.Fprintf(out, format, args...) }
 	p("# Container runtimes\n\n")
@@ -66,9 +70,12 @@ func (f Found) WritePage(w io.Writer, all []Difference, whole bool) error {
 	p("runs the whole catalogue on each, and writes this page from the report and from the explanations in\n")
 	p("`e2e/internal/runtimes/differences.yaml`. A result that is not conformant and not explained makes it fail, and so does\n")
 	p("an explanation that is not needed. Each runtime is a RuntimeClass; `default` is the node's own.\n\n")
+	if f.Part {
+		p("**Only a part was run**: %d of the catalogue's cases, on these runtimes. The others are not on this page.\n\n", len(f.Cases))
+	}
 	p("Made on: %s.\n\n", strings.Join(f.Made, " · "))
 	f.writeCounts(p)
-	if defects := f.Defects(all, whole); len(defects) > 0 {
+	if defects := f.Defects(all); len(defects) > 0 {
 		p("\n## Not as it must be\n\n")
 		for _, d := range defects {
 			p("- %s\n", markdown(d))
@@ -78,7 +85,7 @@ func (f Found) WritePage(w io.Writer, all []Difference, whole bool) error {
 	for _, part := range titles {
 		var of []Difference
 		for _, d := range all {
-			if d.Class == part.class && slices.Contains(f.Runtimes, d.Runtime) {
+			if d.Class == part.class && slices.ContainsFunc(d.Cases, func(id string) bool { return f.ran(id, d.Runtime) }) {
 				of = append(of, d)
 			}
 		}
@@ -91,7 +98,7 @@ func (f Found) WritePage(w io.Writer, all []Difference, whole bool) error {
 			if d.Link != "" {
 				p(" <%s>", d.Link)
 			}
-			p("\n  (%s)\n", strings.Join(d.Cases, ", "))
+			p("\n  (%s)\n", strings.Join(slices.DeleteFunc(slices.Clone(d.Cases), func(id string) bool { return !f.ran(id, d.Runtime) }), ", "))
 		}
 	}
 	f.writeSkipped(p)

@@ -13,6 +13,7 @@ import (
 	"gotest.tools/v3/golden"
 
 	"procns/e2e/cases"
+	"procns/e2e/internal/exempt"
 	"procns/e2e/internal/report"
 	"procns/e2e/internal/suite"
 )
@@ -71,18 +72,25 @@ func found(t *testing.T, d report.Document) Found {
 	return f
 }
 
+func defectsOf(t *testing.T, part bool, all []Difference) []string {
+	t.Helper()
+	f := found(t, small())
+	f.Part = part
+	return f.Defects(all)
+}
+
 func TestPage(t *testing.T) {
 	f := found(t, small())
 	f.Versions = map[string]string{"crun": "crun version 1.21"}
-	assert.Empty(t, f.Defects(explanations(), true))
+	assert.Empty(t, f.Defects(explanations()))
 	var page strings.Builder
-	require.NoError(t, f.WritePage(&page, explanations(), true))
+	require.NoError(t, f.WritePage(&page, explanations()))
 	golden.Assert(t, page.String(), "page.md")
 }
 
 func TestPageWithDefects(t *testing.T) {
 	var page strings.Builder
-	require.NoError(t, found(t, small()).WritePage(&page, explanations()[1:], true))
+	require.NoError(t, found(t, small()).WritePage(&page, explanations()[1:]))
 	golden.Assert(t, page.String(), "defects.md")
 }
 
@@ -90,7 +98,7 @@ func TestPageWithoutDifferences(t *testing.T) {
 	d := small()
 	d.Results = d.Results[:3]
 	var page strings.Builder
-	require.NoError(t, found(t, d).WritePage(&page, nil, true))
+	require.NoError(t, found(t, d).WritePage(&page, nil))
 	assert.Contains(t, page.String(), "Nowhere: every case is conformant")
 }
 
@@ -125,7 +133,7 @@ func TestDefects(t *testing.T) {
 		"skipped everywhere": {edit(func(d *Difference) { d.Cases = append(d.Cases, "b/nowhere") }), false, "b/nowhere on gvisor is explained, and was skipped on every runtime"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := found(t, small()).Defects(c.change(explanations()), !c.part)
+			got := defectsOf(t, c.part, c.change(explanations()))
 			if c.want == "" {
 				assert.Empty(t, got)
 				return
@@ -143,6 +151,19 @@ func TestCollectRefuses(t *testing.T) {
 	assert.ErrorContains(t, err, "default was judged on several nodes")
 	_, err = Collect(report.Document{Run: report.Run{Problem: "no node"}})
 	assert.ErrorContains(t, err, "no results: no node")
+}
+
+// TestPageOfAPart says that it is one, and explains nothing that was not run.
+func TestPageOfAPart(t *testing.T) {
+	f := found(t, small())
+	f.Part = true
+	all := append(explanations(), Difference{Runtime: "gvisor", Cases: []string{"c/late"}, Outcome: suite.Skipped, Class: NotApplicable, Why: "Later."})
+	all[0].Cases = append(all[0].Cases, "c/other")
+	var page strings.Builder
+	require.NoError(t, f.WritePage(&page, all))
+	assert.Contains(t, page.String(), "**Only a part was run**: 6 of the catalogue's cases")
+	assert.NotContains(t, page.String(), "c/")
+	assert.Contains(t, page.String(), "(a/broken)")
 }
 
 // TestCollectSeveral: what was run once more counts as it was the last time.
@@ -167,9 +188,9 @@ func TestMissingResult(t *testing.T) {
 	d := small()
 	d.Results = d.Results[1:]
 	f := found(t, d)
-	assert.Equal(t, []string{"a/same has no result on default"}, f.Defects(explanations(), true))
+	assert.Equal(t, []string{"a/same has no result on default"}, f.Defects(explanations()))
 	var page strings.Builder
-	require.NoError(t, f.WritePage(&page, explanations(), true))
+	require.NoError(t, f.WritePage(&page, explanations()))
 	assert.Contains(t, page.String(), "| a/same | Core | not run |")
 }
 
@@ -229,6 +250,23 @@ func TestExplained(t *testing.T) {
 	}
 }
 
+// TestExemptionsAreExplained holds the list of exemptions that comes with the suite for gVisor to the
+// explanations: both lead to the same place.
+func TestExemptionsAreExplained(t *testing.T) {
+	text, err := exempt.Builtin("builtin:gvisor")
+	require.NoError(t, err)
+	list, err := exempt.Parse(text, func(string) bool { return true })
+	require.NoError(t, err)
+	all, err := Explained()
+	require.NoError(t, err)
+	for _, e := range list {
+		d := explanation(all, "gvisor", e.Case)
+		if assert.GreaterOrEqual(t, d, 0, "%s is exempted on gVisor, and not explained in differences.yaml", e.Case) {
+			assert.Equal(t, e.Link, all[d].Link, e.Case)
+		}
+	}
+}
+
 // TestRuntimesDocument holds docs/RUNTIMES.md to what was found on a cluster and to the explanations:
 // -update writes it.
 func TestRuntimesDocument(t *testing.T) {
@@ -240,7 +278,7 @@ func TestRuntimesDocument(t *testing.T) {
 	all, err := Explained()
 	require.NoError(t, err)
 	var page strings.Builder
-	require.NoError(t, f.WritePage(&page, all, true))
-	assert.Empty(t, f.Defects(all, true))
+	require.NoError(t, f.WritePage(&page, all))
+	assert.Empty(t, f.Defects(all))
 	golden.Assert(t, page.String(), "../../../../../docs/RUNTIMES.md")
 }
