@@ -19,7 +19,9 @@ type session struct {
 	process  probe.Process
 	done     chan struct{}
 	cancel   context.CancelFunc
-	err      error // that the connection was cut; to be read when done
+	// To be read when done: the result, and that the connection was cut.
+	result probe.CommandResult
+	err    error
 }
 
 // sessionsLast is the longest that an act keeps a session open: each of its waits bounds
@@ -34,6 +36,7 @@ func startSession(ctx context.Context, pod suite.Hands, name, container string) 
 	go func() {
 		defer close(s.done)
 		result, err := pod.Exec(ctx, name, container, "sh", "-c", `: >"$1"; exec tail -f "$1"`, "session", s.argument)
+		s.result = result
 		if result.Cut { // that it was given up is no failure
 			s.err = err
 		}
@@ -45,6 +48,11 @@ func startSession(ctx context.Context, pod suite.Hands, name, container string) 
 func openSession(ctx context.Context, pod suite.Hands, name, container string) (*session, error) {
 	s := startSession(ctx, pod, name, container)
 	err := pace.Until(ctx, comeback, func() (bool, error) {
+		select {
+		case <-s.done:
+			return false, fmt.Errorf("the exec session in container %s was over before it was seen: %s", container, s.result)
+		default:
+		}
 		own, err := pod.Observe(ctx, container)
 		if err != nil {
 			return false, err

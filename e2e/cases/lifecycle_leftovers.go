@@ -35,8 +35,13 @@ func doomedFamily(o suite.Observation) ([]probe.Process, error) {
 // What dies only later has outlived its container, although the second snapshots,
 // which wait longer, do not show it any more.
 func noteLeftovers(ctx context.Context, pod suite.Hands, processes []probe.Process) error {
+	return noteLeft(ctx, pod, "left over", "killer", processes)
+}
+
+// noteLeft is noteLeftovers, as another container sees it and under another name.
+func noteLeft(ctx context.Context, pod suite.Hands, name, container string, processes []probe.Process) error {
 	return pace.Until(ctx, reply, func() (bool, error) {
-		from, err := pod.Observe(ctx, "killer")
+		from, err := pod.Observe(ctx, container)
 		if err != nil {
 			return false, err
 		}
@@ -47,18 +52,21 @@ func noteLeftovers(ctx context.Context, pod suite.Hands, processes []probe.Proce
 		for _, p := range livingOn(from, processes) {
 			left = append(left, fmt.Sprintf("PID %s (%s)", p.Identity(), p.Command()))
 		}
-		pod.Note("left over", fmt.Sprintf("%d: %s", len(left), strings.Join(left, ", ")))
+		pod.Note(name, fmt.Sprintf("%d: %s", len(left), strings.Join(left, ", ")))
 		return len(left) == 0, nil
 	})
 }
 
 // nothingLeftOver judges what noteLeftovers noted.
-func nothingLeftOver(o suite.Observation) error {
-	switch left := o.Notes["left over"]; {
+func nothingLeftOver(o suite.Observation) error { return noneLeft(o, "left over", "killer") }
+
+// noneLeft judges what noteLeft noted.
+func noneLeft(o suite.Observation, name, container string) error {
+	switch left := o.Notes[name]; {
 	case left == "":
-		return suite.CannotTell("the killer looks for what was left of the containers that ended", "it did not")
+		return suite.CannotTell("container "+container+" looks for what was left of the containers that ended", "it did not")
 	case !strings.HasPrefix(left, "0:"):
-		return suite.Violation(fmt.Sprintf("no process of a container is left %s after kubelet told of its end", reply), left, o.Container("killer"))
+		return suite.Violation(fmt.Sprintf("no process of a container is left %s after kubelet told of its end", reply), left, o.Container(container))
 	}
 	return nil
 }

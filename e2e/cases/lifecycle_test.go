@@ -266,6 +266,16 @@ var lifecycleBreakages = map[string][]breakage{
 		logBreaks("drainer", "has its child say that it was terminated", func(o *suite.Observation, s string) string { return s + o.Markers["child-terminated"] + "\n" }),
 		{"the pod stays", func(o *suite.Observation) { o.Deletion.Gone = false }},
 	},
+	"lifecycle/exec-in-the-grace-period": {
+		noteIs("the exec is not answered", "no answer", "exec in container drainer: no answer within 1m0s"),
+		noteIs("the sibling sees no session", "session seen from sibling", ""),
+		noteIs("the sibling sees another process", "session seen from sibling", encoded(probe.Process{PID: 7, StartTime: 1})),
+		noteIs("the session hangs", "session ended", "false"),
+		came("the session reports success", "session", probe.CommandResult{}),
+		noteIs("the session's process outlives its container", "left over", "1: PID 12 (started at tick 34) (tail -f /tmp/session)"),
+		{"the pod stays", func(o *suite.Observation) { o.Deletion.Gone = false }},
+		ofDeleted("is killed", "drainer", func(c *suite.ContainerState) { killed := 137; c.ExitCode, c.ExitReason = &killed, "Error" }),
+	},
 	"lifecycle/deletion-completes": {
 		{"the pod is terminating for ever", func(o *suite.Observation) { o.Deletion.Gone, o.Deletion.Seconds = false, 120 }},
 		came("the process cannot be stopped", "stop", probe.CommandResult{Code: 1, Stderr: "sh: can't kill pid: Operation not permitted"}),

@@ -155,13 +155,13 @@ var pageBreakages = map[string][]breakage{
 	},
 	"pid1/hangup-reaches-the-sandbox": {
 		masterReplaced, workersGone, containerRestarted,
-		sandboxReplaced("nginx"),
+		sandboxReplaced("nginx"), endsWithPID1("nginx", "nginx", ""),
 		{"nginx reloads", func(o *suite.Observation) {
 			editIn(o.After, "nginx", func(p probe.Process) bool { return isNginx(p) && p.PPID != 0 }, func(p *probe.Process) { p.StartTime++ })
 		}},
 	},
 	"pid1/protected-from-inside": {
-		sandboxReplaced("by-exec"), containerRestartedOf("sender"),
+		sandboxReplaced("by-exec"), containerRestartedOf("sender"), endsWithPID1("by-exec", "pid1", ""),
 		ownFileBecomes("by-exec", received, "a container's process gets the signal", func(string) string { return "marker USR1\n" }),
 		ownFileBecomes("by-main", received, "a sibling's process gets the signal", func(string) string { return "marker USR1\n" }),
 		{"PID 1 is stopped", func(o *suite.Observation) {

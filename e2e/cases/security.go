@@ -53,37 +53,18 @@ func securityCases() []suite.Case {
 				return nothingRestarted(o)
 			},
 		},
-		{
-			ID:         "security/user-namespace",
-			Level:      suite.Extended,
-			Claim:      "In a pod with a user namespace of its own (hostUsers: false), the containers share one PID namespace and one mapping of users, in which root reads a sibling's environment and files.",
-			Source:     "KEP-127, User namespaces; " + apiReference,
-			MinVersion: "1.33",
-			Needs: func(t suite.Target) string {
-				if t.UserNamespaces == "no" {
-					return "the runtime of node " + t.Node + " has no user namespaces, as its status says (runtimeHandlers)"
-				}
-				return ""
-			},
-			Fixture: "user-namespace.yaml",
-			Control: "user-namespace-isolated.yaml",
-			Given:   ownFileHolds("one", "/file", "file"),
-			Read:    []string{"/file"},
-			Judge:   sharesInUserNamespace,
-			Records: "the mapping of user IDs",
-			Record:  func(o suite.Observation) string { return "uid_map of both containers: " + o.Container("one").UIDMap },
-		},
-		{
-			ID:      "security/two-users-denied",
-			Level:   suite.Core,
-			Claim:   "Two containers that run as different users without privileges see each other's arguments, and are refused each other's environment, files and signals.",
-			Source:  onUnderstanding2 + " (regular Unix permissions); " + kep495 + " (separate, non-root users); " + ptraceRule + "; kill(2)",
-			Fixture: "restricted-two-users.yaml",
-			Control: restricted,
-			Varies:  "runAsUser, runAsGroup",
-			Judge:   usersKeptApart,
-		},
 	}
+	cases = append(cases, userNamespaceCases()...)
+	cases = append(cases, suite.Case{
+		ID:      "security/two-users-denied",
+		Level:   suite.Core,
+		Claim:   "Two containers that run as different users without privileges see each other's arguments, and are refused each other's environment, files and signals.",
+		Source:  onUnderstanding2 + " (regular Unix permissions); " + kep495 + " (separate, non-root users); " + ptraceRule + "; kill(2)",
+		Fixture: "restricted-two-users.yaml",
+		Control: restricted,
+		Varies:  "runAsUser, runAsGroup",
+		Judge:   usersKeptApart,
+	})
 	for _, c := range []suite.Case{
 		{
 			ID:     "security/restricted-profile",
@@ -333,41 +314,6 @@ func pidsCountedApart(o suite.Observation) error {
 	}
 	if counted >= visible {
 		return suite.Violation("fewer processes are counted for container one than it sees", fmt.Sprintf("it sees %d, and %d are counted", visible, counted), o.Container("one"))
-	}
-	return nil
-}
-
-// sharesInUserNamespace needs the mapping to be one: the node's own maps each
-// user to itself.
-func sharesInUserNamespace(o suite.Observation) error {
-	one, two := o.Container("one"), o.Container("two")
-	inside, outside, _ := strings.Cut(one.UIDMap, " ")
-	if inside != "0" || outside == "" || strings.HasPrefix(outside, "0 ") {
-		return suite.CannotTell("container one's root is another user outside", fmt.Sprintf("uid_map %q", one.UIDMap), one)
-	}
-	if err := onePIDNamespaceOf(o, "one", "two"); err != nil {
-		return err
-	}
-	if one.Namespaces["user"] == 0 || two.Namespaces["user"] == 0 {
-		return suite.CannotTell("the user namespace of each container", fmt.Sprint(one.Namespaces, two.Namespaces), one, two)
-	}
-	if one.UIDMap != two.UIDMap || one.Namespaces["user"] != two.Namespaces["user"] {
-		return suite.Violation("both containers are in one user namespace", fmt.Sprintf("uid_map %q and %q", one.UIDMap, two.UIDMap), one, two)
-	}
-	for from, to := range pairs {
-		if _, err := markedProcess(o, to, to, from); err != nil {
-			return err
-		}
-	}
-	p, err := markedProcess(o, "one", "one", "two")
-	if err != nil {
-		return err
-	}
-	if !slices.Contains(strings.Split(p.Environ.Text, "\x00"), "PASSWORD="+o.Markers["password"]) {
-		return suite.Violation(fmt.Sprintf("container two reads PASSWORD in /proc/%d/environ", p.PID), describeAccess(p.Environ), two)
-	}
-	if file := p.Files["/file"]; !file.OK() || file.Text != o.Markers["file"] {
-		return suite.Violation(fmt.Sprintf("container two reads /proc/%d/root/file", p.PID), describeAccess(file), two)
 	}
 	return nil
 }

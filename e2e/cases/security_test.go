@@ -1,6 +1,9 @@
 package cases
 
 import (
+	"fmt"
+	"strings"
+
 	"procns/e2e/internal/probe"
 	"procns/e2e/internal/suite"
 )
@@ -23,6 +26,24 @@ var securityBreakages = map[string][]breakage{
 		fileRefused("two", "/file", probe.EACCES),
 		environOf("two", "one", probe.Access{Errno: probe.EACCES}),
 		{"the containers have different mappings", func(o *suite.Observation) { o.Before["two"].UIDMap = "0 65536 65536" }},
+	},
+	"security/user-namespace-exec-at-start": {
+		ownFileWas("two", startedFile, "the hook sees nothing of container one", func(o *suite.Observation, text string) string {
+			first, _ := o.Container("one").Find(withMarker(o, "one"))
+			return strings.ReplaceAll(text, fmt.Sprintf("process %d ", first.PID), "process 9999 ")
+		}),
+		ownFileWas("two", startedFile, "the hook is in another PID namespace", func(_ *suite.Observation, text string) string {
+			return strings.Replace(text, "namespace pid:[", "namespace pid:[1", 1)
+		}),
+		ownFileWas("two", mappedFile, "the hook is in the node's user namespace", func(*suite.Observation, string) string {
+			return "user:[4026531837]          0          0 4294967295\n"
+		}),
+	},
+	"security/user-namespace-ephemeral": {
+		namespaceOf("debugger"), inodeOf("debugger", "user"), hidden("debugger", "one"), hidden("two", "debugger"), pidReused("debugger", "one"),
+		fileRefused("debugger", "/file", probe.EACCES),
+		environOf("debugger", "one", probe.Access{Errno: probe.EACCES}),
+		{"the ephemeral container has another mapping", func(o *suite.Observation) { o.Before["debugger"].UIDMap = "0 0 4294967295" }},
 	},
 	"security/two-users-denied": {
 		hidden("one", "two"), hidden("two", "one"), containerRestartedOf("one"),
@@ -69,5 +90,14 @@ var securityBreakages = map[string][]breakage{
 func environOf(from, of string, access probe.Access) breakage {
 	return breakage{from + " reads " + of + "'s environment: " + access.String(), func(o *suite.Observation) {
 		edit(o, from, withMarker(o, of), func(p *probe.Process) { p.Environ = access })
+	}}
+}
+
+// ownFileWas changes what a container read in its own file before the act.
+func ownFileWas(container, path, what string, change func(*suite.Observation, string) string) breakage {
+	return breakage{what, func(o *suite.Observation) {
+		file := o.Before[container].Files[path]
+		file.Text = change(o, file.Text)
+		o.Before[container].Files[path] = file
 	}}
 }

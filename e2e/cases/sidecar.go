@@ -3,6 +3,7 @@ package cases
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -52,9 +53,23 @@ func sidecarCases() []suite.Case {
 		},
 	}
 	for i := range cases {
-		cases[i].MinVersion = "1.29" // the first in which sidecars are on by default
 		cases[i].Fixture, cases[i].Control = "sidecar.yaml", "sidecar-isolated.yaml"
 		cases[i].Act = deleteBesideSidecar
+	}
+	cases = append(cases, suite.Case{
+		ID:      "sidecar/told-to-end-in-the-init-phase",
+		Level:   suite.Extended,
+		Claim:   "When the pod is deleted in its init phase, every sidecar that has started, and that the others see, is told to end with SIGTERM, and the pod goes.",
+		Source:  sidecars + ", Termination order; kubernetes#125880 (they were killed when the grace period was over)",
+		Fixture: "sidecar-init.yaml",
+		Control: "sidecar-init-isolated.yaml",
+		Await:   allRunning(slices.Concat(initSidecars, []string{"endless"})...),
+		Given:   initSidecarsBegan,
+		Act:     deleteInInitPhase,
+		Judge:   sidecarsTold,
+	})
+	for i := range cases {
+		cases[i].MinVersion = "1.29" // the first in which sidecars are on by default
 	}
 	return cases
 }
@@ -137,6 +152,68 @@ func sidecarSeesOthersEnd(o suite.Observation) error {
 			return suite.Violation("container "+name+" is gone when the sidecar is told to end",
 				"its PID "+others[i].Identity().String()+" is there:\n"+log, o.Container("proxy"))
 		}
+	}
+	return nil
+}
+
+// initSidecars are the sidecars of sidecar-init.yaml, which never leaves its init phase.
+var initSidecars = []string{"first", "second"}
+
+func initSidecarsBegan(o suite.Observation) error {
+	for _, name := range initSidecars {
+		if _, err := ownBeginning(o, name); err != nil {
+			return err
+		}
+	}
+	_, err := ownBeginning(o, "endless")
+	return err
+}
+
+// deleteInInitPhase deletes the pod, and keeps what the sidecars print to their ends.
+var deleteInInitPhase = &suite.Act{
+	Name: "delete-in-init-phase",
+	Ends: true,
+	Do: func(ctx context.Context, pod suite.Hands) error {
+		for _, name := range initSidecars {
+			if err := pod.Follow(ctx, name, name); err != nil {
+				return err
+			}
+		}
+		const grace = 20 // seconds, sidecar-init.yaml's
+		return pod.Delete(ctx, grace, grace*time.Second+comeback)
+	},
+}
+
+func sidecarsTold(o suite.Observation) error {
+	if main := o.Pod.Containers["main"]; main.Running || main.ExitCode != nil {
+		return suite.CannotTell("the pod is in its init phase", "its container main has been started")
+	}
+	for _, of := range initSidecars {
+		own, err := ownBeginning(o, of)
+		if err != nil {
+			return err
+		}
+		for _, from := range slices.Concat(initSidecars, []string{"endless"}) {
+			if seen, ok := began(o, o.Container(from), of); !ok || seen.Identity() != own.Identity() {
+				return suite.Violation(fmt.Sprintf("container %s sees the first process of sidecar %s, PID %s", from, of, own.Identity()), "it does not", o.Container(from))
+			}
+		}
+	}
+	d := o.Deletion
+	if d == nil {
+		return suite.CannotTell("the pod is deleted", "it was not requested")
+	}
+	for _, name := range initSidecars {
+		log, err := o.Log(name)
+		if err != nil {
+			return err
+		}
+		if told := strings.Count(log, o.Markers[name+"-told"]); o.Markers[name+"-told"] == "" || told != 1 {
+			return suite.Violation("sidecar "+name+" is told to end, once", fmt.Sprintf("its log says so %d times: %q", told, log), o.Container(name))
+		}
+	}
+	if !d.Gone {
+		return suite.Violation("the pod is gone when its sidecars have ended", fmt.Sprintf("it is not, %.0f s after the request", d.Seconds))
 	}
 	return nil
 }

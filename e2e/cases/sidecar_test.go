@@ -38,6 +38,13 @@ var sidecarBreakages = map[string][]breakage{
 			}
 		}},
 	},
+	"sidecar/told-to-end-in-the-init-phase": {
+		hidden("first", "second"), hidden("second", "first"), hidden("endless", "first"),
+		logBreaks("first", "says nothing", func(*suite.Observation, string) string { return "" }),
+		logBreaks("second", "says nothing", func(*suite.Observation, string) string { return "" }),
+		logBreaks("second", "says it twice", func(_ *suite.Observation, s string) string { return s + s }),
+		{"the pod stays", func(o *suite.Observation) { o.Deletion.Gone = false }},
+	},
 	"sidecar/sees-the-others-end": {
 		stillThere("one"), stillThere("two"), hidden("proxy", "two"),
 	},

@@ -300,7 +300,9 @@ func (s *Session) AddEphemeral(ctx context.Context, pod *corev1.Pod, containers 
 func (s *Session) Delete(ctx context.Context, name string, graceSeconds int64, within time.Duration) (bool, *corev1.Pod, error) {
 	last, _ := s.Current(name)
 	err := s.Client.CoreV1().Pods(s.Namespace).Delete(ctx, name, metav1.DeleteOptions{GracePeriodSeconds: &graceSeconds})
-	if err != nil {
+	// One that is no longer there, and was, has gone meanwhile: its last state is still to be told.
+	known := last != nil || s.lastState(name) != nil
+	if err != nil && !(known && apierrors.IsNotFound(err)) {
 		return false, last, suite.Failed(err, "deleting pod %s", name)
 	}
 	deadline := time.After(within)

@@ -105,6 +105,20 @@ func TestDeleteWaitsForTheLastState(t *testing.T) {
 	assert.Equal(t, corev1.PodSucceeded, a.last.Status.Phase)
 }
 
+// TestDeleteWhatHasGone: a pod whose deletion was requested before may go before it is requested again.
+func TestDeleteWhatHasGone(t *testing.T) {
+	ended := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "p", Namespace: "ns"}, Status: corev1.PodStatus{Phase: corev1.PodSucceeded}}
+	store := cache.NewStore(cache.MetaNamespaceKeyFunc)
+	s := &Session{Client: fake.NewClientset(), Namespace: "ns", store: store, changed: make(chan struct{})}
+	_, _, err := s.Delete(t.Context(), "p", 1, time.Minute)
+	assert.ErrorContains(t, err, "not found", "it was never there")
+	s.noteDeleted(ended)
+	gone, last, err := s.Delete(t.Context(), "p", 1, time.Minute)
+	require.NoError(t, err)
+	assert.True(t, gone)
+	assert.Equal(t, corev1.PodSucceeded, last.Status.Phase)
+}
+
 func sessionWith(t *testing.T, answer http.HandlerFunc) *Session {
 	t.Helper()
 	return &Session{Client: clientOf(t, answer), Namespace: "ns"}

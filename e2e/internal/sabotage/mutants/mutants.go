@@ -292,7 +292,7 @@ func contents() []Mutant {
 			Imitates: "nothing known; a property that a runtime could drop without anyone being told",
 			Runtime:  &wrapper.Breakage{Process: wrapper.ScrubEnvironment},
 			Run:      []string{"secrets", "security", "walkthrough/exec-*"},
-			Falls:    []Expected{{Cases: []string{"secrets/environment-readable", "secrets/environment-from-objects-readable", "security/same-user-reads", "security/user-namespace"}}},
+			Falls:    []Expected{{Cases: []string{"secrets/environment-readable", "secrets/environment-from-objects-readable", "security/same-user-reads", "security/user-namespace", "security/user-namespace-ephemeral"}}},
 		},
 		{
 			Name:     "secret-modes-widened",
@@ -411,9 +411,9 @@ func ends() []Mutant {
 					"lifecycle/liveness-failure-spares-the-siblings", "lifecycle/out-of-memory", "lifecycle/nginx-quits"}},
 				{Cases: []string{"lifecycle/exit-codes"}, Why: "the container is first started in the sandbox that is ending, and what is last known of it is that this failed (128, StartError)"},
 				{Cases: []string{"lifecycle/restart-all-keeps-the-sandbox"}, Why: "the first of the containers that are all started anew ends it"},
-				{Cases: []string{"lifecycle/grace-period"}, Why: "the sandbox ends with the first container that ends, and takes the others along"},
+				{Cases: []string{"lifecycle/grace-period", "sidecar/told-to-end-in-the-init-phase"}, Why: "the sandbox ends with the first container that ends, and takes the others along"},
 			},
-			Blurs: []Expected{{Cases: []string{"sidecar/sees-the-others-end"}, Why: "the container that would tell has ended with the sandbox"}},
+			Blurs: []Expected{{Cases: []string{"sidecar/sees-the-others-end", "lifecycle/exec-in-the-grace-period"}, Why: "the container that would tell has ended with the sandbox"}},
 		},
 		{
 			Name:     "control-group-left",

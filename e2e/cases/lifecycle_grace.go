@@ -1,0 +1,135 @@
+package cases
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"procns/e2e/internal/probe"
+	"procns/e2e/internal/suite"
+)
+
+// The pod is being deleted, and a container is entered in its grace period.
+
+// drainGrace is lifecycle-grace.yaml's grace period, in seconds. It is longer than the
+// deadline of an exec, so that one which is not answered is told from one that came too late.
+const drainGrace = 90
+
+func graceCases() []suite.Case {
+	return []suite.Case{{
+		ID:      "lifecycle/exec-in-the-grace-period",
+		Level:   suite.Extended,
+		Claim:   "An exec into a container that has been told to end joins the pod's PID namespace, as its sibling sees, and ends with the container, of which nothing is left.",
+		Source:  kubeletStops + "; " + apiReference + "; cri-o#7160 (it was not answered)",
+		Fixture: "lifecycle-grace.yaml",
+		Control: "lifecycle-grace-isolated.yaml",
+		Given: func(o suite.Observation) error {
+			_, errDrainer := ownBeginning(o, "drainer")
+			_, errSibling := ownBeginning(o, "sibling")
+			return errors.Join(errDrainer, errSibling)
+		},
+		Act:   execInGrace,
+		Judge: execInGraceJoined,
+	}}
+}
+
+// execInGrace requests the pod's deletion, opens a session in the drainer when that says that
+// it was told to end, and then lets first the drainer and then its sibling come to their ends.
+var execInGrace = &suite.Act{
+	Name: "exec-in-grace",
+	Ends: true, ExecWithin: sessionsLast,
+	Do: func(ctx context.Context, pod suite.Hands) error {
+		asked, err := pod.Request(ctx, "delete", suite.Request{
+			Verb: "DELETE", Path: "pods/" + pod.Before().Pod.Name, Body: []byte(`{"gracePeriodSeconds":` + strconv.Itoa(drainGrace) + `}`),
+			Keep: func(string) string { return "" }, // it is the pod
+		})
+		if err != nil || !asked.Accepted() {
+			return err
+		}
+		if err := enterInGrace(ctx, pod); err != nil {
+			return err
+		}
+		return pod.Delete(ctx, drainGrace, drainGrace*time.Second+comeback)
+	},
+}
+
+func enterInGrace(ctx context.Context, pod suite.Hands) error {
+	if err := awaitLog(ctx, pod, "drainer", "drainer", false, pod.Before().Markers["terminated"]); err != nil {
+		return err
+	}
+	open, err := openSession(ctx, pod, "session", "drainer")
+	var late *probe.DeadlineError
+	if errors.As(err, &late) {
+		pod.Note("no answer", late.Error())
+		return nil // the grace period ends all
+	}
+	if err != nil {
+		return err
+	}
+	defer open.giveUp()
+	pod.Note("session seen from drainer", encoded(open.process))
+	from, err := look(ctx, pod, "sibling")
+	if err != nil {
+		return err
+	}
+	if seen, ok := from.Find(func(p probe.Process) bool { return hasArgument(p, open.argument) }); ok {
+		pod.Note("session seen from sibling", encoded(seen))
+	}
+	const done = ": >/tmp/done"
+	if _, err := pod.Exec(ctx, "drainer done", "drainer", "sh", "-c", done); err != nil {
+		return err
+	}
+	ended, err := open.end(comeback)
+	if err != nil {
+		return err
+	}
+	pod.Note("session ended", strconv.FormatBool(ended))
+	own, _ := began(pod.Before(), pod.Before().Container("drainer"), "drainer")
+	if err := noteLeft(ctx, pod, "left over", "sibling", []probe.Process{own, open.process}); err != nil {
+		return err
+	}
+	_, err = pod.Exec(ctx, "sibling done", "sibling", "sh", "-c", done)
+	return err
+}
+
+func execInGraceJoined(o suite.Observation) error {
+	drainer, sibling := o.Container("drainer"), o.Container("sibling")
+	if _, err := ownBeginning(o, "drainer"); err != nil {
+		return err
+	}
+	if asked, sent := o.Answers["delete"]; !sent || !asked.Accepted() {
+		return suite.CannotTell("the server takes the request to delete the pod", asked.String())
+	}
+	log, err := o.Log("drainer")
+	if err != nil {
+		return err
+	}
+	if told := o.Markers["terminated"]; told == "" || log != told+"\n" {
+		return suite.CannotTell("the drainer says once that it was told to end", fmt.Sprintf("%q", log), drainer)
+	}
+	if why := o.Notes["no answer"]; why != "" {
+		return suite.Violation("an exec into a container that has been told to end, and runs, is answered", why, drainer)
+	}
+	own, ok := noted(o, "session seen from drainer")
+	if !ok {
+		return suite.CannotTell("the session's process in its own container", "it was not seen")
+	}
+	if seen, ok := noted(o, "session seen from sibling"); !ok || seen.Identity() != own.Identity() || seen.PPID != 0 {
+		return suite.Violation("the sibling sees the session's process, PID "+own.Identity().String()+", with its parent outside the namespace", "it does not", drainer, sibling)
+	}
+	if r := o.Ran["session"]; o.Notes["session ended"] != "true" || r.Code != 137 {
+		return suite.Violation("the session ends with exit code 137 when its container has ended", fmt.Sprintf("ended: %s; %s", o.Notes["session ended"], r))
+	}
+	if err := noneLeft(o, "left over", "sibling"); err != nil {
+		return err
+	}
+	if o.Deletion == nil {
+		return suite.CannotTell("how the pod was deleted", "it is not known")
+	}
+	if !o.Deletion.Gone {
+		return suite.Violation("the pod goes when its containers have ended", fmt.Sprintf("it is there %.0f s later", o.Deletion.Seconds))
+	}
+	return lastEndedWith(o, "drainer", 0, "Completed")
+}

@@ -1,0 +1,206 @@
+package cases
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"procns/e2e/internal/probe"
+	"procns/e2e/internal/suite"
+)
+
+// A pod that has a user namespace of its own.
+
+// startedFile holds what the first command that is run in container two sees there, and
+// mappedFile its user namespace and the mapping of user IDs.
+const (
+	startedFile = "/started"
+	mappedFile  = "/mapped"
+)
+
+func userNamespaceCases() []suite.Case {
+	const kep127 = "KEP-127, User namespaces; "
+	cases := []suite.Case{
+		{
+			ID:      "security/user-namespace",
+			Claim:   "In a pod with a user namespace of its own (hostUsers: false), the containers share one PID namespace and one mapping of users, in which root reads a sibling's environment and files.",
+			Source:  kep127 + apiReference,
+			Judge:   sharesInUserNamespace,
+			Records: "the mapping of user IDs",
+			Record:  func(o suite.Observation) string { return "uid_map of both containers: " + o.Container("one").UIDMap },
+		},
+		{
+			ID:     "security/user-namespace-exec-at-start",
+			Claim:  "In such a pod, the first command that is run in a container, its postStart hook, has the container's mapping of users and sees the container that was started before.",
+			Source: kep127 + apiReference + "; Kubernetes documentation, Container Lifecycle Hooks",
+			Judge:  firstCommandJoined,
+		},
+		{
+			ID:     "security/user-namespace-ephemeral",
+			Claim:  "In such a pod, an ephemeral container has the containers' mapping of users, sees their processes, and reads their environment and files.",
+			Source: kep127 + targetReference + " (without one: the namespaces of the Pod spec); KEP-277",
+			Judge:  ephemeralInUserNamespace,
+		},
+	}
+	for i := range cases {
+		c := &cases[i]
+		c.Level, c.MinVersion, c.Needs = suite.Extended, "1.33", userNamespacesAreThere
+		c.Fixture, c.Control = "user-namespace.yaml", "user-namespace-isolated.yaml"
+		c.Given, c.Act = userNamespaceReady, reachInUserNamespace
+		c.Read = []string{"/file", received, fromSibling, startedFile, mappedFile}
+	}
+	return cases
+}
+
+func userNamespacesAreThere(t suite.Target) string {
+	if t.UserNamespaces == "no" {
+		return "the runtime of node " + t.Node + " has no user namespaces, as its status says (runtimeHandlers)"
+	}
+	return ""
+}
+
+// userNamespaceReady is the precondition that container one has written its file and set its trap.
+func userNamespaceReady(o suite.Observation) error {
+	err := ownFileHolds("one", "/file", "file")(o)
+	if log := o.Container("one").Files[received]; !log.OK() || log.Text != "" {
+		err = errors.Join(err, suite.CannotTell("container one has set its trap and received nothing yet", describeAccess(log), o.Container("one")))
+	}
+	return err
+}
+
+// reachInUserNamespace has container two signal container one's process, and write into its
+// filesystem.
+var reachInUserNamespace = &suite.Act{
+	Name:   "reach-in-user-namespace",
+	Within: 30 * time.Second,
+	Sees:   []string{"one"},
+	Do: func(ctx context.Context, pod suite.Hands) error {
+		before := pod.Before()
+		p, seen := before.Container("two").Find(carrying(before, "one"))
+		if !seen {
+			return nil // the judge says so
+		}
+		pid := strconv.Itoa(p.PID)
+		if _, err := pod.Exec(ctx, "kill", "two", "sh", "-c", `kill -USR1 "$1"`, "kill", pid); err != nil {
+			return err
+		}
+		written := "written" + probe.RandomHex(10)
+		pod.Note("written", written)
+		if _, err := pod.Exec(ctx, "write", "two", "sh", "-c", `printf %s "$2" >"/proc/$1/root`+fromSibling+`"`, "write", pid, written); err != nil {
+			return err
+		}
+		_, err := pod.Exec(ctx, "owner", "one", "stat", "-c", "%u:%g", fromSibling)
+		return err
+	},
+}
+
+// mappedUsers needs container one's mapping of users to be one: the node's own maps each
+// user to itself.
+func mappedUsers(o suite.Observation) (string, error) {
+	one := o.Container("one")
+	inside, outside, _ := strings.Cut(one.UIDMap, " ")
+	if inside != "0" || outside == "" || strings.HasPrefix(outside, "0 ") {
+		return "", suite.CannotTell("container one's root is another user outside", fmt.Sprintf("uid_map %q", one.UIDMap), one)
+	}
+	return one.UIDMap, nil
+}
+
+// sameUsers demands of a container that it is in container one's PID and user namespaces.
+func sameUsers(o suite.Observation, name string) error {
+	mapping, err := mappedUsers(o)
+	if err != nil {
+		return err
+	}
+	if err := onePIDNamespaceOf(o, "one", name); err != nil {
+		return err
+	}
+	one, other := o.Container("one"), o.Container(name)
+	if one.Namespaces["user"] == 0 || other.Namespaces["user"] == 0 {
+		return suite.CannotTell("the user namespace of each container", fmt.Sprint(one.Namespaces, other.Namespaces), one, other)
+	}
+	if mapping != other.UIDMap || one.Namespaces["user"] != other.Namespaces["user"] {
+		return suite.Violation("containers one and "+name+" are in one user namespace", fmt.Sprintf("uid_map %q and %q", one.UIDMap, other.UIDMap), one, other)
+	}
+	return nil
+}
+
+// readsOne demands that a container sees container one's process, and reads its environment and file.
+func readsOne(o suite.Observation, from string) error {
+	p, err := markedProcess(o, "one", "one", from)
+	if err != nil {
+		return err
+	}
+	s := o.Container(from)
+	if !slices.Contains(strings.Split(p.Environ.Text, "\x00"), "PASSWORD="+o.Markers["password"]) {
+		return suite.Violation(fmt.Sprintf("container %s reads PASSWORD in /proc/%d/environ", from, p.PID), describeAccess(p.Environ), s)
+	}
+	if file := p.Files["/file"]; !file.OK() || file.Text != o.Markers["file"] {
+		return suite.Violation(fmt.Sprintf("container %s reads /proc/%d/root/file", from, p.PID), describeAccess(file), s)
+	}
+	return nil
+}
+
+func sharesInUserNamespace(o suite.Observation) error {
+	if err := sameUsers(o, "two"); err != nil {
+		return err
+	}
+	for from, to := range pairs {
+		if _, err := markedProcess(o, to, to, from); err != nil {
+			return err
+		}
+	}
+	return readsOne(o, "two")
+}
+
+// firstCommandJoined compares what the hook wrote down with what is seen of the container later.
+func firstCommandJoined(o suite.Observation) error {
+	mapping, err := mappedUsers(o)
+	if err != nil {
+		return err
+	}
+	two := o.Container("two")
+	if c := o.Pod.Containers["two"]; c.Restarts > 0 {
+		return suite.CannotTell("container two, whose hook it is, is started once", describeEnd(c), two)
+	}
+	first, err := ownProcess(o, "one", "one")
+	if err != nil {
+		return err
+	}
+	file, users := two.Files[startedFile], two.Files[mappedFile]
+	if !file.OK() || !users.OK() {
+		return suite.CannotTell("what container two's hook wrote down", describeAccess(file)+"; "+describeAccess(users), two)
+	}
+	seen, err := parseWritten("two", file.Text)
+	if err != nil {
+		return suite.CannotTell("what container two's hook wrote down", err.Error(), two)
+	}
+	if seen.Namespaces["pid"] != two.Namespaces["pid"] {
+		return suite.Violation(fmt.Sprintf("the hook is in its container's PID namespace, %d", two.Namespaces["pid"]), fmt.Sprint(seen.Namespaces["pid"]), seen, two)
+	}
+	if want := fmt.Sprintf("user:[%d] %s", two.Namespaces["user"], mapping); strings.Join(strings.Fields(users.Text), " ") != want {
+		return suite.Violation("the hook's user namespace and mapping are its container's, "+want, fmt.Sprintf("%q", users.Text), two)
+	}
+	if p, ok := seen.Process(first.PID); !ok || p.Identity() != first.Identity() {
+		return suite.Violation("the hook sees the process of container one, PID "+first.Identity().String(), "it does not", seen, o.Container("one"))
+	}
+	return nil
+}
+
+func ephemeralInUserNamespace(o suite.Observation) error {
+	if err := sameUsers(o, "debugger"); err != nil {
+		return err
+	}
+	for _, other := range []string{"one", "two"} {
+		if _, err := markedProcess(o, other, other, "debugger"); err != nil {
+			return err
+		}
+		if _, err := markedProcess(o, "debugger", "debugger", other); err != nil {
+			return err
+		}
+	}
+	return readsOne(o, "debugger")
+}
