@@ -280,5 +280,5 @@ func TestRuntimesDocument(t *testing.T) {
 	var page strings.Builder
 	require.NoError(t, f.WritePage(&page, all))
 	assert.Empty(t, f.Defects(all))
-	golden.Assert(t, page.String(), "../../../../../docs/RUNTIMES.md")
+	golden.Assert(t, page.String(), "../../../../docs/RUNTIMES.md")
 }
