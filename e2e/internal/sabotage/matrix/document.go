@@ -136,7 +136,7 @@ func (m Matrix) writeMutant(out io.Writer, c Catalogue, mutant mutants.Mutant) e
 		cell     Cell
 		title    string
 		expected []mutants.Expected
-	}{{Killed, "killed by", mutant.Falls}, {Inconclusive, "inconclusive", slices.Concat(mutant.Notices, mutant.Blurs)}} {
+	}{{Killed, "killed by", slices.Concat(mutant.Falls, mutant.Chance)}, {Inconclusive, "inconclusive", slices.Concat(mutant.Notices, mutant.Blurs)}} {
 		why, err := c.Expand(group.expected)
 		if err != nil {
 			return fmt.Errorf("the mutant %s: %w", mutant.Name, err)

@@ -180,9 +180,10 @@ func (m Matrix) inapplicable(id string) bool {
 
 func (m Matrix) checkOne(c Catalogue, mutant mutants.Mutant) ([]Defect, error) {
 	falls, errFalls := c.Expand(mutant.Falls)
+	chance, errChance := c.Expand(mutant.Chance)
 	notices, errNotices := c.Expand(mutant.Notices)
 	blurs, errBlurs := c.Expand(mutant.Blurs)
-	if err := errors.Join(errFalls, errNotices, errBlurs); err != nil {
+	if err := errors.Join(errFalls, errChance, errNotices, errBlurs); err != nil {
 		return nil, err
 	}
 	var defects []Defect
@@ -195,6 +196,7 @@ func (m Matrix) checkOne(c Catalogue, mutant mutants.Mutant) ([]Defect, error) {
 	}
 	for _, id := range slices.Sorted(maps.Keys(m.Mutants[mutant.Name])) {
 		_, falling := falls[id]
+		_, racing := chance[id]
 		_, noticing := notices[id]
 		_, blurred := blurs[id]
 		if c.informational(id) {
@@ -211,7 +213,7 @@ func (m Matrix) checkOne(c Catalogue, mutant mutants.Mutant) ([]Defect, error) {
 			note(id, "it is non-conformant, although another than the one that it judges changed or refused what it turns on"+because(id))
 		case noticing && cell == Inconclusive && !m.names(mutant, id):
 			note(id, fmt.Sprintf("its reason does not name %q%s", mutant.Named, because(id)))
-		case !falling && cell == Killed:
+		case !falling && !racing && cell == Killed:
 			note(id, "it fell, and no reason is written for that"+because(id))
 		case !falling && !noticing && !blurred && cell == Inconclusive:
 			note(id, "it is inconclusive, and no reason is written for that"+because(id))

@@ -45,6 +45,8 @@ type Mutant struct {
 
 	// Falls are the cases that must turn non-conformant.
 	Falls []Expected
+	// Chance are those that turn non-conformant or not, as two things race: each has its reason.
+	Chance []Expected
 	// Notices are the cases that must turn inconclusive: what they turn on was changed or refused,
 	// though not by what they judge. To call it conformant is as wrong as to call it non-conformant.
 	Notices []Expected

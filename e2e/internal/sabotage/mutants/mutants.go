@@ -65,6 +65,7 @@ func namespaces() []Mutant {
 			Run:      []string{"visibility/not-across-pods", "visibility/one-namespace", "neighbours"},
 			Confined: "what acts on processes of its pod would act on those of all pods",
 			Falls:    []Expected{{Cases: []string{"visibility/not-across-pods", "neighbours/nothing-of-the-node"}}},
+			Blurs:    []Expected{{Cases: []string{"neighbours/host-pid-sees-the-node"}, Why: "the other pod, which is to be in a namespace of its own, is in the same one"}},
 		},
 		{
 			Name:     "node-pid-namespace",
@@ -384,6 +385,8 @@ func ends() []Mutant {
 				{Cases: []string{"init/sees-only-the-sandbox-besides"}, Why: "what the init container before it left is there"},
 				{Cases: []string{"disruption/containerd-restart-leaves-no-old-process"}, Why: "of the container that is killed after the restart, its child is left"},
 			},
+			Blurs: []Expected{{Cases: []string{"lifecycle/sandbox-end-with-restart-never", "lifecycle/sandbox-end-with-restart-on-failure"},
+				Why: "what was left holds the container's end up: it is stopped, nothing can be looked at in it, and its status says that it runs"}},
 			Disruptions: []string{"disruption/containerd-restart-leaves-no-old-process"},
 		},
 		{
@@ -413,6 +416,9 @@ func ends() []Mutant {
 				{Cases: []string{"lifecycle/restart-all-keeps-the-sandbox"}, Why: "the first of the containers that are all started anew ends it"},
 				{Cases: []string{"lifecycle/grace-period", "sidecar/told-to-end-in-the-init-phase"}, Why: "the sandbox ends with the first container that ends, and takes the others along"},
 			},
+			Chance: []Expected{{Cases: []string{"lifecycle/exec-ends-with-its-container", "lifecycle/exec-killed-by-a-sibling", "lifecycle/kill-restarts-the-container",
+				"lifecycle/leftovers-die", "lifecycle/logs-stay-apart"},
+				Why: "where kubelet is quick, the container is first started in the sandbox that is ending, and what is last known of it is that this failed (128, StartError)"}},
 			Blurs: []Expected{{Cases: []string{"sidecar/sees-the-others-end", "lifecycle/exec-in-the-grace-period"}, Why: "the container that would tell has ended with the sandbox"}},
 		},
 		{
