@@ -18,7 +18,10 @@ type Deadlines struct {
 // The deadlines of a run whose cases may wait for long. An exec on a node at work
 // takes up to some seconds.
 const (
-	longestExec        = time.Minute
+	longestExec = time.Minute
+	// A view of the node's processes grows with what runs there: a few milliseconds for
+	// each of what can be thousands, and more where the node is at work.
+	longestLookAtNode  = 5 * time.Minute
 	longestNodeCommand = 2 * time.Minute
 )
 
@@ -33,8 +36,15 @@ func (r *Runner) deadlines() Deadlines {
 }
 
 // execWithin is the deadline of an exec in one of the stage's pods: on a busy node, as
-// with all that is waited for, it is a longer one.
-func (s *stage) execWithin() time.Duration { return s.patience(s.runner.deadlines().Exec) }
+// with all that is waited for, it is a longer one; and so it is in the node's PID
+// namespace, where an observation goes through all that runs there.
+func (s *stage) execWithin() time.Duration {
+	within := s.runner.deadlines().Exec
+	if s.placed.Pod != nil && s.placed.Pod.Spec.HostPID {
+		within = min(longestLookAtNode, s.runner.Timeout)
+	}
+	return s.patience(within)
+}
 
 // actsExecWithin is that of the act's own commands.
 func (s *stage) actsExecWithin() time.Duration {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
 
 	"procns/e2e/internal/probe"
 )
@@ -127,15 +128,19 @@ func TestDeadlines(t *testing.T) {
 	for name, row := range map[string]struct {
 		timeout, ready, act time.Duration
 		exec, actsExec      time.Duration
+		hostPID             bool
 	}{
-		"the default":     {5 * time.Minute, 0, 0, time.Minute, time.Minute},
-		"an impatient":    {10 * time.Second, 0, 0, 10 * time.Second, 10 * time.Second},
-		"a long act":      {5 * time.Minute, 0, 10 * time.Minute, time.Minute, 10 * time.Minute},
-		"a node at work":  {5 * time.Minute, 40 * time.Second, 0, 2 * time.Minute, 2 * time.Minute},
-		"a short session": {5 * time.Minute, 0, time.Second, time.Minute, time.Minute},
+		"the default":                  {5 * time.Minute, 0, 0, time.Minute, time.Minute, false},
+		"an impatient":                 {10 * time.Second, 0, 0, 10 * time.Second, 10 * time.Second, false},
+		"a long act":                   {5 * time.Minute, 0, 10 * time.Minute, time.Minute, 10 * time.Minute, false},
+		"a node at work":               {5 * time.Minute, 40 * time.Second, 0, 2 * time.Minute, 2 * time.Minute, false},
+		"a look at a node's processes": {10 * time.Minute, 0, 0, 5 * time.Minute, 5 * time.Minute, true},
+		"an impatient look":            {10 * time.Second, 0, 0, 10 * time.Second, 10 * time.Second, true},
+		"a short session":              {5 * time.Minute, 0, time.Second, time.Minute, time.Minute, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := &stage{runner: &Runner{Timeout: row.timeout}, ready: row.ready, key: stageKey{act: &Act{ExecWithin: row.act}}}
+			s.placed.Pod = &corev1.Pod{Spec: corev1.PodSpec{HostPID: row.hostPID}}
 			assert.Equal(t, row.exec, s.execWithin())
 			assert.Equal(t, row.actsExec, s.actsExecWithin())
 		})
