@@ -129,6 +129,7 @@ func ephemeralCases() []suite.Case {
 		exited[i].Act = targetTheExited
 	}
 	cases = append(cases, exited...)
+	cases = append(cases, killedCase())
 	for i := range cases {
 		cases[i].MinVersion = "1.25" // the first in which ephemeral containers are stable
 	}

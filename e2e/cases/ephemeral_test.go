@@ -116,6 +116,13 @@ var ephemeralBreakages = map[string][]breakage{
 			}
 		}},
 	},
+	"ephemeral/killed-is-not-started-again": {
+		ofContainer("is started again", "debugger", func(c *suite.ContainerState) { c.Running, c.Restarts = true, 1 }),
+		ofContainer("is another instance, which has ended as well", "debugger", func(c *suite.ContainerState) { c.ID += "x" }),
+		ofContainer("waits to be started again", "debugger", func(c *suite.ContainerState) { c.Waiting = "CrashLoopBackOff" }),
+		stuckRunning("debugger"), exitCode("debugger", 0),
+		livesOn("debugger", marking("debugger")), livesOn("debugger", childOf("debugger")),
+	},
 	"ephemeral/unknown-target-refused": {
 		{"the server takes it", func(o *suite.Observation) { o.Answers["unknown"] = suite.Answer{Code: 200} }},
 		{"the server refuses it for another reason", func(o *suite.Observation) {

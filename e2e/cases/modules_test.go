@@ -214,6 +214,8 @@ func TestSignalNeverSent(t *testing.T) {
 		"lifecycle/sandbox-end-is-reported":                       "terminate",
 		"pid1/hangup-reaches-the-sandbox":                         "nginx",
 		"pid1/protected-from-inside":                              "pid1",
+		"pid1/unhandled-signals-from-root":                        "root",
+		"pid1/unhandled-signals-from-its-user":                    "user",
 		"walkthrough/exec-hangup":                                 "hangup",
 		"signals/broadcast":                                       "broadcast",
 		"security/two-users-denied":                               "kill-one",
@@ -292,6 +294,8 @@ func TestSiblingsSignalsRefused(t *testing.T) {
 		"lifecycle/new-sandbox-shares":                  {"terminate", "forbidden"},
 		"lifecycle/sandbox-end-is-reported":             {"terminate", "forbidden"},
 		"pid1/protected-from-inside":                    {"pid1", "forbidden"},
+		"pid1/unhandled-signals-from-root":              {"root", "forbidden"},
+		"pid1/unhandled-signals-from-its-user":          {"user", "forbidden"},
 	} {
 		t.Run(id, func(t *testing.T) {
 			c := caseOf(t, id)

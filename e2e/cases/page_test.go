@@ -168,6 +168,8 @@ var pageBreakages = map[string][]breakage{
 			editIn(o.After, "by-exec", isPID1, func(p *probe.Process) { p.State = "T" })
 		}},
 	},
+	"pid1/unhandled-signals-from-root":     unhandledActs("root"),
+	"pid1/unhandled-signals-from-its-user": unhandledActs("user"),
 	"pid1/demanding-image-refuses": {
 		{"the image runs", func(o *suite.Observation) {
 			o.Pod.Containers["demanding"] = suite.ContainerState{Ready: true, Running: true}

@@ -2,7 +2,12 @@ package cases
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
 	"time"
 
 	"procns/e2e/internal/probe"
@@ -144,4 +149,113 @@ func unharmedPID1(o suite.Observation, from string) error {
 		return suite.Violation("PID 1 is neither stopped nor dead", "its state is "+first.State, after)
 	}
 	return nothingRestarted(o)
+}
+
+// The pod with two senders, and its twin.
+const (
+	unhandled         = "unhandled-signals.yaml"
+	unhandledIsolated = "unhandled-signals-isolated.yaml"
+)
+
+// senders of unhandled-signals.yaml, in the order in which they send.
+var senders = []string{"user", "root"}
+
+func sendersListen(o suite.Observation) error {
+	var missing error
+	for _, name := range senders {
+		if own := o.Container(name).Files[received]; !own.OK() || own.Text != "" {
+			missing = errors.Join(missing, suite.CannotTell("container "+name+" has set its trap and received nothing yet", describeAccess(own), o.Container(name)))
+		}
+	}
+	return missing
+}
+
+// unhandledBy are the signals from 1 to 31 that a container's PID 1 has no handler for, as far
+// as /proc tells, without those that end a sandbox, with which it reaps, and with which it goes
+// on. Where PID 1 is a container's own process, it is signalled all the same.
+func unhandledBy(o suite.Observation, container string) []string {
+	first, _ := o.Container(container).Process(1)
+	handled := signalSet(first.SigCgt)
+	if slices.ContainsFunc(senders, func(name string) bool { return carrying(o, name)(first) }) {
+		handled = nil
+	}
+	var signals []string
+	for n := 1; n <= 31; n++ {
+		switch syscall.Signal(n) {
+		case syscall.SIGINT, syscall.SIGTERM, syscall.SIGCHLD, syscall.SIGCONT:
+			continue
+		}
+		if !slices.Contains(handled, n) {
+			signals = append(signals, strconv.Itoa(n))
+		}
+	}
+	return signals
+}
+
+// signalUnhandled has one sender after the other send PID 1 all signals that it has no
+// handler for. Where PID 1 did not live through those of one, the next one sends none.
+var signalUnhandled = &suite.Act{
+	Name:     "signal-unhandled",
+	Within:   30 * time.Second,
+	NoEffect: true,
+	Do: func(ctx context.Context, pod suite.Hands) error {
+		const script = `for n in "$@"; do kill "-$n" 1; echo "$n $?"; done`
+		o := pod.Before()
+		for _, from := range senders {
+			signals := unhandledBy(o, from)
+			kill, err := pod.Exec(ctx, from, from, append([]string{"sh", "-c", script, "kill"}, signals...)...)
+			if err != nil || !kill.Ran() || kill.Code != 0 {
+				return err
+			}
+			now, err := pod.Observe(ctx, from)
+			if err != nil || now.Failure != "" {
+				return err // the second snapshots show what became of PID 1
+			}
+			if first, ok := now.Process(1); ok {
+				pod.Note("PID 1 after "+from, encoded(first))
+			}
+		}
+		return nil
+	},
+}
+
+// unhandledSent is what a sender prints that was refused nothing.
+func unhandledSent(o suite.Observation, from string) string {
+	var lines strings.Builder
+	for _, n := range unhandledBy(o, from) {
+		lines.WriteString(n + " 0\n")
+	}
+	return lines.String()
+}
+
+// unhandledDropped judges one sender's signals. On the control PID 1 is the sender's own
+// first process, which has a handler for USR1.
+func unhandledDropped(from string) func(suite.Observation) error {
+	return func(o suite.Observation) error {
+		if _, err := ownProcess(o, from, from); err != nil {
+			return err
+		}
+		if err := sentToPID1(o, from, from, unhandledSent(o, from), "every signal that it has no handler for"); err != nil {
+			return err
+		}
+		err := unharmedPID1(o, from)
+		if suite.IsViolation(err) && from != senders[len(senders)-1] && livedThrough(o, from) {
+			return nil // it was the next sender that harmed it
+		}
+		if err != nil {
+			return err
+		}
+		return receivedNothing(o, senders)
+	}
+}
+
+// livedThrough tells whether PID 1 was unharmed when a sender had sent its signals.
+func livedThrough(o suite.Observation, from string) bool {
+	was, okWas := o.Container(from).Process(1)
+	is, okIs := noted(o, "PID 1 after "+from)
+	return okWas && okIs && was.Identity() == is.Identity() && is.State != "T" && is.State != "Z"
+}
+
+func recordUnhandled(from string) func(suite.Observation) string {
+	return func(o suite.Observation) string { return "PID 1 was sent " + strings.Join(unhandledBy(o, from), ", ") }
 }

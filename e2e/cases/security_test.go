@@ -39,6 +39,14 @@ var securityBreakages = map[string][]breakage{
 			return "user:[4026531837]          0          0 4294967295\n"
 		}),
 	},
+	"security/user-namespace-signals-and-files": {
+		hidden("two", "one"), containerRestartedOf("one"),
+		ranOtherwise("kill", 1, "", "sh: can't kill pid 7: Operation not permitted"),
+		ranOtherwise("write", 1, "", "sh: can't create /proc/7/root/from-sibling: Permission denied"),
+		ranOtherwise("owner", 0, "65534:65534\n", ""),
+		ownFileBecomes("one", received, "the signal is lost", func(string) string { return "" }),
+		ownFileBecomes("one", fromSibling, "the file is another", func(text string) string { return text + " " }),
+	},
 	"security/user-namespace-ephemeral": {
 		namespaceOf("debugger"), inodeOf("debugger", "user"), hidden("debugger", "one"), hidden("two", "debugger"), pidReused("debugger", "one"),
 		fileRefused("debugger", "/file", probe.EACCES),

@@ -40,6 +40,12 @@ func userNamespaceCases() []suite.Case {
 			Judge:  firstCommandJoined,
 		},
 		{
+			ID:     "security/user-namespace-signals-and-files",
+			Claim:  "In such a pod, root signals a sibling's process, and what it writes through /proc/PID/root is a file of the sibling's that belongs to root there.",
+			Source: kep127 + apiReference + " (view and signal processes); " + onUnderstanding3,
+			Judge:  reachedInUserNamespace,
+		},
+		{
 			ID:     "security/user-namespace-ephemeral",
 			Claim:  "In such a pod, an ephemeral container has the containers' mapping of users, sees their processes, and reads their environment and files.",
 			Source: kep127 + targetReference + " (without one: the namespaces of the Pod spec); KEP-277",
@@ -188,6 +194,36 @@ func firstCommandJoined(o suite.Observation) error {
 		return suite.Violation("the hook sees the process of container one, PID "+first.Identity().String(), "it does not", seen, o.Container("one"))
 	}
 	return nil
+}
+
+func reachedInUserNamespace(o suite.Observation) error {
+	if _, err := mappedUsers(o); err != nil {
+		return err
+	}
+	if _, err := markedProcess(o, "one", "one", "two"); err != nil {
+		return err
+	}
+	two := o.Container("two")
+	if err := succeeded(o, "kill", "kill succeeds from container two on container one's process", two); err != nil {
+		return err
+	}
+	if err := wroteDown(o, "one", "USR1"); err != nil {
+		return err
+	}
+	if err := succeeded(o, "write", "container two writes into container one's filesystem", two); err != nil {
+		return err
+	}
+	after := o.AfterIn("one")
+	if file := after.Files[fromSibling]; !file.OK() || o.Notes["written"] == "" || file.Text != o.Notes["written"] {
+		return suite.Violation(fmt.Sprintf("container one has the file %s, which holds %q", fromSibling, o.Notes["written"]), describeAccess(file), after)
+	}
+	if err := succeeded(o, "owner", "container one's file has an owner", after); err != nil {
+		return err
+	}
+	if owner := strings.TrimSpace(o.Ran["owner"].Stdout); owner != "0:0" {
+		return suite.Violation("the file belongs to container one's root, 0:0", owner, after)
+	}
+	return nothingRestarted(o)
 }
 
 func ephemeralInUserNamespace(o suite.Observation) error {

@@ -128,7 +128,7 @@ func sandboxes() []Mutant {
 				{Cases: []string{"pid1/no-container-is", "pid1/is-the-sandbox", "pid1/sandbox-is-pause", "pid1/single-container", "pid1/hangup-reaches-the-sandbox",
 					"pid1/demanding-*", "pid1/image-warns", "init/not-pid-1", "sidecar/not-pid-1", "walkthrough/exec-ps"}},
 				{Cases: []string{"init/one-namespace", "init/sees-only-the-sandbox-besides", "init/leftovers-are-gone"}, Why: "each init container has a namespace of its own, which ends with it"},
-				{Cases: []string{"pid1/protected-from-inside"}, Why: "the PID 1 that is signalled has handlers of its own, unlike pause"},
+				{Cases: []string{"pid1/protected-from-inside", "pid1/unhandled-*"}, Why: "the PID 1 that is signalled has handlers of its own, unlike pause"},
 			},
 		},
 		{
@@ -217,7 +217,7 @@ func rights() []Mutant {
 			Blurs: []Expected{
 				{Cases: []string{"permissions/signal-follows-uid-and-cap-kill"},
 					Why: "the pod does not ask for CAP_KILL by name, and which capabilities are the default is the runtime's to say"},
-				{Cases: []string{"pid1/protected-from-inside"}, Why: "the kills are refused, so that nothing was sent to PID 1"},
+				{Cases: []string{"pid1/protected-from-inside", "pid1/unhandled-signals-from-root"}, Why: "the kills are refused, so that nothing was sent to PID 1"},
 			},
 		},
 		{
