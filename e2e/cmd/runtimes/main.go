@@ -28,7 +28,7 @@ func main() {
 	})
 	flag.Parse()
 	if *page == "" || flag.NArg() == 0 {
-		fail(errors.New("usage: runtimes -o PAGE [-part] [-record FILE] [-version name=text ...] REPORT.json ..."))
+		fail(errors.New("usage: runtimes -o PAGE [-part] [-record FILE] [-version name=text] REPORT.json [and others]"))
 	}
 	defects, err := write(flag.Args(), *page, *record, versions, *part)
 	if err != nil {
