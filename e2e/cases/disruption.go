@@ -1,10 +1,12 @@
 package cases
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
 
+	"procns/e2e/internal/pace"
 	"procns/e2e/internal/probe"
 	"procns/e2e/internal/suite"
 )
@@ -126,14 +128,14 @@ var restartNode = &suite.Act{
 // container one kill container two's first process, so that kubelet and runtime
 // must start a new one in the old namespace.
 func killContainerTwo(ctx context.Context, pod suite.Hands) error {
-	now, err := look(ctx, pod, "one")
+	now, err := lookWhenBack(ctx, pod, "one")
 	if err != nil {
 		return err
 	}
 	pod.Note("processes", now.Table())
 	pod.Note("namespace", fmt.Sprint(now.Namespaces["pid"]))
 	for _, name := range []string{"two", "three"} {
-		joined, err := look(ctx, pod, name)
+		joined, err := lookWhenBack(ctx, pod, name)
 		if err != nil {
 			return err
 		}
@@ -153,6 +155,16 @@ func killContainerTwo(ctx context.Context, pod suite.Hands) error {
 	}
 	_, err = pod.Await(ctx, comeback, "running container two again", restarted("two"))
 	return err
+}
+
+// lookWhenBack looks at a container once that can be done: a container that the disruption ended, as it
+// should not, is there again when kubelet has noticed, and its status says nothing of that until then.
+func lookWhenBack(ctx context.Context, pod suite.Hands, container string) (s *probe.Snapshot, err error) {
+	over := pace.Until(ctx, comeback, func() (bool, error) {
+		s, err = look(ctx, pod, container)
+		return err == nil, nil
+	})
+	return s, cmp.Or(err, over)
 }
 
 // restartSucceeded tells whether there was a disruption at all.

@@ -1,7 +1,12 @@
 package cases
 
 import (
+	"context"
 	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"procns/e2e/internal/probe"
 	"procns/e2e/internal/suite"
@@ -93,4 +98,30 @@ func keep(processes []probe.Process, is func(probe.Process) bool) []probe.Proces
 		}
 	}
 	return kept
+}
+
+// comingBack is a container that cannot be looked into a few times.
+type comingBack struct {
+	suite.Hands
+	fails int
+}
+
+func (c *comingBack) Observe(context.Context, string) (*probe.Snapshot, error) {
+	if c.fails--; c.fails >= 0 {
+		return &probe.Snapshot{Failure: `container not found ("one")`}, nil
+	}
+	return &probe.Snapshot{Self: 7}, nil
+}
+
+// TestLookWhenBack: a disruption that ends a container is not what nobody can tell: it is looked at
+// when it is there again, and the judge finds another namespace.
+func TestLookWhenBack(t *testing.T) {
+	s, err := lookWhenBack(t.Context(), &comingBack{fails: 2}, "one")
+	require.NoError(t, err)
+	assert.Equal(t, 7, s.Self)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = lookWhenBack(ctx, &comingBack{fails: 2}, "one")
+	assert.ErrorContains(t, err, "container not found")
 }
