@@ -5,24 +5,16 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 
 	"procns/e2e/internal/probe"
 )
 
-// unseen are the containers for whose snapshot a judge asked, and of which none was taken.
-type unseen struct {
-	mu    sync.Mutex
-	names []string
-}
+// unseen are the containers for whose snapshot a judge asked, and of which none was taken. Each
+// judgement has its own, and is one function call after the other.
+type unseen struct{ names []string }
 
 func (u *unseen) add(name string) {
-	if u == nil {
-		return
-	}
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if !slices.Contains(u.names, name) {
+	if u != nil && !slices.Contains(u.names, name) {
 		u.names = append(u.names, name)
 	}
 }
