@@ -90,6 +90,9 @@ func allRestartedInPlace(o suite.Observation) error {
 			return suite.Violation("the killer sees the first process of container "+name, "it does not", from)
 		}
 		old = append(old, family(from, first)...)
+		if err := startedAtOnce(o, name); err != nil {
+			return err
+		}
 		if is := o.AfterPod.Containers[name]; is.Restarts != 1 || !is.Running {
 			return suite.Violation("container "+name+" is started again, once", fmt.Sprintf("restarts: %d, running: %v", is.Restarts, is.Running))
 		}

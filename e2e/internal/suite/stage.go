@@ -2,6 +2,7 @@ package suite
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -64,8 +65,9 @@ type stage struct {
 	err          error
 	began        time.Time
 	ready        time.Duration // what the pod took from its creation until it was ready
-	// settled is closed when the act's effect showed, after took.
+	// settled is closed when the act's effect first showed, after took.
 	settled chan struct{}
+	settle  sync.Once
 	took    time.Duration
 	// waited is time in which the stage waited for others, in nanoseconds; own is what
 	// it took itself, final when done.
@@ -118,6 +120,9 @@ func (s *stage) run(ctx context.Context) {
 		}
 	}()
 	s.err = s.perform(ctx)
+	if s.blurred() && s.cleared(ctx) {
+		s.err = s.perform(ctx)
+	}
 	if said := s.foreign(); said != "" && ctx.Err() == nil {
 		s.err = blame(said, s.err)
 	}
@@ -252,16 +257,21 @@ func (s *stage) start(ctx context.Context) (*corev1.Pod, error) {
 	for tried, alone, failures := 0, 0, 0; ; tried++ {
 		pod, err := s.attempt(ctx, waiting)
 		why := noRoom(pod, err)
-		if !s.mayStartAgain(err, &failures) && (why == "" || !s.backDown(waiting, why, tried, &alone)) {
+		if !s.mayStartAgain(errors.Join(err, startedLate(pod)), &failures) && (why == "" || !s.backDown(waiting, why, tried, &alone)) {
 			return pod, err
 		}
-		if pod != nil { // kubelet refused it, or failed, and tries no more
-			const bound = 30 * time.Second // no container has to end that anybody would wait for
-			if gone, _, deleted := s.runner.Cluster.Delete(waiting, pod.Name, 0, bound); deleted != nil || !gone {
-				return pod, err
-			}
+		if pod != nil && !s.takenAway(waiting, pod.Name) {
+			return pod, err
 		}
 	}
+}
+
+// takenAway deletes a pod that is to be made anew, under the same name, and waits until its
+// containers have ended.
+func (s *stage) takenAway(ctx context.Context, name string) bool {
+	const grace, bound = 1, time.Minute // nobody waits for what its containers do at their end
+	gone, _, err := s.runner.Cluster.Delete(ctx, name, grace, bound)
+	return err == nil && gone
 }
 
 // attempt creates the pod once, and waits until it is settled.
@@ -383,8 +393,10 @@ func (s *stage) act(ctx context.Context, pod *corev1.Pod) error {
 		return fmt.Errorf("%s: %w", act.Name, err)
 	}
 	settle := func() {
-		s.took = time.Since(began)
-		close(s.settled)
+		s.settle.Do(func() {
+			s.took = time.Since(began)
+			close(s.settled)
+		})
 	}
 	if act.Ends || s.key.submit != Runs {
 		s.noteState()

@@ -1,6 +1,7 @@
 package suite
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -58,9 +59,63 @@ func notStarted(containers []corev1.ContainerStatus) error {
 	return nil
 }
 
+// startedLate finds a container of a pod that came up which the runtime failed to start at first:
+// that counts as a restart, and is what kubelet tells of the container's last end.
+func startedLate(pod *corev1.Pod) error {
+	if pod == nil {
+		return nil
+	}
+	for _, c := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
+		if ended := c.LastTerminationState.Terminated; ended != nil && c.State.Running != nil && StartFailed(ended.Reason) {
+			return &StartError{Container: c.Name, Said: strings.TrimSpace(ended.Reason + ": " + ended.Message)}
+		}
+	}
+	return nil
+}
+
+// blurred tells that nobody can judge what was seen, and that the runtime failed to start a container
+// again during the act: restarts are counted that nothing of the case's caused. A violation that
+// was found stays one.
+func (s *stage) blurred() bool {
+	if s.key.submit != Runs || s.disruption != nil || s.placed.Pod == nil || s.placed.Workload != nil || s.runner.Adopted != nil || len(s.copies) > 0 {
+		return false // what was done reaches further than this pod
+	}
+	current, _ := s.runner.Cluster.Current(s.pod)
+	if startedLate(current) == nil {
+		return false
+	}
+	if s.err != nil {
+		return true
+	}
+	if len(s.neighbours) > 0 {
+		return false // its cases are judged with those beside it
+	}
+	blurred := false
+	for _, e := range s.cases {
+		err := errors.Join(given(e.c, s.observation), e.c.Judge(s.observation))
+		if e.holds && IsViolation(err) {
+			return false
+		}
+		blurred = blurred || !isFinal(err) && (e.holds && err != nil || !e.holds && !IsViolation(err))
+	}
+	return blurred
+}
+
+// cleared makes room for the same once more.
+func (s *stage) cleared(ctx context.Context) bool {
+	current, _ := s.runner.Cluster.Current(s.pod)
+	if ctx.Err() != nil || !s.takenAway(ctx, s.pod) {
+		return false
+	}
+	s.runner.Log("%s: %s: %v: once more, from the beginning", s.target.Name(), s.key.folder(), startedLate(current))
+	s.runner.Evidence.Save(s.folder(), "observation-blurred.json", s.observation)
+	s.observation, s.added, s.ready = Observation{}, nil, 0
+	return true
+}
+
 // mayStartAgain tells that a pod is to be made anew: a runtime on a busy node can fail
-// once, and kubelet tries again where the pod's restart policy lets it. A second
-// failure is told. A workload's pod is its controller's.
+// once. A second failure is told, or, where kubelet mended it itself, left to the judges. A
+// workload's pod is its controller's.
 func (s *stage) mayStartAgain(err error, failures *int) bool {
 	var failed *StartError
 	if !errors.As(err, &failed) || s.placed.Workload != nil {

@@ -1,7 +1,9 @@
 package suite
 
 import (
+	"context"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -107,6 +109,88 @@ func TestStartsOnceMore(t *testing.T) {
 			if row.outcome == Inconclusive {
 				assert.Contains(t, results[0].Reason, "the runtime did not start container app: StartError: busy")
 			}
+		})
+	}
+}
+
+// lateStart is a pod of which the runtime failed to start a container at first.
+func lateStart(pod *corev1.Pod) {
+	pod.Status.ContainerStatuses = []corev1.ContainerStatus{{
+		Name: "app", RestartCount: 1, Ready: true, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}},
+		LastTerminationState: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 128, Reason: "StartError", Message: "busy"}},
+	}}
+}
+
+// TestStartedLate: a pod that came up only after kubelet tried again is made anew once; the second
+// one is judged as it is.
+func TestStartedLate(t *testing.T) {
+	for name, row := range map[string]struct{ late, created int }{
+		"never":   {0, 1},
+		"once":    {1, 2},
+		"again":   {2, 2},
+		"for all": {9, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench()
+			left := row.late
+			b.create = func(file string, pod *corev1.Pod) error {
+				if file == "fixture.yaml" && left > 0 {
+					left--
+					lateStart(pod)
+				}
+				return nil
+			}
+			results := runnerOn(t, deletable{b}, sampleCase()).Run(t.Context())
+			require.Len(t, results, 1)
+			assert.Equal(t, Conformant, results[0].Outcome, results[0].Reason)
+			assert.Equal(t, row.created, b.created["fixture.yaml"])
+		})
+	}
+}
+
+// TestActOnceMore: where the runtime failed to start a container again during the act, and nobody
+// can tell therefore, pod and act are begun anew once. What was told stands.
+func TestActOnceMore(t *testing.T) {
+	blurs := func(o Observation) error {
+		if o.AfterPod != nil && StartFailed(o.AfterPod.Containers["app"].ExitReason) {
+			return CannotTell("container app is started again at once", "it was not")
+		}
+		return nil
+	}
+	always := func(err error) func(Observation) error { return func(Observation) error { return err } }
+	for name, row := range map[string]struct {
+		failures int
+		judge    func(Observation) error
+		outcome  Outcome
+		acts     int
+	}{
+		"no failure":                       {0, blurs, Conformant, 1},
+		"one failure":                      {1, blurs, Conformant, 2},
+		"one each time":                    {9, blurs, Inconclusive, 2},
+		"of no concern":                    {9, always(nil), Conformant, 1},
+		"another reason":                   {0, always(CannotTell("light", "darkness")), Inconclusive, 1},
+		"a violation beside it":            {9, always(Violation("one", "two")), NonConformant, 1},
+		"what no second time would change": {9, always(Forbidden("it", "no")), Skipped, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench()
+			acts, left := 0, row.failures
+			c := sampleCase()
+			c.Control, c.NoControl, c.Judge = "", "none needed", row.judge
+			c.Act = &Act{Name: "act", Within: time.Millisecond, Do: func(_ context.Context, pod Hands) error {
+				acts++
+				current, _ := b.Current(pod.Before().Pod.Name)
+				if left > 0 {
+					left--
+					lateStart(current)
+				}
+				return nil
+			}}
+			results := runnerOn(t, deletable{b}, c).Run(t.Context())
+			require.Len(t, results, 1)
+			assert.Equal(t, row.outcome, results[0].Outcome, results[0].Reason)
+			assert.Equal(t, row.acts, acts)
+			assert.Equal(t, row.acts, b.created["fixture.yaml"])
 		})
 	}
 }
