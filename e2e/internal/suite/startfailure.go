@@ -73,22 +73,28 @@ func startedLate(pod *corev1.Pod) error {
 	return nil
 }
 
-// blurred tells that nobody can judge what was seen, and that the runtime failed to start a container
-// again during the act: restarts are counted that nothing of the case's caused. A violation that
-// was found stays one.
+// blurred tells that the runtime failed to start a container during the act, and that this may be all
+// that was seen. Where kubelet tried again, restarts are counted that nothing of the case's caused: if
+// nobody can judge that, it is done once more; a violation that was found stays one. An ephemeral
+// container is started once: whether it can be is known when it failed twice.
 func (s *stage) blurred() bool {
 	if s.key.submit != Runs || s.disruption != nil || s.placed.Pod == nil || s.placed.Workload != nil || s.runner.Adopted != nil || len(s.copies) > 0 {
 		return false // what was done reaches further than this pod
 	}
 	current, _ := s.runner.Cluster.Current(s.pod)
-	if startedLate(current) == nil {
+	never := current != nil && ephemeralNotStarted(current) != nil
+	if !never && startedLate(current) == nil {
 		return false
 	}
+	var told *StartError
 	if s.err != nil {
-		return true
+		return !errors.As(s.err, &told) // which failed twice before the act
 	}
 	if len(s.neighbours) > 0 {
 		return false // its cases are judged with those beside it
+	}
+	if never {
+		return !s.satisfied()
 	}
 	blurred := false
 	for _, e := range s.cases {
@@ -107,7 +113,7 @@ func (s *stage) cleared(ctx context.Context) bool {
 	if ctx.Err() != nil || !s.takenAway(ctx, s.pod) {
 		return false
 	}
-	s.runner.Log("%s: %s: %v: once more, from the beginning", s.target.Name(), s.key.folder(), startedLate(current))
+	s.runner.Log("%s: %s: %v: once more, from the beginning", s.target.Name(), s.key.folder(), errors.Join(startedLate(current), ephemeralNotStarted(current)))
 	s.runner.Evidence.Save(s.folder(), "observation-blurred.json", s.observation)
 	s.observation, s.added, s.ready = Observation{}, nil, 0
 	return true

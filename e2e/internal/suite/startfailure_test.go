@@ -148,6 +148,48 @@ func TestStartedLate(t *testing.T) {
 	}
 }
 
+// TestEphemeralOnceMore: an ephemeral container that an act adds is started once, and a runtime can fail
+// to do that once. A violation is told when it failed twice.
+func TestEphemeralOnceMore(t *testing.T) {
+	for name, row := range map[string]struct {
+		failures int
+		outcome  Outcome
+		acts     int
+	}{
+		"none":  {0, Conformant, 1},
+		"one":   {1, Conformant, 2},
+		"again": {2, NonConformant, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench()
+			acts, left := 0, row.failures
+			c := sampleCase()
+			c.Control, c.NoControl = "", "none needed"
+			c.Judge = func(o Observation) error {
+				if o.AfterPod != nil && StartFailed(o.AfterPod.Containers["late"].ExitReason) {
+					return Violation("the ephemeral container starts", "it ended")
+				}
+				return nil
+			}
+			c.Act = &Act{Name: "act", Within: time.Millisecond, Do: func(_ context.Context, pod Hands) error {
+				acts++
+				current, _ := b.Current(pod.Before().Pod.Name)
+				late := corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}
+				if left > 0 {
+					left--
+					late = corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 128, Reason: "StartError", Message: "unable to freeze"}}
+				}
+				current.Status.EphemeralContainerStatuses = []corev1.ContainerStatus{{Name: "late", State: late}}
+				return nil
+			}}
+			results := runnerOn(t, deletable{b}, c).Run(t.Context())
+			require.Len(t, results, 1)
+			assert.Equal(t, row.outcome, results[0].Outcome, results[0].Reason)
+			assert.Equal(t, row.acts, acts)
+		})
+	}
+}
+
 // TestActOnceMore: where the runtime failed to start a container again during the act, and nobody
 // can tell therefore, pod and act are begun anew once. What was told stands.
 func TestActOnceMore(t *testing.T) {
