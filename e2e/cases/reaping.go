@@ -73,7 +73,7 @@ func reapingCases() []suite.Case {
 // and then makes a thousand orphans, all in the same container.
 var leaveOrphans = &suite.Act{
 	Name:   "leave-orphans",
-	Within: 30 * time.Second, ExecWithin: comeback,
+	Within: 30 * time.Second, ExecWithin: comeback, Many: true,
 	Do: func(ctx context.Context, pod suite.Hands) error {
 		if err := oneOrphan(ctx, pod); err != nil {
 			return err

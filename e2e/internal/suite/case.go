@@ -148,6 +148,9 @@ type Act struct {
 	// ExecWithin is how long one command of the act may take, where that is more than
 	// a minute: a session that something else ends, say.
 	ExecWithin time.Duration
+	// Many marks an act that leaves hundreds of processes: to look at them takes longer
+	// than a minute on a busy node.
+	Many bool
 	// Sees names the containers whose second snapshot the judges look at. Empty
 	// means all; each costs one exec a round.
 	Sees []string

@@ -19,9 +19,9 @@ type Deadlines struct {
 // takes up to some seconds.
 const (
 	longestExec = time.Minute
-	// A view of the node's processes grows with what runs there: a few milliseconds for
-	// each of what can be thousands, and more where the node is at work.
-	longestLookAtNode  = 5 * time.Minute
+	// A view grows with what runs there: a few milliseconds for each of what can be
+	// thousands of processes, and more where the node is at work.
+	longestLookAtMany  = 5 * time.Minute
 	longestNodeCommand = 2 * time.Minute
 )
 
@@ -36,12 +36,12 @@ func (r *Runner) deadlines() Deadlines {
 }
 
 // execWithin is the deadline of an exec in one of the stage's pods: on a busy node, as
-// with all that is waited for, it is a longer one; and so it is in the node's PID
-// namespace, where an observation goes through all that runs there.
+// with all that is waited for, it is a longer one; and so it is where an observation has
+// many processes to go through: in the node's PID namespace, and where the act leaves them.
 func (s *stage) execWithin() time.Duration {
 	within := s.runner.deadlines().Exec
-	if s.placed.Pod != nil && s.placed.Pod.Spec.HostPID {
-		within = min(longestLookAtNode, s.runner.Timeout)
+	if s.placed.Pod != nil && s.placed.Pod.Spec.HostPID || s.key.act != nil && s.key.act.Many {
+		within = min(longestLookAtMany, s.runner.Timeout)
 	}
 	return s.patience(within)
 }

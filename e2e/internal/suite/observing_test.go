@@ -145,4 +145,6 @@ func TestDeadlines(t *testing.T) {
 			assert.Equal(t, row.actsExec, s.actsExecWithin())
 		})
 	}
+	many := &stage{runner: &Runner{Timeout: 10 * time.Minute}, key: stageKey{act: &Act{Many: true}}}
+	assert.Equal(t, 5*time.Minute, many.execWithin(), "a look at what an act left")
 }
