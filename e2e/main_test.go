@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"strings"
 	"testing"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 	"sigs.k8s.io/e2e-framework/pkg/features"
 
 	"procns/e2e/internal/conformance"
+	"procns/e2e/internal/gotest"
 	"procns/e2e/internal/interrupt"
 	"procns/e2e/internal/suite"
 )
@@ -27,15 +27,26 @@ var (
 func TestMain(m *testing.M) { os.Exit(mainWithCode(m)) }
 
 func mainWithCode(m *testing.M) int {
+	process := gotest.Read(os.Args[1:])
+	os.Args = append(os.Args[:1:1], process.Flags...) // testing.M parses them itself
+	if !process.Asked() {
+		return m.Run() // TestProcns says how to ask
+	}
+	ctx, over := process.Bound(context.Background())
+	defer over()
+	if err := process.EnterModule(); err != nil {
+		fmt.Fprintf(os.Stderr, "procns: %v\n", err)
+		return suite.ExitUsage
+	}
 	var code int
-	if current, code = conformance.Begin(withoutTestFlags(os.Args[1:]), suiteVersion, os.Stdout, os.Stderr); current == nil {
+	if current, code = conformance.Begin(process.Arguments, suiteVersion, os.Stdout, os.Stderr, process.KindFlags(ctx, os.Stderr)...); current == nil {
 		return code
 	}
-	ctx, cancel := context.WithCancelCause(context.Background())
+	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	ctx, over := current.Bound(ctx)
-	defer over()
-	go onInterrupt(interrupt.Notify(), cancel)
+	ctx, done := current.Bound(ctx)
+	defer done()
+	go onInterrupt(interrupt.Notify(process.Signals()...), cancel)
 
 	klog.SetSlogLogger(slog.New(slog.NewTextHandler(current.Log(), nil)))
 	var err error
@@ -68,6 +79,9 @@ func mainWithCode(m *testing.M) int {
 // TestProcns runs every case on every target. The runner works on all of them
 // at once; here their results are awaited one by one.
 func TestProcns(t *testing.T) {
+	if current == nil {
+		t.Skip("no run was asked for: go test ./e2e -args -kubeconfig FILE for a cluster of yours; any other flag, such as -args -level core, makes a kind cluster")
+	}
 	for _, target := range current.Targets() {
 		feature := features.New(target.Name())
 		for _, c := range current.Cases {
@@ -105,19 +119,4 @@ func onInterrupt(signals <-chan os.Signal, cancel context.CancelCauseFunc) {
 		fmt.Fprintf(os.Stderr, "procns: left without cleaning up; delete by hand:\n%s\n", current.ByHand())
 		os.Exit(suite.ExitInconclusive)
 	})
-}
-
-// withoutTestFlags leaves the testing package's flags to flag.Parse, which
-// testing.M calls itself.
-func withoutTestFlags(arguments []string) []string {
-	var ours, theirs []string
-	for _, a := range arguments {
-		if strings.HasPrefix(strings.TrimLeft(a, "-"), "test.") {
-			theirs = append(theirs, a)
-		} else {
-			ours = append(ours, a)
-		}
-	}
-	os.Args = append(os.Args[:1:1], theirs...)
-	return ours
 }

@@ -10,35 +10,18 @@ cd "$(dirname "$0")/.."
 . scripts/lib.sh
 
 main() {
-	local flags=() name reference archive
+	local flags=()
 	# Steps run in process groups of their own: an interrupt has to be passed on.
 	trap clean_up EXIT
 	trap 'exit 129' HUP
 	trap 'exit 130' INT
 	trap 'exit 143' TERM
 	step "test binary bin/procns.test" make --no-print-directory build
-
-	local engine_settings
-	engine_settings=$(scripts/engine.sh)
-	set -a
-	eval "$engine_settings"
-	set +a
-
-	local node_image
-	node_image=$(scripts/node-image.sh)
-	flags+=(-engine "$ENGINE" -node-image "$node_image")
-
-	local workloads
-	workloads=$(scripts/workload-images.sh)
-	while IFS=$'\t' read -r name reference archive; do
-		flags+=(-image "$name=$reference" -load "$archive")
-	done <<<"$workloads"
-
 	if [ "${KEEP:-}" = 1 ]; then
 		flags+=(-keep)
 	fi
 	# shellcheck disable=SC2086 # ARGS is a list of flags
-	exec bin/procns.test "${flags[@]}" ${ARGS:-}
+	exec scripts/on-kind.sh bin/procns.test "${flags[@]}" ${ARGS:-}
 }
 
 main

@@ -43,7 +43,7 @@ build() {
 }
 
 main() {
-	local flags=() name reference archive engine_settings node_image workloads
+	local flags=()
 	folder=_artifacts/sabotage-$(date +%Y%m%d-%H%M%S)
 	mkdir -p "$folder"
 	trap delete_cluster EXIT
@@ -52,16 +52,11 @@ main() {
 	trap 'exit 143' TERM
 	build
 
-	engine_settings=$(scripts/engine.sh)
-	set -a
-	eval "$engine_settings"
-	set +a
-	node_image=$(scripts/node-image.sh)
-	flags+=(-cluster "$CLUSTER" -engine "$ENGINE" -node-image "$node_image" -report-dir "$folder")
-	workloads=$(scripts/workload-images.sh)
-	while IFS=$'\t' read -r name reference archive; do
-		flags+=(-image "$name=$reference" -load "$archive")
-	done <<<"$workloads"
+	use_engine
+	scripts/on-kind.sh >"$folder/on-kind"
+	mapfile -d '' -t flags <"$folder/on-kind"
+	rm "$folder/on-kind"
+	flags=("${flags[@]:1}" -cluster "$CLUSTER" -report-dir "$folder")
 	if [[ -n ${MUTANTS:-} ]]; then
 		flags+=(-mutants "$MUTANTS")
 	fi

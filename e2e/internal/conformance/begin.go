@@ -22,8 +22,10 @@ import (
 
 // Begin reads the command line, without the testing package's own flags. Where
 // there is nothing to run, because something else was asked for or something is
-// wrong, it returns no run, and the exit code.
-func Begin(arguments []string, version string, stdout, stderr io.Writer) (*Run, int) {
+// wrong, it returns no run, and the exit code. Where a run makes a kind cluster,
+// kindFlags, if there is one, prepares it, and returns the flags that name what it is
+// made of.
+func Begin(arguments []string, version string, stdout, stderr io.Writer, kindFlags ...func() ([]string, error)) (*Run, int) {
 	o, err := options.Parse(arguments, stdout)
 	if errors.Is(err, flag.ErrHelp) {
 		return nil, suite.ExitConformant
@@ -76,6 +78,12 @@ func Begin(arguments []string, version string, stdout, stderr io.Writer) (*Run, 
 		err = deleteKept(o, stderr)
 	case o.Cleanup:
 		err = cleanUpAfterDead(o, stderr)
+	case o.Provision && len(kindFlags) > 0:
+		flags, err := kindFlags[0]()
+		if err != nil {
+			return nil, refuse(stderr, err)
+		}
+		return Begin(append(flags, arguments...), version, stdout, stderr)
 	default:
 		run, err := newRun(o, catalogue, selected, exemptions, version, stderr)
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"net"
 	"os"
 	"path/filepath"
@@ -113,6 +114,43 @@ func TestWithoutCluster(t *testing.T) {
 	left, err := os.ReadDir(".")
 	require.NoError(t, err)
 	assert.Empty(t, left, "nothing is written")
+}
+
+// TestKindFlags: a kind cluster is prepared for a run that makes one, once nothing is
+// wrong with the command line, and for nothing else.
+func TestKindFlags(t *testing.T) {
+	for name, row := range map[string]struct {
+		arguments []string
+		fails     error
+		prepares  bool
+		code      int
+		engine    string // of the run; empty: there is none
+	}{
+		"a kind cluster":     {[]string{"-run", "pid1"}, nil, true, suite.ExitConformant, "docker"},
+		"of another engine":  {[]string{"-engine", "nerdctl"}, nil, true, suite.ExitConformant, "nerdctl"},
+		"it fails":           {nil, errors.New("no container engine"), true, suite.ExitUsage, ""},
+		"a cluster of yours": {[]string{"-kubeconfig", "k"}, nil, false, suite.ExitConformant, "podman"},
+		"no run":             {[]string{"-list"}, nil, false, suite.ExitConformant, ""},
+		"a wrong run":        {[]string{"-run", "pid2"}, nil, false, suite.ExitUsage, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			prepared := false
+			var stdout, stderr bytes.Buffer
+			run, code := Begin(append([]string{"-report-dir", t.TempDir()}, row.arguments...), "test", &stdout, &stderr, func() ([]string, error) {
+				prepared = true
+				return []string{"-engine", "docker"}, row.fails
+			})
+			assert.Equal(t, row.prepares, prepared)
+			assert.Equal(t, row.code, code)
+			if row.fails != nil {
+				onlyLine(t, stderr.String(), row.fails.Error())
+			}
+			require.Equal(t, row.engine != "", run != nil)
+			if run != nil {
+				assert.Equal(t, row.engine, run.Engine)
+			}
+		})
+	}
 }
 
 // attempt prepares a run as far as a server lets it.

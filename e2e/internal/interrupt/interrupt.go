@@ -18,11 +18,11 @@ const SecondCounts = time.Second
 
 // Notify returns a channel of the signals that ask a process to end: SIGINT,
 // SIGTERM, and SIGHUP unless the process was started with that ignored, as nohup
-// does. From then on a write to a closed pipe or terminal is an error, and no
+// does; and more of them. From then on a write to a closed pipe or terminal is an error, and no
 // longer the end of the process: who closes a terminal ends `| tee log` too.
-func Notify() <-chan os.Signal {
+func Notify(more ...os.Signal) <-chan os.Signal {
 	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	signal.Notify(signals, append(more, os.Interrupt, syscall.SIGTERM)...)
 	if !signal.Ignored(syscall.SIGHUP) {
 		signal.Notify(signals, syscall.SIGHUP)
 	}
