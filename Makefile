@@ -48,8 +48,16 @@ sabotage: ## Prove that every case can fail: a kind cluster, broken on purpose. 
 	@scripts/sabotage.sh
 
 .PHONY: test
-test: ## Everything that needs no cluster: vet, unit tests, each fuzz target for FUZZTIME (3s).
+test: ## The unit tests: everything that needs no cluster.
 	@scripts/test.sh
+
+.PHONY: test-race
+test-race: ## The unit tests with the race detector.
+	@scripts/test-race.sh
+
+.PHONY: fuzz
+fuzz: ## Each fuzz target for FUZZTIME (3s).
+	@scripts/fuzz.sh
 
 .PHONY: lint
 lint: ## Check the code: gofmt, vet, staticcheck, shellcheck, actionlint.

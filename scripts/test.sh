@@ -1,91 +1,21 @@
 #!/usr/bin/env bash
-# Runs everything that needs no cluster: go vet, the unit tests (with the race
-# detector where a C compiler is there for it), and each fuzz target briefly.
-#
-# FUZZTIME says how long each fuzz target runs: 3s unless told otherwise; 0
-# leaves fuzzing out (the seeds are tried by the unit tests all the same).
+# Runs the unit tests: everything that needs no cluster. make lint vets the code, make test-race tests
+# it with the race detector, and make fuzz tries the fuzz targets: each of them compiles all that the
+# tests import in a way of its own.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=scripts/lib.sh
 . scripts/lib.sh
 
-FUZZTIME="${FUZZTIME:-3s}"
-
-# Everything was vetted before: what `go test` would vet again on its own is a part of that. And no
-# debugger is going to read these programs.
-readonly TEST_FLAGS="-vet=off -gcflags=all=-dwarf=false"
-
-# packages prints all but ./e2e: that one is the suite itself and wants a cluster.
-packages() {
-	go list ./... | grep -v '/e2e$'
-}
-
-# fuzz_targets prints a package and one of its fuzz targets a line. They are read from the source:
-# `go test -list` would link every package's tests once more for it.
-fuzz_targets() {
-	local file name
-	{ grep --recursive --include='*_test.go' -E '^func Fuzz[^(]*\(' ./e2e ./scripts || (($? == 1)); } |
-		while IFS=: read -r file name; do
-			name="${name#func }"
-			printf '%s %s\n' "$(dirname "$file")" "${name%%(*}"
-		done
-}
-
-# fuzz PACKAGE TARGET tries one target for a while, and ends xargs if it finds a failure.
-fuzz() {
-	local package="$1" target="$2" begin=$SECONDS said tries=3
-	# Without a bound, minimizing what is new eats all of so short a time.
-	# shellcheck disable=SC2086 # a list of flags
-	until said=$(go test $TEST_FLAGS -run '^$' -fuzz "^$target\$" -fuzztime "$FUZZTIME" -fuzzminimizetime 10x -parallel 1 "$package" 2>&1); do
-		# Before Go 1.27, the end of the time itself can be reported as a failure (go.dev/issue/75804):
-		# alone, and no input is kept. Such a run found nothing, and is made again.
-		if ((--tries)) && [[ $said == *$'\n    context deadline exceeded\nFAIL\n'* && $said != *"Failing input written"* ]]; then
-			say "$target: its time ended within a try: once more"
-			continue
-		fi
-		printf '%s\ntest: %s in %s found a failure: the input is kept below its testdata/fuzz\n' "$said" "$target" "$package" >&2
-		exit 255
-	done
-	say "$target: $((SECONDS - begin))s"
-}
-
 have go || die "go is not installed: install Go $(sed -n 's/^go //p' go.mod) or newer"
-# The JUnit report is validated against its schema with it.
-have xmllint || require_packages libxml2-utils
-
-race=()
-if [[ $(go env CGO_ENABLED) == 1 ]] && have "$(go env CC)"; then
-	race=(-race)
-else
-	say "no C compiler: testing without the race detector"
-fi
-
-listed=$(packages)
-mapfile -t tested <<<"$listed"
-
-begin=$SECONDS
-say "go vet"
-scripts/go.sh vet ./...
-say "go vet: $((SECONDS - begin))s"
-
-begin=$SECONDS
-say "go test ${race[*]} (${#tested[@]} packages)"
-# shellcheck disable=SC2086 # a list of flags
-if ! go test $TEST_FLAGS "${race[@]}" "${tested[@]}"; then
-	printf 'test: go test failed, see above\n' >&2
-	exit 1
-fi
-say "go test: $((SECONDS - begin))s"
-
-fuzzed=0
-if [[ ! $FUZZTIME =~ ^0[a-z]*$ ]]; then
-	targets=$(fuzz_targets)
-	if [[ -n $targets ]]; then
-		fuzzed=$(wc -l <<<"$targets")
-		# One target a processor: targets that wait for each other would take a minute.
-		export -f fuzz say
-		export FUZZTIME TEST_FLAGS
-		xargs -n 2 -P "$(getconf _NPROCESSORS_ONLN)" bash -c 'fuzz "$@"' fuzz <<<"$targets" || exit 1
+if ! have xmllint; then
+	if debian_like; then
+		require_packages libxml2-utils
+	else
+		say "xmllint is not installed: the JUnit report is not validated against its schema"
 	fi
 fi
-say "test: ${#tested[@]} packages passed, $fuzzed fuzz targets found nothing (${SECONDS}s)"
+
+say "go test"
+scripts/go.sh test -vet=off ./...
+say "test: passed (${SECONDS}s)"
