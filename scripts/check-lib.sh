@@ -72,8 +72,8 @@ start_run() {
 	RUNS=$((RUNS + 1))
 	REPORTS="$CHECKS/run-$RUNS"
 	mkdir -p "$REPORTS"
-	# bash has background commands ignore SIGINT, which scripts could not undo.
-	setsid env --default-signal=INT bin/procns.test -kubeconfig "$KUBECONFIG" -report-dir "$REPORTS" "${IMAGE_FLAGS[@]}" "$@" >"$REPORTS/out" 2>&1 &
+	# bash has background commands ignore SIGINT, which scripts could not undo; nohup has all ignore SIGHUP.
+	setsid env --default-signal=INT,HUP bin/procns.test -kubeconfig "$KUBECONFIG" -report-dir "$REPORTS" "${IMAGE_FLAGS[@]}" "$@" >"$REPORTS/out" 2>&1 &
 	RUNNING=$!
 }
 

@@ -9,6 +9,7 @@ import (
 	"flag"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -31,6 +32,10 @@ var (
 
 // TestField runs the suite under each input, one after the other: they are for the whole cluster.
 func TestField(t *testing.T) {
+	// Under nohup SIGHUP is ignored, and the suite would inherit that; not so what is caught here.
+	heard := make(chan os.Signal, 1)
+	signal.Notify(heard, syscall.SIGHUP)
+	defer signal.Stop(heard)
 	require.NotEmpty(t, *kubeconfig, "name a cluster with -kubeconfig or in KUBECONFIG: scripts/field.sh makes one")
 	place, err := connect(*kubeconfig)
 	require.NoError(t, err)

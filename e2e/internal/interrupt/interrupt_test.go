@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strings"
 	"syscall"
 	"testing"
@@ -72,6 +73,10 @@ func TestMain(m *testing.M) {
 
 // TestSignals: a process that is told to end does what it does at its end.
 func TestSignals(t *testing.T) {
+	// Under nohup SIGHUP is ignored, and a child inherits that; not so what is caught here.
+	heard := make(chan os.Signal, 1)
+	signal.Notify(heard, syscall.SIGHUP)
+	defer signal.Stop(heard)
 	for name, row := range map[string]struct {
 		signals []syscall.Signal
 		apart   time.Duration // between two of them
