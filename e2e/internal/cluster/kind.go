@@ -14,9 +14,6 @@ import (
 	"sync"
 	"time"
 
-	"k8s.io/client-go/rest"
-	"sigs.k8s.io/e2e-framework/klient"
-	"sigs.k8s.io/e2e-framework/support"
 	kind "sigs.k8s.io/kind/pkg/cluster"
 	"sigs.k8s.io/kind/pkg/cluster/nodes"
 	"sigs.k8s.io/kind/pkg/cluster/nodeutils"
@@ -24,7 +21,7 @@ import (
 )
 
 // Kind makes and deletes one kind cluster with kind's library, without a kind
-// binary. It implements e2e-framework's cluster provider.
+// binary.
 //
 // The cluster has a network of its own, named like it, so that deleting the
 // cluster leaves nothing on the host; and a kubeconfig of its own, never the
@@ -39,11 +36,6 @@ type Kind struct {
 
 	mu sync.Mutex // serialises removal
 }
-
-var (
-	_ support.E2EClusterProvider                = (*Kind)(nil)
-	_ support.E2EClusterProviderWithImageLoader = (*Kind)(nil)
-)
 
 // NewKind prepares a provider. folder receives the kubeconfig; progress is
 // written to out.
@@ -114,10 +106,10 @@ func (k *Kind) Image() string {
 	return strings.TrimSpace(string(out))
 }
 
-// CreateWithConfig makes the cluster from a kind configuration and returns the
-// path of its kubeconfig. It does not wait for the nodes: AwaitNodes does. When
-// ctx ends meanwhile, the half-made cluster is deleted before it returns.
-func (k *Kind) CreateWithConfig(ctx context.Context, configFile string) (string, error) {
+// Create makes the cluster from a kind configuration, and writes its kubeconfig. It
+// does not wait for the nodes: AwaitNodes does. When ctx ends meanwhile, the half-made
+// cluster is deleted before it returns.
+func (k *Kind) Create(ctx context.Context, configFile string) error {
 	created := make(chan error, 1)
 	go func() {
 		created <- k.provider.Create(k.name,
@@ -128,14 +120,14 @@ func (k *Kind) CreateWithConfig(ctx context.Context, configFile string) (string,
 	select {
 	case err := <-created:
 		if err != nil {
-			return "", fmt.Errorf("kind create: %w", k.explain(err))
+			return fmt.Errorf("kind create: %w", k.explain(err))
 		}
-		return k.kubeconfig, nil
+		return nil
 	case <-ctx.Done():
 		// kind's library cannot be cancelled: taking its containers away ends it.
-		_ = k.remove()
+		_ = k.Destroy()
 		<-created
-		return "", errors.Join(context.Cause(ctx), k.remove())
+		return errors.Join(context.Cause(ctx), k.Destroy())
 	}
 }
 
@@ -149,7 +141,7 @@ func (k *Kind) explain(err error) error {
 }
 
 // LoadImageArchive loads an image archive into every node.
-func (k *Kind) LoadImageArchive(ctx context.Context, archive string, _ ...string) error {
+func (k *Kind) LoadImageArchive(ctx context.Context, archive string) error {
 	nodes, err := k.provider.ListInternalNodes(k.name)
 	if err != nil {
 		return err
@@ -171,11 +163,6 @@ func (k *Kind) LoadImageArchive(ctx context.Context, archive string, _ ...string
 	return errors.Join(append(failures, ctx.Err())...)
 }
 
-// LoadImage implements support.E2EClusterProviderWithImageLoader.
-func (k *Kind) LoadImage(context.Context, string, ...string) error {
-	return errors.New("use LoadImageArchive: images come as archives, so that no engine has to hold them")
-}
-
 // node finds one of the cluster's nodes by its name.
 func (k *Kind) node(name string) (nodes.Node, error) {
 	all, err := k.provider.ListNodes(k.name)
@@ -192,9 +179,7 @@ func (k *Kind) node(name string) (nodes.Node, error) {
 
 // Destroy deletes the cluster and all that was made for it: containers, volumes,
 // network, kubeconfig. Deleting what is not there is no error.
-func (k *Kind) Destroy(context.Context) error { return k.remove() }
-
-func (k *Kind) remove() error {
+func (k *Kind) Destroy() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	// Killed nodes need no shutdown, for which the engine would grant each ten
@@ -218,9 +203,7 @@ func (k *Kind) remove() error {
 	if err := os.Remove(k.kubeconfig); err != nil && !os.IsNotExist(err) {
 		failed = errors.Join(failed, err)
 	}
-	for _, lock := range []string{k.kubeconfig + ".lock"} {
-		_ = os.Remove(lock) // kind's own; there only after an interrupt
-	}
+	_ = os.Remove(k.kubeconfig + ".lock") // kind's own; there only after an interrupt
 	if failed != nil {
 		return fmt.Errorf("cluster %s is left: %w; delete it by hand: %s", k.name, failed, k.ByHand())
 	}
@@ -252,61 +235,19 @@ func (k *Kind) ByHand() string {
 	return command
 }
 
-// The rest of e2e-framework's interface.
+// Kubeconfig is the file of the cluster's kubeconfig.
+func (k *Kind) Kubeconfig() string { return k.kubeconfig }
 
-// WithName implements support.E2EClusterProvider.
-func (k *Kind) WithName(name string) support.E2EClusterProvider { k.name = name; return k }
-
-// WithVersion implements support.E2EClusterProvider: the version is the node image's.
-func (k *Kind) WithVersion(string) support.E2EClusterProvider { return k }
-
-// WithPath implements support.E2EClusterProvider: there is no binary.
-func (k *Kind) WithPath(string) support.E2EClusterProvider { return k }
-
-// WithOpts implements support.E2EClusterProvider.
-func (k *Kind) WithOpts(opts ...support.ClusterOpts) support.E2EClusterProvider {
-	for _, opt := range opts {
-		opt(k)
-	}
-	return k
+// WriteKubeconfig writes the cluster's kubeconfig anew.
+func (k *Kind) WriteKubeconfig() error {
+	return k.provider.ExportKubeConfig(k.name, k.kubeconfig, false)
 }
 
-// Create implements support.E2EClusterProvider; a configuration is always needed.
-func (k *Kind) Create(context.Context, ...string) (string, error) {
-	return "", errors.New("use CreateWithConfig: the cluster is made from kind-config.yaml")
-}
-
-// GetKubeconfig implements support.E2EClusterProvider.
-func (k *Kind) GetKubeconfig() string { return k.kubeconfig }
-
-// GenerateKubeconfig writes the cluster's kubeconfig anew.
-func (k *Kind) GenerateKubeconfig(...string) (string, error) {
-	return k.kubeconfig, k.provider.ExportKubeConfig(k.name, k.kubeconfig, false)
-}
-
-// GetKubectlContext implements support.E2EClusterProvider.
-func (k *Kind) GetKubectlContext() string { return "kind-" + k.name }
+// Context is the name of the kubeconfig's context.
+func (k *Kind) Context() string { return "kind-" + k.name }
 
 // ExportLogs collects the nodes' logs into a folder.
-func (k *Kind) ExportLogs(_ context.Context, folder string) error {
-	return k.provider.CollectLogs(k.name, folder)
-}
-
-// SetDefaults implements support.E2EClusterProvider.
-func (k *Kind) SetDefaults() support.E2EClusterProvider { return k }
-
-// WaitForControlPlane implements support.E2EClusterProvider: AwaitNodes watches
-// all nodes, which is more.
-func (k *Kind) WaitForControlPlane(context.Context, klient.Client) error { return nil }
-
-// KubernetesRestConfig implements support.E2EClusterProvider.
-func (k *Kind) KubernetesRestConfig() *rest.Config {
-	config, _, _, err := Connect(Place{Kubeconfig: k.kubeconfig, Context: ""}, 50, &Counts{})
-	if err != nil {
-		return nil
-	}
-	return config
-}
+func (k *Kind) ExportLogs(folder string) error { return k.provider.CollectLogs(k.name, folder) }
 
 // quiet begins the lines of kind that tell a user nothing: steps are said when
 // they are done, and the network has another name on purpose.

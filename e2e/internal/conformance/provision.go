@@ -60,13 +60,12 @@ func (c *Run) provisionCluster(ctx context.Context) error {
 		}
 		c.created = true
 		if err := c.step(fmt.Sprintf("kind cluster %s (%d nodes)", name, nodes), func() error {
-			_, err := c.kind.CreateWithConfig(ctx, configFile)
-			return err
+			return c.kind.Create(ctx, configFile)
 		}); err != nil {
 			return c.giveUpCluster(ctx, err)
 		}
 	}
-	c.Kubeconfig, c.Context = c.kind.GetKubeconfig(), c.kind.GetKubectlContext()
+	c.Kubeconfig, c.Context = c.kind.Kubeconfig(), c.kind.Context()
 	c.report.Cluster.Provisioned = "kind, node image " + c.NodeImage
 	if err := c.step("workload images loaded into the nodes", func() error {
 		for _, archive := range c.Archives {
@@ -90,12 +89,11 @@ func (c *Run) useKept(ctx context.Context, kept *cluster.Kind, nodes int) (bool,
 		if err := kept.Runs(ctx); err != nil {
 			return err
 		}
-		kubeconfig, err := kept.GenerateKubeconfig()
-		if err != nil {
+		if err := kept.WriteKubeconfig(); err != nil {
 			return err
 		}
 		const bound = time.Minute // its nodes were Ready long ago; one just restarted needs 40 s
-		return c.awaitNodes(ctx, cluster.Place{Kubeconfig: kubeconfig, Context: kept.GetKubectlContext()}, nodes, bound)
+		return c.awaitNodes(ctx, cluster.Place{Kubeconfig: kept.Kubeconfig(), Context: kept.Context()}, nodes, bound)
 	}
 	broken := works()
 	switch {
@@ -103,7 +101,7 @@ func (c *Run) useKept(ctx context.Context, kept *cluster.Kind, nodes int) (bool,
 		return false, context.Cause(ctx)
 	case broken != nil:
 		c.say("==> the kept kind cluster %q no longer works (%s): it is deleted, and a new one made", c.KindName, oneLine(broken))
-		return false, kept.Destroy(ctx)
+		return false, kept.Destroy()
 	case c.NodeImage != "" && kept.Image() != c.NodeImage:
 		return false, fmt.Errorf("the kept cluster %q runs %s, not %s: delete it first: %s", c.KindName, kept.Image(), c.NodeImage, kept.ByHand())
 	}
@@ -132,7 +130,7 @@ func deleteKept(o options.Options, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := kept.Destroy(context.Background()); err != nil {
+	if err := kept.Destroy(); err != nil {
 		return err
 	}
 	fmt.Fprintf(stderr, "procns: the kind cluster %q is gone\n", o.KindName)
@@ -144,11 +142,11 @@ func deleteKept(o options.Options, stderr io.Writer) error {
 func (c *Run) giveUpCluster(ctx context.Context, err error) error {
 	if ctx.Err() == nil {
 		logs := filepath.Join(c.folder.Path, "nodes")
-		if exportErr := c.kind.ExportLogs(ctx, logs); exportErr == nil {
+		if exportErr := c.kind.ExportLogs(logs); exportErr == nil {
 			err = fmt.Errorf("%w; the nodes' logs are in %s", err, logs)
 		}
 	}
-	if removeErr := c.kind.Destroy(context.Background()); removeErr != nil {
+	if removeErr := c.kind.Destroy(); removeErr != nil {
 		c.report.Leftovers = append(c.report.Leftovers, removeErr.Error())
 	}
 	c.kind = nil

@@ -197,9 +197,9 @@ func (c *Run) cleanUp() {
 	}
 	left(c.closeUpgrade(ctx))
 	if removeCluster {
-		left(c.step("kind cluster deleted", func() error { return c.kind.Destroy(ctx) }))
+		left(c.step("kind cluster deleted", c.kind.Destroy))
 	} else if c.kind != nil {
-		c.say("==> the kind cluster is kept: export KUBECONFIG=%s", c.kind.GetKubeconfig())
+		c.say("==> the kind cluster is kept: export KUBECONFIG=%s", c.kind.Kubeconfig())
 	}
 }
 

@@ -144,15 +144,15 @@ func (c *Campaign) connect() error {
 	if err != nil {
 		return err
 	}
-	if _, err := kind.GenerateKubeconfig(); err != nil {
+	if err := kind.WriteKubeconfig(); err != nil {
 		return err
 	}
-	config, client, _, err := cluster.Connect(cluster.Place{Kubeconfig: kind.GetKubeconfig()}, 50, &cluster.Counts{})
+	config, client, _, err := cluster.Connect(cluster.Place{Kubeconfig: kind.Kubeconfig()}, 50, &cluster.Counts{})
 	if err != nil {
 		return err
 	}
 	c.config, c.nodes = config, cluster.OwnNodes{Kind: kind, Client: client}
-	c.client, c.kubeconfig = client, kind.GetKubeconfig()
+	c.client, c.kubeconfig = client, kind.Kubeconfig()
 	return nil
 }
 
