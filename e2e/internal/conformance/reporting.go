@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"al.essio.dev/pkg/shellescape"
 	corev1 "k8s.io/api/core/v1"
 
 	"procns/e2e/internal/cluster"
@@ -83,7 +84,7 @@ func (c *Run) kubectl() string {
 	switch {
 	case c.Kubeconfig == "":
 	case len(cluster.KubeconfigFiles(c.Kubeconfig)) > 1: // its flag takes one file only
-		kubectl = "KUBECONFIG=" + report.ShellQuote(c.Kubeconfig) + " kubectl"
+		kubectl = "KUBECONFIG=" + shellescape.Quote(c.Kubeconfig) + " kubectl"
 	default:
 		kubectl += " --kubeconfig " + c.Kubeconfig
 	}
@@ -106,7 +107,7 @@ func (c *Run) clusterFlags() []string {
 	var flags []string
 	add := func(name, value string) {
 		if value != "" {
-			flags = append(flags, name, report.ShellQuote(value))
+			flags = append(flags, name, shellescape.Quote(value))
 		}
 	}
 	add("-kubeconfig", c.Kubeconfig)

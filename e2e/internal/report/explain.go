@@ -8,6 +8,8 @@ import (
 	"sort"
 	"strings"
 
+	"al.essio.dev/pkg/shellescape"
+
 	"procns/e2e/internal/suite"
 )
 
@@ -103,7 +105,7 @@ func (r Run) rerun(result suite.Result) string {
 	if r.Rerun != nil {
 		return r.Rerun(result)
 	}
-	return "procns.test" + r.contextFlag("-context") + " -run " + ShellQuote(result.Case.ID)
+	return "procns.test" + r.contextFlag("-context") + " -run " + shellescape.Quote(result.Case.ID)
 }
 
 func (r Run) byHand(result suite.Result) string {
@@ -113,14 +115,14 @@ func (r Run) byHand(result suite.Result) string {
 	if result.Case.Fixture == "" {
 		return ""
 	}
-	return "kubectl" + r.contextFlag("--context") + " apply -f " + ShellQuote("fixtures/"+result.Case.Fixture)
+	return "kubectl" + r.contextFlag("--context") + " apply -f " + shellescape.Quote("fixtures/"+result.Case.Fixture)
 }
 
 func (r Run) contextFlag(flag string) string {
 	if r.Cluster.Context == "" {
 		return ""
 	}
-	return " " + flag + " " + ShellQuote(r.Cluster.Context)
+	return " " + flag + " " + shellescape.Quote(r.Cluster.Context)
 }
 
 // writeFields prints labelled statements below each other. A text of several

@@ -274,12 +274,6 @@ func TestShortSeconds(t *testing.T) {
 	}
 }
 
-func TestShellQuote(t *testing.T) {
-	for word, want := range map[string]string{"a/b-c": "a/b-c", "": "''", "it's": `'it'\''s'`, "^a$": "'^a$'", "a b": "'a b'"} {
-		assert.Equal(t, ShellQuote(word), want)
-	}
-}
-
 func TestCatalogueSHA256(t *testing.T) {
 	all := []suite.Case{pid1, hup}
 	changed := hup

@@ -33,14 +33,3 @@ func shortSeconds(seconds float64) string {
 	whole := int(seconds + 0.5)
 	return fmt.Sprintf("%dm%02ds", whole/60, whole%60)
 }
-
-// ShellQuote quotes a word for a POSIX shell where that is needed.
-func ShellQuote(word string) string {
-	plain := strings.IndexFunc(word, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("@%+=:,./-_", r))
-	}) < 0
-	if plain && word != "" {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
-}

@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	nodev1 "k8s.io/api/node/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/klog/v2"
 
 	"procns/e2e/internal/suite"
 )
@@ -231,14 +232,9 @@ func tolerated(node corev1.Node, by Tolerate) []corev1.Toleration {
 	return all
 }
 
+// tolerates leaves out the comparison of numbers (Lt, Gt), which is alpha.
 func tolerates(t corev1.Toleration, taint corev1.Taint) bool {
-	if t.Effect != "" && t.Effect != taint.Effect || t.Key != "" && t.Key != taint.Key {
-		return false
-	}
-	if t.Operator == corev1.TolerationOpExists {
-		return true
-	}
-	return t.Key != "" && t.Value == taint.Value // the operator's default is Equal
+	return t.ToleratesTaint(klog.Background(), &taint, false)
 }
 
 // refuses says why a node would not take a pod of a runtime class, or "".
