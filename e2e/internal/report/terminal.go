@@ -277,31 +277,15 @@ func (p *printer) totals() {
 			each = append(each, target+" "+shortSeconds(seconds))
 		}
 		sort.Strings(each)
-		times += fmt.Sprintf(" = %.1f T%s, with T (the documented pod, from apply to Ready) %s: %s",
-			r.Stats.CatalogueSeconds/t, r.budget(timeBudget), shortSeconds(t), strings.Join(each, ", "))
+		times += fmt.Sprintf(" = %.1f T, with T (the documented pod, from apply to Ready) %s: %s",
+			r.Stats.CatalogueSeconds/t, shortSeconds(t), strings.Join(each, ", "))
 	}
-	cost := fmt.Sprintf("%s · %s · %s · %.1f requests per case and target%s",
+	cost := fmt.Sprintf("%s · %s · %s · %.1f requests per case and target",
 		plural(r.Stats.Pods, "pod", "pods"), plural(r.Stats.APIRequests, "API request", "API requests"),
-		plural(r.Stats.Execs, "exec", "execs"), r.requestsPerCaseAndTarget(), r.budget(requestBudget))
+		plural(r.Stats.Execs, "exec", "execs"), r.requestsPerCaseAndTarget())
 	fmt.Fprintln(p)
 	writeFields(p, "", filled([]field{{"time", times}, {"cost", cost}, {"evidence", r.Folder}, {"kept", r.Kept}}))
 	for _, trouble := range r.remarks(v) {
 		fmt.Fprintln(p, p.paint(red, clean(trouble, oneLine)))
 	}
-}
-
-// What the whole catalogue may take: its time in T, and the average number of
-// requests for a case on a target.
-const (
-	timeBudget    = 15
-	requestBudget = 2
-)
-
-// budget names what a whole run may take. A selection of cases has none: a few
-// cases share the cost of their pods with none of the others.
-func (r Run) budget(allowed int) string {
-	if r.Suite.CaseCount == 0 || r.Suite.Selected < r.Suite.CaseCount {
-		return ""
-	}
-	return fmt.Sprintf(" (budget: %d)", allowed)
 }
