@@ -55,11 +55,6 @@ func Pods(sent, stored *corev1.Pod, options Options) []Difference {
 	return w.found
 }
 
-// Templates compares two pod templates in the same way.
-func Templates(sent, stored corev1.PodTemplateSpec) []Difference {
-	return Pods(&corev1.Pod{ObjectMeta: sent.ObjectMeta, Spec: sent.Spec}, &corev1.Pod{ObjectMeta: stored.ObjectMeta, Spec: stored.Spec}, Options{})
-}
-
 func kindOf(owners []metav1.OwnerReference) string {
 	for _, owner := range owners {
 		if owner.Controller != nil && *owner.Controller {
