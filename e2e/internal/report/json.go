@@ -67,7 +67,6 @@ func (r Run) Document() Document {
 	d.Run.LeftOut = orEmpty(r.LeftOut)
 	d.Run.Mends = orEmpty(r.Mends)
 	d.Run.Leftovers = orEmpty(r.Leftovers)
-	d.Run.Cluster.Nodes = orEmpty(r.Cluster.Nodes)
 	if d.Run.Images == nil {
 		d.Run.Images = map[string]string{}
 	}

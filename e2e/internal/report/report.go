@@ -142,14 +142,6 @@ type Cluster struct {
 	UID           string `json:"uid"` // of the namespace kube-system
 	Context       string `json:"context"`
 	Provisioned   string `json:"provisioned"` // "existing", or "kind" with its version
-	Nodes         []Node `json:"nodes"`
-}
-
-// Node is one node of the cluster, whether it became a target or not.
-type Node struct {
-	Name  string   `json:"name"`
-	Roles []string `json:"roles,omitempty"`
-	Ready bool     `json:"ready"`
 }
 
 // LeftOut is a node that did not become a target.

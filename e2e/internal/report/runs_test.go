@@ -87,7 +87,6 @@ func base() Run {
 		Cluster: Cluster{
 			ServerVersion: "v1.37.2", Platform: "linux/amd64", UID: "8c1d6f0e-1111-4222-8333-444455556666",
 			Context: "kind-procns", Provisioned: "kind v0.33.0",
-			Nodes: []Node{{Name: "control-plane", Roles: []string{"control-plane"}, Ready: true}, {Name: "worker-a", Ready: true}, {Name: "worker-b", Ready: true}},
 		},
 		Targets:         []suite.Target{workerA, workerB},
 		LeftOut:         []LeftOut{{Node: "control-plane", Reason: "tainted node-role.kubernetes.io/control-plane:NoSchedule"}},
