@@ -26,6 +26,5 @@ else
 fi
 mkdir -p "$folder"
 say "the inputs, one after the other (reports: $folder)"
-# The tags of scripts/go.sh, and one more.
-scripts/go.sh test -tags=selinux,notest,grpcnotrace,field -count=1 -timeout 90m -v -run "^TestField\$/^(${INPUTS:-.*})\$" ./e2e/field \
+PROCNS_TAGS=field scripts/go.sh test -count=1 -timeout 90m -v -run "^TestField\$/^(${INPUTS:-.*})\$" ./e2e/field \
 	-args -kubeconfig "$KUBECONFIG" -images "$images" -procns "$ROOT/bin/procns.test" -reports "$folder" 2>&1 | tee "$folder/field.log"

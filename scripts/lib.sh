@@ -207,15 +207,14 @@ cached() {
 }
 
 # go_build MODULE_FOLDER ARGUMENTS... builds the packages that a module names as tools, into the
-# current folder. The user's own Go settings must not change the result: no workspace, no other
-# flags, no C compiler, and go.mod and go.sum as they are committed. What a debugger would read is
-# not made: compiling takes a tenth longer with it, and no program here keeps it (-w).
+# current folder, in the way of scripts/go.sh. The user's own Go settings must not change the result:
+# no workspace, no other flags, and go.mod and go.sum as they are committed.
 go_build() {
 	local module="$1" out="$PWD/"
 	shift
 	(
 		cd "$module"
-		CGO_ENABLED=0 GOOS=linux GOWORK=off GOFLAGS=-mod=readonly go build -trimpath -gcflags=all=-dwarf=false -o "$out" "$@"
+		GOOS=linux GOWORK=off GOFLAGS=-mod=readonly "$ROOT/scripts/go.sh" build -o "$out" "$@"
 	)
 }
 
@@ -329,6 +328,11 @@ source_of_packages() {
 			END { if (found) print found }'
 }
 
+# key_of LIST prints the keyring that a list of sources names, if it names one.
+key_of() {
+	grep -iohE 'signed-by[:=] *(/[^] ]+\.gpg)' "$1" | grep -o '/.*' | head -n 1 || true
+}
+
 # debian_root FOLDER PACKAGE... makes a root of this machine's own distribution with the packages,
 # from the same address, with the same key and through the same proxy as apt. Mounts that debootstrap
 # needs are made where nobody else sees them, and are gone with it.
@@ -339,7 +343,7 @@ debian_root() {
 	read -r _ codename <<<"$(distribution)"
 	read -r address list components <<<"$(source_of_packages)"
 	packages="$(IFS=, && echo "$*")"
-	key="$(grep -iohE 'signed-by[:=] *(/[^] ]+\.gpg)' "$list" | grep -o '/.*' | head -n 1 || true)"
+	key="$(key_of "$list")"
 	if [[ -n $key ]]; then
 		options+=(--keyring="$key")
 	fi

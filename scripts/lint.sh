@@ -94,7 +94,7 @@ staticcheck=("$ROOT/scripts/go.sh" tool "-modfile=$ROOT/tools/go.mod" staticchec
 
 check gofmt formatted
 check "go vet" in_modules "$ROOT/scripts/go.sh" vet ./...
-check "go vet, the tests on clusters" "$ROOT/scripts/go.sh" vet -tags=selinux,notest,grpcnotrace,field ./e2e/field
+check "go vet, the tests on clusters" env PROCNS_TAGS=field "$ROOT/scripts/go.sh" vet ./e2e/field
 check staticcheck in_modules "${staticcheck[@]}" ./...
 check shellcheck shell
 if [[ -d .github/workflows ]]; then

@@ -47,12 +47,10 @@ go_part() {
 	local name="$1" module="$2" build="$3" folder hash
 	shift 3
 	folder="$(tr -c 'a-z0-9.\n' '-' <<<"${name/: /-}")"
-	hash="$(hash_of "$module" "$GO_VERSION" "$(declare -f go_build "$build")")"
+	hash="$(hash_of "$module" "$GO_VERSION" "$ROOT/scripts/go.sh" "$(declare -f go_build "$build")")"
 	cached "$folder" "$hash" "$name" "$build" "$module" "$@"
 }
 
-# build_kubernetes: the tags are those that Kubernetes itself builds with. Whoever shares its
-# libraries has them too: see scripts/go.sh.
 build_kubernetes() {
 	local module="$1" version="$2" command="$3" package flags='-s -w' minor
 	minor="${version#v1.}"
@@ -60,7 +58,7 @@ build_kubernetes() {
 	for package in k8s.io/component-base/version k8s.io/client-go/pkg/version; do
 		flags+=" -X $package.gitVersion=$version -X $package.gitMajor=1 -X $package.gitMinor=${minor%%.*} -X $package.gitTreeState=clean"
 	done
-	go_build "$module" -tags selinux,notest,grpcnotrace -ldflags "$flags" "k8s.io/kubernetes/cmd/$command"
+	go_build "$module" -ldflags "$flags" "k8s.io/kubernetes/cmd/$command"
 }
 
 build_containerd() {
@@ -91,7 +89,7 @@ build_cni_plugins() {
 build_cri_tools() {
 	local version
 	version="$(version_of "$1" sigs.k8s.io/cri-tools)"
-	go_build "$1" -tags selinux,notest,grpcnotrace -ldflags "-s -w -X sigs.k8s.io/cri-tools/pkg/version.Version=$version" tool
+	go_build "$1" -ldflags "-s -w -X sigs.k8s.io/cri-tools/pkg/version.Version=$version" tool
 }
 
 build_etcd() {
@@ -100,7 +98,7 @@ build_etcd() {
 }
 
 build_coredns() {
-	go_build "$1" -tags selinux,notest,grpcnotrace -ldflags '-s -w' .
+	go_build "$1" -ldflags '-s -w' .
 }
 
 # build_base makes the distribution's part: the node's root, and kube-proxy's, which is a few
@@ -302,7 +300,7 @@ base_part() {
 
 base_hash() {
 	hash_of "$(distribution)" "$(architecture)" "${BASE_PACKAGES[@]}" "${NETFILTER[@]}" "$IMAGES/kube-proxy" \
-		"$(declare -f build_base only_what_a_container_needs copy_commands add_iptables debian_root slim)"
+		"$(declare -f build_base only_what_a_container_needs copy_commands add_iptables debian_root key_of slim)"
 }
 
 store_part() {
@@ -322,7 +320,7 @@ store_part() {
 # built of them: an image that exists is found before anything is built.
 image_hash() {
 	hash_of "$IMAGES/kubernetes/$RELEASE" "$IMAGES/containerd/$CONTAINERD" "$IMAGES/runc" "$IMAGES/cni-plugins" "$IMAGES/cri-tools" "$IMAGES/etcd" "$IMAGES/coredns" \
-		"$IMAGES/pause" "$IMAGES/node" "$(base_hash)" "$GO_VERSION" \
+		"$IMAGES/pause" "$IMAGES/node" "$(base_hash)" "$GO_VERSION" "$ROOT/scripts/go.sh" \
 		"$(declare -f build_kubernetes build_containerd build_runc build_cni_plugins build_cri_tools build_etcd build_coredns build_pause build_store \
 			component_image import_images write_import_config assemble add_kubernetes add_runtime go_build image_archive pack)"
 }

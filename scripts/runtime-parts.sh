@@ -24,7 +24,7 @@ crun_suite() {
 crun_part() {
 	local suite hash
 	suite="$(crun_suite)"
-	hash="$(hash_of "$IMAGES/crun" "$(architecture)" "$suite" "$CRUN_VERSION" "$IN_NODE" "$(declare -f build_crun apt_of_suite)")"
+	hash="$(hash_of "$IMAGES/crun" "$(architecture)" "$suite" "$CRUN_VERSION" "$IN_NODE" "$(declare -f build_crun apt_of_suite key_of)")"
 	if [[ ! -d $CACHE/crun-$hash ]]; then
 		debian_like || die "crun is taken out of Debian's package, which only root on Debian or a kin can do from here: RUNTIMES=… leaves it out"
 		require_packages patchelf
@@ -68,7 +68,7 @@ build_crun() {
 apt_of_suite() {
 	local folder="$1" suite="$2" address list components key
 	read -r address list components <<<"$(source_of_packages)"
-	key="$(grep -iohE 'signed-by[:=] *(/[^] ]+\.gpg)' "$list" | grep -o '/.*' | head -n 1 || true)"
+	key="$(key_of "$list")"
 	mkdir -p "$folder"/{lists,cache/archives}/partial
 	: >"$folder/status"
 	printf 'deb %s%s %s %s\n' "${key:+[signed-by=$key] }" "$address" "$suite" "${components//,/ }" >"$folder/suite.list"
@@ -83,7 +83,7 @@ apt_of_suite() {
 gvisor_part() {
 	local hash
 	hash="$(hash_of "$IMAGES/gvisor" "$(go version)" "$IN_NODE" "$ROOT/e2e/cmd/runsc-in-kind" "$ROOT/e2e/internal/sabotage/oci" \
-		"$(declare -f go_build build_gvisor)")"
+		"$ROOT/scripts/go.sh" "$(declare -f go_build build_gvisor)")"
 	cached gvisor "$hash" "gVisor" build_gvisor
 }
 
@@ -92,7 +92,7 @@ build_gvisor() {
 	local module="$IMAGES/gvisor" out="$PWD" version
 	version="$(cd "$module" && GOWORK=off GOFLAGS=-mod=readonly go list -m -f '{{.Version}}' gvisor.dev/gvisor)"
 	go_build "$module" -ldflags "-s -w -X gvisor.dev/gvisor/runsc/version.version=$version" tool ./containerd-shim-runsc-v1
-	(cd "$module" && CGO_ENABLED=0 GOOS=linux GOWORK=off GOFLAGS=-mod=readonly go vet -trimpath -gcflags=all=-dwarf=false ./...)
+	(cd "$module" && GOOS=linux GOWORK=off GOFLAGS=-mod=readonly "$ROOT/scripts/go.sh" vet ./...)
 	(cd "$ROOT" && GOOS=linux scripts/go.sh build -ldflags '-s -w' -o "$out/" ./e2e/cmd/runsc-in-kind)
 	cp "$module/runsc.toml" .
 }
