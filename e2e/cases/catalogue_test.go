@@ -14,7 +14,6 @@ import (
 	"gotest.tools/v3/golden"
 	"sigs.k8s.io/yaml"
 
-	"procns/e2e/internal/report"
 	"procns/e2e/internal/suite"
 	"procns/fixtures"
 )
@@ -84,7 +83,7 @@ func TestAreasHoldTheirCases(t *testing.T) {
 // TestCatalogueDocument holds docs/CATALOGUE.md to the cases: -update writes it.
 func TestCatalogueDocument(t *testing.T) {
 	var page strings.Builder
-	require.NoError(t, report.WriteCatalogue(&page, Areas(), every()))
+	require.NoError(t, writeCatalogue(&page, Areas(), every()))
 	golden.Assert(t, page.String(), "../../../docs/CATALOGUE.md")
 }
 

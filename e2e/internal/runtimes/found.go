@@ -99,16 +99,3 @@ func (f Found) Write(name string) error {
 	}
 	return os.WriteFile(name, append(text, '\n'), 0o644)
 }
-
-// Read reads such a file.
-func Read(name string) (Found, error) {
-	text, err := os.ReadFile(name)
-	if err != nil {
-		return Found{}, err
-	}
-	var f Found
-	if err := json.Unmarshal(text, &f); err != nil {
-		return Found{}, fmt.Errorf("%s: %w", name, err)
-	}
-	return f, nil
-}

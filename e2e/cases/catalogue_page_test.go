@@ -1,4 +1,4 @@
-package report
+package cases
 
 import (
 	"bufio"
@@ -9,10 +9,10 @@ import (
 	"procns/e2e/internal/suite"
 )
 
-// WriteCatalogue writes the catalogue's page: every case with its claim, where
+// writeCatalogue writes the catalogue's page: every case with its claim, where
 // the claim is made, and on what it is tried. Everything in it comes from the
 // cases' own fields.
-func WriteCatalogue(w io.Writer, areas []suite.Area, cases []suite.Case) error {
+func writeCatalogue(w io.Writer, areas []suite.Area, cases []suite.Case) error {
 	out := bufio.NewWriter(w)
 	p := func(format string, args ...any) { fmt.Fprintf(out, format, args...) }
 	p("# The catalogue\n\n")
