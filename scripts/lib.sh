@@ -264,7 +264,8 @@ architecture() {
 
 # use_engine sets ENGINE and what belongs to it, unless the caller has done it before.
 use_engine() {
-	if [[ -n ${ENGINE:-} ]]; then
+	# Both: ENGINE alone may be somebody else's variable.
+	if [[ -n ${ENGINE:-} && ${KIND_EXPERIMENTAL_PROVIDER:-} == "$ENGINE" ]]; then
 		return
 	fi
 	local assignments
