@@ -320,3 +320,18 @@ func TestUnsaidFields(t *testing.T) {
 	everywhere(func(p *probe.Process) { p.CapEff = "" })(&o)
 	require.ErrorContains(t, c.Given(o), "runs as a user without capabilities")
 }
+
+// TestKilledWithTheSandbox: a session that ends PID 1, and dies with it, tells no more; that
+// PID 1 is another one is the answer.
+func TestKilledWithTheSandbox(t *testing.T) {
+	c := named(t, "pid1/protected-from-inside")
+	o := recorded(t, c, c.Fixture)
+	o.Ran["pid1"] = probe.CommandResult{Code: 137}
+	err := c.Judge(o)
+	require.Error(t, err)
+	require.False(t, suite.IsViolation(err), "PID 1 is still there: %v", err)
+	for _, s := range o.After {
+		editIn(o.After, s.Container, isPID1, func(p *probe.Process) { p.StartTime++ })
+	}
+	require.True(t, suite.IsViolation(c.Judge(o)))
+}
