@@ -1,6 +1,7 @@
 package cases
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -334,4 +335,77 @@ func TestKilledWithTheSandbox(t *testing.T) {
 		editIn(o.After, s.Container, isPID1, func(p *probe.Process) { p.StartTime++ })
 	}
 	require.True(t, suite.IsViolation(c.Judge(o)))
+}
+
+// sendingHands act in a pod as it was recorded, and keep which signals are sent to PID 1.
+type sendingHands struct {
+	suite.Hands
+	seen suite.Observation
+	sent map[string][]string // by the sender
+}
+
+func (h *sendingHands) Before() suite.Observation { return h.seen }
+
+func (h *sendingHands) Exec(_ context.Context, name, _ string, command ...string) (probe.CommandResult, error) {
+	h.sent[name] = command[4:]
+	return probe.CommandResult{}, nil
+}
+
+func (h *sendingHands) Observe(_ context.Context, container string) (*probe.Snapshot, error) {
+	return h.seen.Container(container), nil
+}
+
+func (h *sendingHands) Note(string, string) {}
+
+// TestHandlersUnsaid: where the kernel does not say which signals PID 1 handles, it is sent those
+// that nobody can handle. What they do is told; what the others would do is not known.
+func TestHandlersUnsaid(t *testing.T) {
+	both := probe.CommandResult{Stdout: "9 0\n19 0\n"}
+	another := func(o *suite.Observation) {
+		for _, s := range o.After {
+			s.Kernel.BootTime += 9
+		}
+	}
+	for _, row := range []struct {
+		name, from string
+		changes    func(*suite.Observation)
+		want       string
+	}{
+		{"neither does anything", "user", func(*suite.Observation) {}, "cannot tell"},
+		{"neither does anything", "root", func(*suite.Observation) {}, "cannot tell"},
+		{"PID 1 ends, and the command with it", "user", func(o *suite.Observation) {
+			another(o)
+			o.Ran["user"] = probe.CommandResult{Code: 137}
+			delete(o.Ran, "root")
+			o.Notes = nil
+		}, "violation"},
+		{"PID 1 has ended of what the other sent", "root", func(o *suite.Observation) {
+			another(o)
+			delete(o.Ran, "root")
+			o.Notes = nil
+		}, "cannot tell"},
+		{"PID 1 ends of what the other sends", "user", another, "cannot tell"},
+		{"PID 1 is stopped", "root", func(o *suite.Observation) {
+			editIn(o.After, "root", isPID1, func(p *probe.Process) { p.State = "T" })
+		}, "violation"},
+		{"a sender gets one", "root", ownFileBecomes("root", received, "", func(string) string { return "marker USR1\n" }).apply, "violation"},
+	} {
+		t.Run(row.from+", "+row.name, func(t *testing.T) {
+			c := named(t, map[string]string{"user": "pid1/unhandled-signals-from-its-user", "root": "pid1/unhandled-signals-from-root"}[row.from])
+			o := guest(t, c, c.Fixture)
+			o.Ran["user"], o.Ran["root"] = both, both
+			first, _ := o.Container("user").Process(1)
+			o.Notes["PID 1 after user"] = encoded(first)
+			row.changes(&o)
+			err := c.Judge(o)
+			require.Equal(t, row.want, answer(err), "%v", err)
+		})
+	}
+	c := named(t, "pid1/unhandled-signals-from-root")
+	h := &sendingHands{seen: guest(t, c, c.Fixture), sent: map[string][]string{}}
+	require.NoError(t, signalUnhandled.Do(t.Context(), h))
+	require.Equal(t, map[string][]string{"user": {"9", "19"}, "root": {"9", "19"}}, h.sent)
+	h = &sendingHands{seen: recorded(t, c, c.Fixture), sent: map[string][]string{}}
+	require.NoError(t, signalUnhandled.Do(t.Context(), h))
+	require.Len(t, h.sent["root"], 27, "with its handlers known, it is sent all others")
 }
