@@ -132,7 +132,7 @@ func sameNamespaces(o suite.Observation) error {
 		if !okWas || !okIs || before.Namespaces["pid"] == 0 || after.Namespaces["pid"] == 0 {
 			return suite.CannotTell("container "+name+"'s PID namespace before and after", "it was not seen", before, after)
 		}
-		if before.Namespaces["pid"] != after.Namespaces["pid"] || was.Identity() != is.Identity() {
+		if before.Namespaces["pid"] != after.Namespaces["pid"] || !isSame(before, was, after, is) {
 			return suite.Violation("container "+name+" stays in its PID namespace", "it does not", before, after)
 		}
 	}

@@ -296,13 +296,13 @@ func newShellSeen(o suite.Observation) error {
 	if !ok {
 		return suite.CannotTell("the new shell in its own container", "none", shell)
 	}
-	if now.Identity() == old.Identity() {
+	if isSame(o.Container("shell"), old, shell, now) {
 		return suite.Violation("another shell than PID "+old.Identity().String(), "it is the same", shell)
 	}
 	if seen, ok := nginx.Process(now.PID); !ok || seen.Identity() != now.Identity() {
 		return suite.Violation("nginx's container sees the new shell, PID "+now.Identity().String(), "it does not", nginx, shell)
 	}
-	if seen, ok := nginx.Process(old.PID); ok && seen.Identity() == old.Identity() {
+	if seen, ok := nginx.Process(old.PID); ok && isSame(o.Container("nginx"), old, nginx, seen) {
 		return suite.Violation("the old shell, PID "+old.Identity().String()+", is gone", "nginx's container sees it, in state "+seen.State, nginx)
 	}
 	if err := sameNamespace(o.Container("nginx"), shell); err != nil {

@@ -119,7 +119,7 @@ func sameNamespace(a, b *probe.Snapshot) error {
 	if a.Namespaces["pid"] == 0 || b.Namespaces["pid"] == 0 {
 		return suite.CannotTell("the PID namespaces of "+a.Container+" and "+b.Container, "they are unknown", a, b)
 	}
-	if a.Namespaces["pid"] != b.Namespaces["pid"] || !okA || !okB || firstA.Identity() != firstB.Identity() {
+	if a.Namespaces["pid"] != b.Namespaces["pid"] || !okA || !okB || !isSame(a, firstA, b, firstB) {
 		return suite.Violation(
 			fmt.Sprintf("containers %s and %s are in one PID namespace, with one PID 1", a.Container, b.Container),
 			fmt.Sprintf("namespaces %d and %d, PID 1 %s and %s", a.Namespaces["pid"], b.Namespaces["pid"], firstA.Identity(), firstB.Identity()), a, b)

@@ -53,6 +53,12 @@ func anotherPID1(before, after *probe.Snapshot) error {
 	return suite.Violation("PID 1 is a new process", "it is still "+was.Identity().String(), before, after)
 }
 
+// isSame tells whether a process that was seen later is one that was seen before. Under a kernel that
+// has booted in between, no process is: their PIDs and, by chance, their start times come again.
+func isSame(before *probe.Snapshot, was probe.Process, after *probe.Snapshot, is probe.Process) bool {
+	return was.Identity() == is.Identity() && before.Kernel.Beside(after.Kernel) != probe.TwoKernels
+}
+
 // ownKernel proves that a container runs under another kernel than its node, or is empty.
 func ownKernel(o suite.Observation, container string) string {
 	seen := o.Container(container).Kernel

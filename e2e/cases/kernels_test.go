@@ -2,11 +2,9 @@ package cases
 
 import (
 	"context"
-	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -14,53 +12,6 @@ import (
 	"procns/e2e/internal/probe"
 	"procns/e2e/internal/suite"
 )
-
-// nodesKernel is what the node's status says of its kernel.
-var nodesKernel = probe.Kernel{BootID: "0b7c5e1f-2f3a-4f7e-9d58-00000000000a", Release: "6.18.44"}
-
-// onKernelOfItsOwn makes an observation what a sandbox with a kernel of its own shows, such
-// as gVisor's: small numbers of namespaces, which come again in every pod; start times that
-// count from the sandbox's boot; another boot ID in each container's /proc; nothing of
-// signals, seccomp and labels.
-func onKernelOfItsOwn(o *suite.Observation, booted uint64) {
-	o.Node = suite.NodeFacts{Kernel: nodesKernel, Runtime: "containerd://2.4.2"}
-	numbers := map[string]map[uint64]uint64{} // by kind
-	eldest := ^uint64(0)
-	for _, snapshots := range []map[string]*probe.Snapshot{o.Before, o.After} {
-		for _, s := range snapshots {
-			for _, p := range s.Processes {
-				eldest = min(eldest, p.StartTime)
-			}
-		}
-	}
-	mount := 0
-	for when, snapshots := range []map[string]*probe.Snapshot{o.Before, o.After} {
-		for _, name := range slices.Sorted(maps.Keys(snapshots)) {
-			s := snapshots[name]
-			if s.Failure != "" {
-				continue
-			}
-			mount++
-			s.Kernel = probe.Kernel{BootID: fmt.Sprintf("0b7c5e1f-2f3a-4f7e-%04d-%012d", booted%10000, mount*2+when), Release: "4.19.0-gvisor", BootTime: booted}
-			s.Label, s.LabelOfPID1 = "", ""
-			for kind, number := range s.Namespaces {
-				if numbers[kind] == nil {
-					numbers[kind] = map[uint64]uint64{}
-				}
-				if numbers[kind][number] == 0 {
-					numbers[kind][number] = 5 + uint64(len(numbers[kind]))
-				}
-				s.Namespaces[kind] = numbers[kind][number]
-			}
-			for i := range s.Processes {
-				p := &s.Processes[i]
-				p.StartTime -= eldest - 10
-				p.SigCgt, p.Seccomp = "", ""
-				p.NSPID = probe.Access{Text: fmt.Sprintf("pid:[%d]", s.Namespaces["pid"])}
-			}
-		}
-	}
-}
 
 // named finds a case.
 func named(t *testing.T, id string) suite.Case {
@@ -72,17 +23,6 @@ func named(t *testing.T, id string) suite.Case {
 	}
 	require.Fail(t, "no such case", id)
 	return suite.Case{}
-}
-
-// guest is the recorded observation of a manifest, as under a kernel of the sandbox's own.
-func guest(t *testing.T, c suite.Case, file string) suite.Observation {
-	t.Helper()
-	o := recorded(t, c, file)
-	onKernelOfItsOwn(&o, 5000)
-	if o.Neighbour != nil {
-		onKernelOfItsOwn(o.Neighbour, 7000)
-	}
-	return o
 }
 
 // TestAcrossKernels: what is said of another pod where each has a kernel of its own, and
@@ -214,74 +154,84 @@ func TestSamePID1UnderANewKernel(t *testing.T) {
 	require.True(t, suite.IsViolation(c.Judge(o)))
 }
 
-// TestGuestPods: what a conformant pod shows under a kernel of its sandbox's own is judged as
-// any other; what such a kernel does not say cannot be told, or does not apply.
-func TestGuestPods(t *testing.T) {
-	untold := map[string]func(error) bool{
-		"pid1/sandbox-handlers": func(err error) bool {
-			return err != nil && !suite.IsViolation(err) && strings.Contains(err.Error(), "SigCgt")
-		},
-		"neighbours/host-pid-sees-the-node": suite.IsViolation, // recorded with the node's processes
-	}
-	for _, c := range every() {
-		if area := c.Area(); area == throughUpgrade.Name || area == "init" || area == "sidecar" || c.Submit.Dry() {
-			continue // what their containers wrote down is of the recorded node's kernel
+// againUnderAnotherKernel has every container see, after the act, also what it saw before, by PID and
+// start time, but under a kernel that booted later.
+func againUnderAnotherKernel(o *suite.Observation) {
+	for name, s := range o.After {
+		s.Kernel.BootTime += 9
+		for _, p := range o.Container(name).Processes {
+			if _, taken := s.Process(p.PID); !taken {
+				s.Processes = append(s.Processes, p)
+			}
 		}
-		t.Run(c.ID, func(t *testing.T) {
-			o := recorded(t, c, c.Fixture)
-			if len(o.Before) == 0 || len(o.Notes)+len(o.Ran)+len(o.Copies) > 0 {
-				return // what the act noted speaks of the recorded node's processes
+	}
+}
+
+// TestNothingOutlivesItsKernel: a process that has, by chance, the PID and the start time of one that
+// was seen under the last sandbox's kernel is another one: nothing is left of the old one, and it
+// does not stay.
+func TestNothingOutlivesItsKernel(t *testing.T) {
+	for id, want := range map[string]string{
+		"lifecycle/leftovers-die":                 "yes",
+		"lifecycle/no-leftovers-however-it-ends":  "yes",
+		"reaping/orphan":                          "yes",
+		"reaping/exec":                            "yes",
+		"reaping/exec-probe-timeouts":             "yes",
+		"lifecycle/restarted-container-shares":    "yes", // with its siblings, in a namespace of that number
+		"lifecycle/kill-spares-the-siblings":      "violation",
+		"lifecycle/restart-all-keeps-the-sandbox": "violation",
+		"lifecycle/resize-keeps-the-processes":    "violation",
+		"debug/exit-gives-a-new-shell":            "violation",
+		"admission/immutable-by-merge-patch":      "violation",
+		"stress/rapid-restarts":                   "violation",
+	} {
+		t.Run(id, func(t *testing.T) {
+			c := named(t, id)
+			o := guest(t, c, c.Fixture)
+			for _, name := range []string{"orphan", "session"} {
+				if p, ok := noted(o, name); ok { // both see it in the new sandbox
+					for _, s := range o.After {
+						s.Processes = append(s.Processes, p)
+					}
+				}
 			}
-			o = guest(t, c, c.Fixture)
+			againUnderAnotherKernel(&o)
 			err := c.Judge(o)
-			if told, ok := untold[c.ID]; ok {
-				require.True(t, told(err), "%v", err)
-				return
-			}
-			require.NoError(t, err)
+			require.Equal(t, want, answer(err), "%v", err)
 		})
 	}
 }
 
-// TestNothingLeftOfAGuest: the node has none of its processes, but what else it has is judged.
-func TestNothingLeftOfAGuest(t *testing.T) {
-	c := named(t, "lifecycle/nothing-left-on-the-node")
-	withoutProcesses := func(o *suite.Observation) {
-		r := o.Ran["before"]
-		r.Stdout = strings.Join(slices.DeleteFunc(strings.SplitAfter(r.Stdout, "\n"), func(line string) bool { return strings.HasPrefix(line, "process ") }), "")
-		o.Ran["before"] = r
+// TestNothingIsLeftUnderAnotherKernel: nor does the act note it as something that was left.
+func TestNothingIsLeftUnderAnotherKernel(t *testing.T) {
+	c := named(t, "lifecycle/leftovers-die")
+	for later, left := range map[uint64]string{0: "1:", 9: "0:"} {
+		h := &lookingHands{before: guest(t, c, c.Fixture), seen: guest(t, c, c.Fixture), notes: map[string]string{}}
+		kernel := &h.seen.Before["killer"].Kernel
+		kernel.BootID, kernel.BootTime = "of another mount", kernel.BootTime+later
+		child, ok := h.before.Container("killer").Find(marking("child")(&h.before))
+		require.True(t, ok)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_ = noteLeft(ctx, h, "left over", "killer", []probe.Process{child}) // it looks until nothing is left, or the time is over
+		require.True(t, strings.HasPrefix(h.notes["left over"], left), h.notes["left over"])
 	}
-	o := guest(t, c, c.Fixture)
-	withoutProcesses(&o)
-	err := c.Judge(o)
-	require.True(t, suite.IsInapplicable(err), "%v", err)
-	assert.ErrorContains(t, err, "nothing is left")
-
-	left := o.Ran["after"]
-	left.Stdout = "group /sys/fs/cgroup/pids/kubelet.slice/pod1\n"
-	o.Ran["after"] = left
-	require.True(t, suite.IsViolation(c.Judge(o)), "a control group that is left is one")
-
-	o = recorded(t, c, c.Fixture) // under the node's kernel
-	withoutProcesses(&o)
-	err = c.Judge(o)
-	require.Error(t, err)
-	require.False(t, suite.IsViolation(err) || suite.IsInapplicable(err), "%v", err)
 }
 
-// TestSeccompOfAGuest: a kernel of the sandbox's own that applies no filter is no node on
-// which the default profile could be in the way.
-func TestSeccompOfAGuest(t *testing.T) {
-	c := named(t, "security/seccomp-runtime-default")
-	none := probe.CommandResult{Stdout: "Seccomp:\t0\n"}
-	o := recorded(t, c, c.Fixture)
-	o.Ran["seccomp"] = none
-	err := c.Judge(o)
-	require.Error(t, err)
-	require.False(t, suite.IsInapplicable(err) || suite.IsViolation(err), "%v", err)
-	onKernelOfItsOwn(&o, 5000)
-	require.True(t, suite.IsInapplicable(c.Judge(o)))
+// lookingHands look at a pod a second time.
+type lookingHands struct {
+	suite.Hands
+	before, seen suite.Observation
+	notes        map[string]string
 }
+
+func (h *lookingHands) Before() suite.Observation { return h.before }
+
+func (h *lookingHands) Observe(_ context.Context, container string) (*probe.Snapshot, error) {
+	return h.seen.Container(container), nil
+}
+
+func (h *lookingHands) Note(name, text string) { h.notes[name] = text }
 
 // TestUnsaidFields: a field of /proc that a kernel does not have is no answer, neither yes
 // nor no.
@@ -335,77 +285,4 @@ func TestKilledWithTheSandbox(t *testing.T) {
 		editIn(o.After, s.Container, isPID1, func(p *probe.Process) { p.StartTime++ })
 	}
 	require.True(t, suite.IsViolation(c.Judge(o)))
-}
-
-// sendingHands act in a pod as it was recorded, and keep which signals are sent to PID 1.
-type sendingHands struct {
-	suite.Hands
-	seen suite.Observation
-	sent map[string][]string // by the sender
-}
-
-func (h *sendingHands) Before() suite.Observation { return h.seen }
-
-func (h *sendingHands) Exec(_ context.Context, name, _ string, command ...string) (probe.CommandResult, error) {
-	h.sent[name] = command[4:]
-	return probe.CommandResult{}, nil
-}
-
-func (h *sendingHands) Observe(_ context.Context, container string) (*probe.Snapshot, error) {
-	return h.seen.Container(container), nil
-}
-
-func (h *sendingHands) Note(string, string) {}
-
-// TestHandlersUnsaid: where the kernel does not say which signals PID 1 handles, it is sent those
-// that nobody can handle. What they do is told; what the others would do is not known.
-func TestHandlersUnsaid(t *testing.T) {
-	both := probe.CommandResult{Stdout: "9 0\n19 0\n"}
-	another := func(o *suite.Observation) {
-		for _, s := range o.After {
-			s.Kernel.BootTime += 9
-		}
-	}
-	for _, row := range []struct {
-		name, from string
-		changes    func(*suite.Observation)
-		want       string
-	}{
-		{"neither does anything", "user", func(*suite.Observation) {}, "cannot tell"},
-		{"neither does anything", "root", func(*suite.Observation) {}, "cannot tell"},
-		{"PID 1 ends, and the command with it", "user", func(o *suite.Observation) {
-			another(o)
-			o.Ran["user"] = probe.CommandResult{Code: 137}
-			delete(o.Ran, "root")
-			o.Notes = nil
-		}, "violation"},
-		{"PID 1 has ended of what the other sent", "root", func(o *suite.Observation) {
-			another(o)
-			delete(o.Ran, "root")
-			o.Notes = nil
-		}, "cannot tell"},
-		{"PID 1 ends of what the other sends", "user", another, "cannot tell"},
-		{"PID 1 is stopped", "root", func(o *suite.Observation) {
-			editIn(o.After, "root", isPID1, func(p *probe.Process) { p.State = "T" })
-		}, "violation"},
-		{"a sender gets one", "root", ownFileBecomes("root", received, "", func(string) string { return "marker USR1\n" }).apply, "violation"},
-	} {
-		t.Run(row.from+", "+row.name, func(t *testing.T) {
-			c := named(t, map[string]string{"user": "pid1/unhandled-signals-from-its-user", "root": "pid1/unhandled-signals-from-root"}[row.from])
-			o := guest(t, c, c.Fixture)
-			o.Ran["user"], o.Ran["root"] = both, both
-			first, _ := o.Container("user").Process(1)
-			o.Notes["PID 1 after user"] = encoded(first)
-			row.changes(&o)
-			err := c.Judge(o)
-			require.Equal(t, row.want, answer(err), "%v", err)
-		})
-	}
-	c := named(t, "pid1/unhandled-signals-from-root")
-	h := &sendingHands{seen: guest(t, c, c.Fixture), sent: map[string][]string{}}
-	require.NoError(t, signalUnhandled.Do(t.Context(), h))
-	require.Equal(t, map[string][]string{"user": {"9", "19"}, "root": {"9", "19"}}, h.sent)
-	h = &sendingHands{seen: recorded(t, c, c.Fixture), sent: map[string][]string{}}
-	require.NoError(t, signalUnhandled.Do(t.Context(), h))
-	require.Len(t, h.sent["root"], 27, "with its handlers known, it is sent all others")
 }

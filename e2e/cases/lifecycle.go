@@ -292,7 +292,7 @@ func spared(o suite.Observation, names ...string) error {
 		if err != nil {
 			return err
 		}
-		if now, ok := began(o, after, name); !ok || now.Identity() != first.Identity() {
+		if now, ok := began(o, after, name); !ok || !isSame(before, first, after, now) {
 			return suite.Violation(fmt.Sprintf("container %s's first process stays PID %s", name, first.Identity()), "it does not", before, after)
 		}
 		if err := samePID1(o, name); err != nil {
@@ -317,7 +317,7 @@ func restartedShares(o suite.Observation) error {
 	if err != nil {
 		return err
 	}
-	if now, ok := began(o, o.AfterIn("victim"), "victim"); ok && now.Identity() == old.Identity() {
+	if now, ok := began(o, o.AfterIn("victim"), "victim"); ok && isSame(o.Container("victim"), old, o.AfterIn("victim"), now) {
 		return suite.Violation("the restarted container has a new first process", "it is still PID "+old.Identity().String(), o.AfterIn("victim"))
 	}
 	if was, is := o.Container("killer").Namespaces["pid"], o.AfterIn("killer").Namespaces["pid"]; was != is {

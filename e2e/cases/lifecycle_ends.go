@@ -234,7 +234,7 @@ func nginxQuit(o suite.Observation) error {
 		return err
 	}
 	after := o.AfterIn("killer")
-	if now, ok := master(after); !ok || now.Identity() == old.Identity() {
+	if now, ok := master(after); !ok || isSame(o.Container("nginx"), old, after, now) {
 		return suite.Violation("the sibling sees nginx's new master", fmt.Sprintf("the old one was PID %s", old.Identity()), o.Container("nginx"), after)
 	}
 	return spared(o, "killer")

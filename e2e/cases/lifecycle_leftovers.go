@@ -49,7 +49,7 @@ func noteLeft(ctx context.Context, pod suite.Hands, name, container string, proc
 			return false, nil
 		}
 		var left []string
-		for _, p := range livingOn(from, processes) {
+		for _, p := range livingOn(pod.Before().Container(container), processes, from) {
 			left = append(left, fmt.Sprintf("PID %s (%s)", p.Identity(), p.Command()))
 		}
 		pod.Note(name, fmt.Sprintf("%d: %s", len(left), strings.Join(left, ", ")))
@@ -102,7 +102,7 @@ func gone(o suite.Observation, before *probe.Snapshot, processes []probe.Process
 		if len(after.Processes) == 0 {
 			return suite.CannotTell("container "+container+" sees processes after the act", "none", after)
 		}
-		if left := livingOn(after, processes); len(left) > 0 {
+		if left := livingOn(before, processes, after); len(left) > 0 {
 			return suite.Violation("no process of the container that ended is left",
 				fmt.Sprintf("PID %s is (%s)", left[0].Identity(), left[0].Command()), before, after)
 		}
@@ -110,12 +110,12 @@ func gone(o suite.Observation, before *probe.Snapshot, processes []probe.Process
 	return nil
 }
 
-// livingOn are those of the processes that a snapshot shows as well: the same ones, and
-// not others that have got their PIDs.
-func livingOn(s *probe.Snapshot, processes []probe.Process) []probe.Process {
+// livingOn are those of the processes of one snapshot that a later one shows as well: the same
+// ones, and not others that have got their PIDs.
+func livingOn(before *probe.Snapshot, processes []probe.Process, after *probe.Snapshot) []probe.Process {
 	var left []probe.Process
 	for _, p := range processes {
-		if seen, ok := s.Process(p.PID); ok && seen.Identity() == p.Identity() {
+		if seen, ok := after.Process(p.PID); ok && isSame(before, p, after, seen) {
 			left = append(left, p)
 		}
 	}

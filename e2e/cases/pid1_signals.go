@@ -55,7 +55,7 @@ func samePID1(o suite.Observation, container string) error {
 	}
 	was, okWas := before.Process(1)
 	is, okIs := after.Process(1)
-	if !okWas || !okIs || was.Identity() != is.Identity() || before.Kernel.Beside(after.Kernel) == probe.TwoKernels {
+	if !okWas || !okIs || !isSame(before, was, after, is) {
 		return suite.Violation("PID 1 stays the same process", "it does not", before, after)
 	}
 	return nil

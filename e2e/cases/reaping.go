@@ -235,7 +235,7 @@ func goneFrom(o suite.Observation, container string, p probe.Process) error {
 	if _, ok := after.Process(1); !ok {
 		return suite.CannotTell("container "+container+" sees PID 1 after the act", "it does not", after)
 	}
-	if left, ok := after.Process(p.PID); ok && left.Identity() == p.Identity() {
+	if left, ok := after.Process(p.PID); ok && isSame(o.Container(container), p, after, left) {
 		return suite.Violation(fmt.Sprintf("container %s no longer sees process %s, which was killed", container, p.Identity()),
 			"it does, in state "+left.State, after)
 	}
@@ -328,7 +328,7 @@ func probesReaped(o suite.Observation) error {
 		}
 	}
 	for _, child := range before.All(carrying(o, "child")) {
-		if p, ok := after.Process(child.PID); ok && p.Identity() == child.Identity() {
+		if p, ok := after.Process(child.PID); ok && isSame(before, child, after, p) {
 			return suite.Violation("the children of the first probes are gone", fmt.Sprintf("PID %s is there", child.Identity()), after)
 		}
 	}
