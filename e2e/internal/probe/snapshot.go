@@ -113,6 +113,19 @@ func (p Process) Command() string {
 	}, command)
 }
 
+// Shown is the command line as tables show it: of the observation itself, and of what is
+// not the suite's own, no more than that.
+func (p Process) Shown() string {
+	command := p.Command()
+	if p.Observer {
+		command = "(procns observing)"
+	}
+	if p.Foreign && len(p.Argv) == 0 {
+		command += " " + NotKept
+	}
+	return command
+}
+
 // Has tells whether marker is one of the process's arguments, or part of one.
 // Markers are random for each run, so that a match is no coincidence.
 func (p Process) Has(marker string) bool {
@@ -195,13 +208,7 @@ func (s *Snapshot) Table() string {
 	fmt.Fprintf(&b, "seen from container %q, pid namespace %d%s:\n", s.Container, s.Namespaces["pid"], before(" of kernel ", s.Kernel.String())+before(", ", s.Confinement())+before(", /proc with ", s.HidePID()))
 	fmt.Fprintf(&b, "  %5s %5s %5s %s %10s  %-7s %-7s %s\n", "PID", "PPID", "UID", "S", "START", "ENVIRON", "ROOT", "COMMAND")
 	for _, p := range s.Processes {
-		command := p.Command()
-		if p.Observer {
-			command = "(procns observing)"
-		}
-		if p.Foreign && len(p.Argv) == 0 {
-			command += " " + NotKept
-		}
+		command := p.Shown()
 		if runes := []rune(command); len(runes) > 90 {
 			command = string(runes[:87]) + "..."
 		}

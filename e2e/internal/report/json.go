@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -19,6 +20,8 @@ type Document struct {
 	Results []Result  `json:"results"`
 	// Changes is what changed since an earlier report, as package compare writes it.
 	Changes json.RawMessage `json:"comparison,omitempty"`
+	// Observed is what was seen in the pods of some results: see Wanted.
+	Observed []Observed `json:"observations,omitempty"`
 }
 
 // Target is a target with its name, by which results refer to it.
@@ -35,22 +38,28 @@ type StatsJSON struct {
 
 // Result is one case's outcome on one target, as data.
 type Result struct {
-	ID       string        `json:"id"`
-	Level    suite.Level   `json:"level"`
-	Claim    string        `json:"claim"`
-	Source   string        `json:"source"`
-	Fixture  string        `json:"fixture,omitempty"`
-	Control  string        `json:"control,omitempty"`
-	Target   string        `json:"target"`
-	Outcome  suite.Outcome `json:"outcome"`
-	Reason   string        `json:"reason,omitempty"`
-	Expected string        `json:"expected,omitempty"`
-	Observed string        `json:"observed,omitempty"`
-	Recorded string        `json:"recorded,omitempty"`
+	ID      string      `json:"id"`
+	Level   suite.Level `json:"level"`
+	Claim   string      `json:"claim"`
+	Source  string      `json:"source"`
+	Fixture string      `json:"fixture,omitempty"`
+	Control string      `json:"control,omitempty"`
+	// Differs is the property that the control changes, and NoControl why there is none.
+	Differs   string        `json:"differs,omitempty"`
+	NoControl string        `json:"noControl,omitempty"`
+	Target    string        `json:"target"`
+	Outcome   suite.Outcome `json:"outcome"`
+	Reason    string        `json:"reason,omitempty"`
+	Expected  string        `json:"expected,omitempty"`
+	Observed  string        `json:"observed,omitempty"`
+	// Seen is what a finding was made of, of the first results of each case.
+	Seen     string `json:"seen,omitempty"`
+	Recorded string `json:"recorded,omitempty"`
 	// Remark is what a reader must know besides of a conformant result.
 	Remark string `json:"remark,omitempty"`
-	// Evidence is a folder below the report's own.
-	Evidence string `json:"evidence,omitempty"`
+	// Evidence is a folder below the report's own, and ControlEvidence that of the control.
+	Evidence        string `json:"evidence,omitempty"`
+	ControlEvidence string `json:"controlEvidence,omitempty"`
 	// Exemption is set where the outcome is "exempted".
 	Exemption       *suite.Exemption `json:"exemption,omitempty"`
 	Images          []string         `json:"images,omitempty"`
@@ -79,14 +88,24 @@ func (r Run) Document() Document {
 	for _, t := range r.targets() {
 		d.Targets = append(d.Targets, Target{t.Name(), t})
 	}
+	shown := map[string]int{} // how many results of a case have said what was seen
 	for _, result := range r.Results {
 		c := result.Case
-		d.Results = append(d.Results, Result{
-			ID: c.ID, Level: c.Level, Claim: c.Claim, Source: c.Source, Fixture: c.Fixture, Control: c.Control,
+		one := Result{
+			ID: c.ID, Level: c.Level, Claim: c.Claim, Source: c.Source, Fixture: c.Fixture, Control: c.Control, NoControl: c.NoControl,
 			Target: result.Target.Name(), Outcome: result.Outcome, Reason: result.Reason,
 			Expected: result.Expected, Observed: result.Observed, Recorded: result.Recorded, Remark: result.Remark,
-			Evidence: result.Folder, Exemption: result.Exemption, Images: result.Images, DurationSeconds: milli(result.Duration.Seconds()),
-		})
+			Evidence: result.Folder, ControlEvidence: result.ControlFolder,
+			Exemption: result.Exemption, Images: result.Images, DurationSeconds: milli(result.Duration.Seconds()),
+		}
+		if c.Control != "" {
+			one.Differs = c.Property()
+		}
+		if result.Evidence != "" && shown[c.ID] < mostSeen {
+			shown[c.ID]++
+			one.Seen = shortened(result.Evidence, longestSeen)
+		}
+		d.Results = append(d.Results, one)
 	}
 	return d
 }
@@ -101,20 +120,54 @@ func orEmpty[T any](list []T) []T {
 // milli rounds to thousandths: more digits would pretend to mean something.
 func milli(x float64) float64 { return math.Round(x*1000) / 1000 }
 
-// WriteJSON writes report.json.
-func WriteJSON(w io.Writer, run Run) error {
-	encoder := json.NewEncoder(w)
-	encoder.SetEscapeHTML(false)
-	encoder.SetIndent("", "  ")
-	d := run.Document()
-	if run.Comparison != nil {
-		changes, err := json.Marshal(run.Comparison)
+// Complete is the run as report.json holds it, with what changed since an earlier one.
+func (r Run) Complete() (Document, error) {
+	d := r.Document()
+	d.Observed = r.Observed
+	if r.Comparison != nil {
+		changes, err := json.Marshal(r.Comparison)
 		if err != nil {
-			return err
+			return d, err
 		}
 		d.Changes = changes
 	}
-	return encoder.Encode(d)
+	return d, nil
+}
+
+// WriteJSON writes report.json. Of what was seen, a line holds one pod: with a line for each
+// number it would be three times as long.
+func WriteJSON(w io.Writer, run Run) error {
+	d, err := run.Complete()
+	if err != nil {
+		return err
+	}
+	observed := d.Observed
+	d.Observed = nil
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	if err := encoder.Encode(d); err != nil {
+		return err
+	}
+	if len(observed) > 0 {
+		text.Truncate(text.Len() - len("\n}\n"))
+		text.WriteString(",\n  \"observations\": [")
+		encoder.SetIndent("", "")
+		for i, one := range observed {
+			if i > 0 {
+				text.WriteByte(',')
+			}
+			text.WriteString("\n    ")
+			if err := encoder.Encode(one); err != nil {
+				return err
+			}
+			text.Truncate(text.Len() - len("\n"))
+		}
+		text.WriteString("\n  ]\n}\n")
+	}
+	_, err = text.WriteTo(w)
+	return err
 }
 
 // ReadJSON reads an earlier report.json, to compare with.

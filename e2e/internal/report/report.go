@@ -52,6 +52,8 @@ type Run struct {
 	// Results are shown in this order: that of the catalogue, please.
 	Results []suite.Result `json:"-"`
 	Stats   Stats          `json:"-"`
+	// Observed is what was seen in the pods of some of the results: those that Wanted names.
+	Observed []Observed `json:"-"`
 
 	// Leftovers are the objects that could not be removed.
 	Leftovers []string `json:"leftovers"`

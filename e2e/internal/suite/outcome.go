@@ -89,8 +89,10 @@ type Result struct {
 	Remark   string // what a reader must know besides of a conformant result
 	Labels   Labels // of the fixture's pod, by the node's security module
 	Folder   string // where the evidence lies, below the report's folder
-	Pod      string // the fixture's pod
-	From     string // the container to look from
+	// ControlFolder is where that of the control's pod lies.
+	ControlFolder string
+	Pod           string // the fixture's pod
+	From          string // the container to look from
 	// Ephemeral says that the fixture's pod has ephemeral containers, which are
 	// added when it runs.
 	Ephemeral bool

@@ -381,6 +381,9 @@ func (r *Runner) conclude(ctx context.Context, c Case, target Target, stages map
 	result = Result{Case: c, Target: target}
 	fixture := stages[stageKey{c.Fixture, c.Act, c.Submit}]
 	result.Folder = fixture.folder()
+	if c.Control != "" {
+		result.ControlFolder = stages[stageKey{c.Control, c.Act, c.Submit}].folder()
+	}
 	defer func() {
 		result.Pod, result.From, result.Ephemeral = fixture.pod, fixture.from, len(fixture.ephemeral()) > 0
 	}()

@@ -373,6 +373,9 @@ func TestRunnerSharesPods(t *testing.T) {
 	for i, r := range results {
 		assert.Equal(t, cases[i%5].ID, r.Case.ID, "results come in the catalogue's order")
 	}
+	// Who looks at a result finds the evidence of both its pods.
+	assert.Equal(t, [2]string{"a/fixture", "a/control"}, [2]string{results[0].Folder, results[0].ControlFolder})
+	assert.Equal(t, [2]string{"b/fixture.act", "b/control.act"}, [2]string{results[9].Folder, results[9].ControlFolder})
 }
 
 // TestRunnerObservesUntilTheEffectShows: the second snapshot is repeated until
