@@ -72,6 +72,8 @@ func Begin(arguments []string, version string, stdout, stderr io.Writer, kindFla
 		if text, err = exempt.Builtin(o.PrintExempt); err == nil {
 			_, err = stdout.Write(text)
 		}
+	case o.Render != "":
+		err = renderReport(o.Render, stdout)
 	case o.PrintRBAC:
 		err = preflight.WriteRBAC(stdout, needsOf(o))
 	case o.Down:

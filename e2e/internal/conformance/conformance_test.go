@@ -57,6 +57,8 @@ func TestRefused(t *testing.T) {
 		"baseline of another kind":   {[]string{"-baseline", write(t, `{"schema":"procns.report/v0"}`)}, `the report's schema is "procns.report/v0", this suite reads "procns.report/v1"`},
 		"compared, one is missing":   {[]string{"-compare", reportOf(t, suite.Conformant), "/nonexistent/report.json"}, "-compare: open /nonexistent/report.json"},
 		"compared, one is no report": {[]string{"-compare", write(t, "[]"), reportOf(t, suite.Conformant)}, "not a report"},
+		"rendered, missing":          {[]string{"-render", "/nonexistent/report.json"}, "-render: open /nonexistent/report.json: no such file"},
+		"rendered, no report":        {[]string{"-render", write(t, "[]")}, "not a report"},
 		"not in a cluster":           {[]string{"-cleanup", "-in-cluster"}, "-in-cluster"},
 		"clean-up, wrong context":    {[]string{"-cleanup", "-kubeconfig", writeKubeconfig(t, "http://127.0.0.1:1"), "-context", "nowhere"}, `no context "nowhere"`},
 		"clean-up, unreachable":      {[]string{"-cleanup", "-kubeconfig", writeKubeconfig(t, "http://127.0.0.1:1")}, "cannot be reached"},

@@ -35,9 +35,11 @@ func (c *Run) WriteReports(output io.Writer) int {
 		r.Notes = append(r.Notes, row.String())
 	}
 	c.compareWithBaseline()
+	r.Observed = observedIn(c.folder.Path, r.Document())
 	code := r.Verdict().ExitCode
 	for name, write := range map[string]func(io.Writer, report.Run) error{
 		"report.json": report.WriteJSON, "junit_01.xml": report.WriteJUnit, "summary.md": report.WriteMarkdown,
+		"report.html": writePage,
 	} {
 		var document bytes.Buffer
 		err := write(&document, *r)

@@ -45,6 +45,8 @@ type Options struct {
 	PrintExempt string
 	// Compare names two reports, the earlier one first: nothing else is done then.
 	Compare []string
+	// Render names a report of which the page is written.
+	Render string
 	// Form is that of what List, ListImages and Compare print.
 	Form Form
 	// Witnesses: Cleanup takes those of an upgrade as well.
@@ -214,6 +216,7 @@ func (o *Options) define() (*flag.FlagSet, []Group) {
 	flags.BoolVar(&o.List, named("list"), false, "list the cases that -run and -level select, without a cluster")
 	flags.BoolVar(&o.ListImages, named("list-images"), false, "list every image that these cases use, after -image and -registry, without a cluster")
 	flags.Var(value{text: func() string { return "" }, set: o.setCompare}, named("compare"), "compare two reports, `earlier.json later.json`, without a cluster; the exit code is that of -baseline")
+	flags.StringVar(&o.Render, named("render"), "", "print the page, report.html, of this `report.json`, without a cluster; with the process tables of the evidence beside it, where the report holds none")
 	flags.Var(value{text: func() string { return string(Text) }, set: o.setForm}, named("o"), "the `form` of a list or a comparison: text, json, or (a comparison) markdown")
 	flags.StringVar(&o.PrintExempt, named("print-exempt"), "", "print one of the suite's own lists for -exempt, `builtin:list` such as builtin:gvisor, to be kept and edited as a file")
 	flags.BoolVar(&o.PrintRBAC, named("print-rbac"), false, "print the permissions that a run needs, as a manifest, without a cluster")
@@ -337,7 +340,7 @@ func Parse(arguments []string, output io.Writer) (Options, error) {
 // check says what is wrong with flags that are each well-formed.
 func (o *Options) check(given map[string]bool) error {
 	var modes []string
-	for _, mode := range []string{"list", "list-images", "print-rbac", "print-exempt", "compare", "dry-run", "cleanup", "down"} {
+	for _, mode := range []string{"list", "list-images", "print-rbac", "print-exempt", "compare", "render", "dry-run", "cleanup", "down"} {
 		if given[mode] {
 			modes = append(modes, "-"+mode)
 		}
@@ -371,7 +374,7 @@ func (o *Options) check(given map[string]bool) error {
 	case o.Parallel < 1, o.Pods < 1, o.QPS <= 0, o.Timeout <= 0, o.CaseTimeout <= 0:
 		return errors.New("-parallel, -pods, -qps, -timeout and -case-timeout must be above zero")
 	}
-	for name, text := range map[string]string{"kubeconfig": o.Kubeconfig, "context": o.Context, "print-exempt": o.PrintExempt, "baseline": o.Baseline, "report-dir": o.ReportDir} {
+	for name, text := range map[string]string{"kubeconfig": o.Kubeconfig, "context": o.Context, "print-exempt": o.PrintExempt, "baseline": o.Baseline, "render": o.Render, "report-dir": o.ReportDir} {
 		if given[name] && text == "" {
 			return fmt.Errorf("-%s is empty: a variable that is not set?", name)
 		}
