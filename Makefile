@@ -27,6 +27,10 @@ field-e2e: ## What real clusters do to a run, on a kind cluster: policies, webho
 runtimes-e2e: ## crun, gVisor and an older runc beside the node's own: every case on each, docs/RUNTIMES.md. RUNTIMES=crun tries some.
 	@scripts/runtimes.sh
 
+.PHONY: report-e2e
+report-e2e: ## report.html in a real headless Chromium: filters, keyboard, screen reader, print, hostile text. REPORTS=a/report.json tries it too.
+	@scripts/report-page.sh
+
 .PHONY: versions
 versions: ## Print the Kubernetes versions that are supported, as JSON: the nightly run's matrix.
 	@scripts/versions.sh
