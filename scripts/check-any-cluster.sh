@@ -14,7 +14,7 @@
 # signals      timeout's signal, which comes twice at once, and a closed terminal: nothing is left
 # plugin       a credential plugin that takes its time, and one that fails
 # cleanup      a run that was killed outright, and -cleanup
-# reports      -require, and the times and names in junit_01.xml as CI systems read them
+# reports      -require, the times and names in junit_01.xml as CI systems read them, and report.html
 # restricted   every namespace enforces Pod Security restricted, unless it says otherwise
 # single       a cluster of one node, which is its control plane as well
 #
@@ -276,6 +276,7 @@ demonstrate_reports() {
 	junit=$(echo "$REPORTS"/*/junit_01.xml)
 	expect reports "junit_01.xml follows its schema" xmllint --noout --nonet --schema e2e/internal/report/testdata/junit.xsd "$junit"
 	expect reports "no case took longer than the run" holds "$junit" 'not(//testcase[@time > /testsuites/@time])'
+	expect reports "report.html is written from report.json alone" renders "$REPORTS"/*/report.json
 	# 40 pods on each of two targets: the default of -pods.
 	expect reports "all cases took at most the run's time by the number of pods" holds "$junit" 'sum(//testcase/@time) <= 80 * /testsuites/@time'
 	expect reports "no suite and no class has the cluster's name" holds "$junit" "not(//@name[contains(., '$CLUSTER')] | //@classname[contains(., '$CLUSTER')])"
@@ -284,6 +285,9 @@ demonstrate_reports() {
 	tail -n 1 "$REPORTS/out" >&2
 	expect reports "a run of Informational cases alone is inconclusive" [ "$code" = 2 ]
 }
+
+# renders FILE tells whether -render writes of a report what the run wrote beside it.
+renders() { bin/procns.test -render "$1" | cmp --silent - "$(dirname "$1")/report.html"; }
 
 # holds FILE XPATH tells whether something is true of an XML document.
 holds() { [[ $(xmllint --xpath "$2" "$1") == true ]]; }
