@@ -2,6 +2,7 @@
 
 .DEFAULT_GOAL := help
 VERSION := $(shell git describe --always --dirty --tags 2>/dev/null || echo unversioned)
+COMMIT := $(shell git describe --always --dirty --abbrev=40 --exclude '*' 2>/dev/null)
 
 .PHONY: help
 help: ## List the targets.
@@ -69,7 +70,7 @@ lint: ## Check the code: gofmt, vet, staticcheck, shellcheck, actionlint.
 
 .PHONY: build
 build: ## Build the suite as one file: bin/procns.test.
-	scripts/go.sh test -c -o bin/procns.test -ldflags "-w -X procns/e2e.suiteVersion=$(VERSION)" ./e2e
+	scripts/go.sh test -c -o bin/procns.test -ldflags "-w -X procns/e2e.suiteVersion=$(VERSION) -X procns/e2e/internal/build.commit=$(COMMIT)" ./e2e
 
 .PHONY: clean
 clean: ## Remove what was built. Reports in _artifacts/ stay.

@@ -11,11 +11,13 @@ import (
 	"time"
 
 	"procns/e2e/cases"
+	"procns/e2e/internal/build"
 	"procns/e2e/internal/cluster"
 	"procns/e2e/internal/exempt"
 	"procns/e2e/internal/interrupt"
 	"procns/e2e/internal/options"
 	"procns/e2e/internal/preflight"
+	"procns/e2e/internal/report"
 	"procns/e2e/internal/suite"
 	"procns/fixtures"
 )
@@ -60,6 +62,8 @@ func Begin(arguments []string, version string, stdout, stderr io.Writer, kindFla
 		return nil, refuse(stderr, err)
 	}
 	switch {
+	case o.Version:
+		err = writeVersion(stdout, o.Form, version, selected)
 	case o.List:
 		err = options.WriteCases(stdout, selected, o.Form == options.JSON)
 	case o.ListImages:
@@ -98,6 +102,16 @@ func Begin(arguments []string, version string, stdout, stderr io.Writer, kindFla
 		return nil, refuse(stderr, err)
 	}
 	return nil, suite.ExitConformant
+}
+
+// writeVersion says which build this is, and which catalogue it has, or which part of
+// it was selected.
+func writeVersion(stdout io.Writer, form options.Form, version string, selected []suite.Case) error {
+	info := build.Of(version, len(selected), report.CatalogueSHA256(selected))
+	if form == options.JSON {
+		return options.WriteJSON(stdout, info)
+	}
+	return info.Write(stdout)
 }
 
 // cleanUpAfterDead deletes what dead runs left on a cluster.

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -93,6 +94,10 @@ func TestReadOnlyReportFolder(t *testing.T) {
 func TestWithoutCluster(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for arguments, says := range map[string]string{
+		"version":                            "\ncatalogue  " + strconv.Itoa(len(cases.All())) + " cases, SHA-256 " + report.CatalogueSHA256(cases.All()) + "\n",
+		"-version":                           "procns     test\ncommit     ",
+		"version -o json":                    `"catalogueSHA256": "` + report.CatalogueSHA256(cases.All()),
+		"-version -run pid1":                 " cases, SHA-256 ",
 		"-list":                              "pid1/is-the-sandbox",
 		"-list -run pid1 -level core":        "pid1/is-the-sandbox",
 		"-list -o json":                      `"id": "pid1/is-the-sandbox"`,

@@ -129,6 +129,9 @@ func WriteImages(w io.Writer, images []Image, asJSON bool) error {
 	return err
 }
 
+// WriteJSON prints a document as -o json does.
+func WriteJSON(w io.Writer, document any) error { return writeJSON(w, document) }
+
 func writeJSON(w io.Writer, document any) error {
 	encoder := json.NewEncoder(w)
 	encoder.SetEscapeHTML(false)

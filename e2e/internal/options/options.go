@@ -41,13 +41,15 @@ type Options struct {
 
 	// What is done instead of a run; at most one of them.
 	List, ListImages, PrintRBAC, DryRun, Cleanup, Down bool
+	// Version: say which build of the suite this is.
+	Version bool
 	// PrintExempt names one of the suite's own lists of exemptions.
 	PrintExempt string
 	// Compare names two reports, the earlier one first: nothing else is done then.
 	Compare []string
 	// Render names a report of which the page is written.
 	Render string
-	// Form is that of what List, ListImages and Compare print.
+	// Form is that of what Version, List, ListImages and Compare print.
 	Form Form
 	// Witnesses: Cleanup takes those of an upgrade as well.
 	Witnesses bool
@@ -213,11 +215,12 @@ func (o *Options) define() (*flag.FlagSet, []Group) {
 	flags.Var(value{text: func() string { return "" }, set: o.setPhase}, named("phase"), "`phase` of an upgrade that the run is in: before (it leaves witnesses, pods that live through the upgrade) or after (it judges them, and deletes them)")
 
 	group("Instead of a run", "At most one of these.")
+	flags.BoolVar(&o.Version, named("version"), false, "say which build this is: version, commit, Go, and the SHA-256 of the catalogue, without a cluster; so does the argument version")
 	flags.BoolVar(&o.List, named("list"), false, "list the cases that -run and -level select, without a cluster")
 	flags.BoolVar(&o.ListImages, named("list-images"), false, "list every image that these cases use, after -image and -registry, without a cluster")
 	flags.Var(value{text: func() string { return "" }, set: o.setCompare}, named("compare"), "compare two reports, `earlier.json later.json`, without a cluster; the exit code is that of -baseline")
 	flags.StringVar(&o.Render, named("render"), "", "print the page, report.html, of this `report.json`, without a cluster; with the process tables of the evidence beside it, where the report holds none")
-	flags.Var(value{text: func() string { return string(Text) }, set: o.setForm}, named("o"), "the `form` of a list or a comparison: text, json, or (a comparison) markdown")
+	flags.Var(value{text: func() string { return string(Text) }, set: o.setForm}, named("o"), "the `form` of -version, a list or a comparison: text, json, or (a comparison) markdown")
 	flags.StringVar(&o.PrintExempt, named("print-exempt"), "", "print one of the suite's own lists for -exempt, `builtin:list` such as builtin:gvisor, to be kept and edited as a file")
 	flags.BoolVar(&o.PrintRBAC, named("print-rbac"), false, "print the permissions that a run needs, as a manifest, without a cluster")
 	flags.BoolVar(&o.DryRun, named("dry-run"), false, "check the cluster and report every case as planned; nothing is created, and the exit code is 2 at best")
@@ -306,6 +309,9 @@ func (o *Options) setCompare(text string) error {
 func Parse(arguments []string, output io.Writer) (Options, error) {
 	var o Options
 	flags, groups := o.define()
+	if len(arguments) > 0 && arguments[0] == "version" {
+		arguments = append([]string{"-version"}, arguments[1:]...)
+	}
 	if err := flags.Parse(arguments); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return o, errors.Join(writeHelp(output, groups), err)
@@ -340,7 +346,7 @@ func Parse(arguments []string, output io.Writer) (Options, error) {
 // check says what is wrong with flags that are each well-formed.
 func (o *Options) check(given map[string]bool) error {
 	var modes []string
-	for _, mode := range []string{"list", "list-images", "print-rbac", "print-exempt", "compare", "render", "dry-run", "cleanup", "down"} {
+	for _, mode := range []string{"version", "list", "list-images", "print-rbac", "print-exempt", "compare", "render", "dry-run", "cleanup", "down"} {
 		if given[mode] {
 			modes = append(modes, "-"+mode)
 		}
@@ -349,8 +355,8 @@ func (o *Options) check(given map[string]bool) error {
 	switch {
 	case len(modes) > 1:
 		return fmt.Errorf("%s: choose one of them", strings.Join(modes, " and "))
-	case given["o"] && !o.List && !o.ListImages && len(o.Compare) == 0:
-		return errors.New("-o is the form of -list, -list-images and -compare")
+	case given["o"] && !o.Version && !o.List && !o.ListImages && len(o.Compare) == 0:
+		return errors.New("-o is the form of -version, -list, -list-images and -compare")
 	case o.Form == Markdown && len(o.Compare) == 0:
 		return errors.New("-o markdown is a form of -compare only: expected text or json")
 	case len(o.Compare) != 0 && len(o.Compare) != 2:

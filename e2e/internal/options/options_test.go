@@ -117,7 +117,7 @@ func TestParseRefuses(t *testing.T) {
 		"no stages":                 {"-parallel 0", "must be above zero"},
 		"no requests":               {"-qps 0", "must be above zero"},
 		"unknown form":              {"-list -o yaml", "expected text, json or markdown"},
-		"a form of nothing":         {"-o json", "-o is the form of -list, -list-images and -compare"},
+		"a form of nothing":         {"-o json", "-o is the form of -version, -list, -list-images and -compare"},
 		"a list in Markdown":        {"-list -o markdown", "-o markdown is a form of -compare only"},
 		"one report":                {"-compare a.json", "-compare names two reports"},
 		"three reports":             {"-compare a.json b.json c.json", `unexpected argument "c.json"`},
