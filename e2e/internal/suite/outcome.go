@@ -101,6 +101,8 @@ type Result struct {
 	Duration time.Duration
 	// Exemption is set where the outcome is Exempted.
 	Exemption *Exemption
+
+	notRun bool // for want of a pod: the run was stopped
 }
 
 // LookByHand are the commands that create the fixture's pod, as the run did, and

@@ -114,6 +114,13 @@ type Runner struct {
 	Room     map[string]int
 	Evidence EvidenceSink
 	Log      func(format string, args ...any)
+	// Stopped says why no pod is to be started any more, or "" as long as there is no
+	// reason. Pods that run by then come to their end; cases that one is missing of have no
+	// result. nil: nothing stops the run.
+	Stopped func() string
+	// OnStart is told that a pod of a case is about to be created, or looked at: twice for
+	// a case that has a control; nil: nobody is.
+	OnStart func(Case, Target)
 	// OnResult is called once for each result, as soon as it is known. What its case
 	// took is known when all are done.
 	OnResult func(Result)
@@ -157,7 +164,7 @@ func (r *Runner) Run(ctx context.Context) []Result {
 	wg.Wait()
 	var all []Result
 	for _, some := range results {
-		all = append(all, some...)
+		all = append(all, slices.DeleteFunc(some, func(r Result) bool { return r.notRun })...)
 	}
 	r.keepNodeLogs(ctx, began.Unix(), all)
 	return all
@@ -261,7 +268,9 @@ func (r *Runner) runTarget(ctx context.Context, target Target, limits limits) []
 			for _, s := range stagesOf(c, stages) {
 				s.concluded(results[i])
 			}
-			r.OnResult(results[i])
+			if !results[i].notRun {
+				r.OnResult(results[i])
+			}
 		})
 	}
 	quiet.Wait()
@@ -425,6 +434,7 @@ func (r *Runner) conclude(ctx context.Context, c Case, target Target, stages map
 		}
 	}
 	if err != nil {
+		result.notRun = errors.Is(err, errStopped)
 		return inconclusive("the fixture " + c.Fixture + ": " + err.Error())
 	}
 	answers := judged{fixture: c.Judge(o)}
@@ -437,6 +447,7 @@ func (r *Runner) conclude(ctx context.Context, c Case, target Target, stages map
 		}
 	}
 	if uncontrolled != nil && answers.fixture == nil {
+		result.notRun = errors.Is(uncontrolled, errStopped)
 		return inconclusive("the control " + c.Control + ": " + uncontrolled.Error())
 	}
 	answers.decide(&result)

@@ -119,7 +119,13 @@ func (s *stage) run(ctx context.Context) {
 			s.runner.Log("%s: %s: %v", s.target.Name(), s.key.folder(), s.err)
 		}
 	}()
+	if s.err = s.runner.stopped(); s.err != nil {
+		return
+	}
 	s.err = s.perform(ctx)
+	if errors.Is(s.err, errStopped) {
+		return
+	}
 	if s.blurred() && s.cleared(ctx) {
 		s.err = s.perform(ctx)
 	}
@@ -208,10 +214,12 @@ func (s *stage) perform(ctx context.Context) error {
 	}
 	s.observation.Markers, s.observation.Node = placed.Markers, s.target.facts()
 	if s.key.submit.Dry() {
+		s.begins()
 		return s.submit(ctx)
 	}
 	var pod *corev1.Pod
 	if adopted {
+		s.begins()
 		pod, err = s.adopt(ctx, witness)
 	} else {
 		pod, err = s.start(ctx)
@@ -239,6 +247,29 @@ func (s *stage) perform(ctx context.Context) error {
 	return s.act(ctx, pod)
 }
 
+// errStopped says that a pod was not started because the run was stopped.
+var errStopped = errors.New("not started: the run was stopped")
+
+// stopped is an errStopped when no pod is to be started any more.
+func (r *Runner) stopped() error {
+	if r.Stopped != nil {
+		if why := r.Stopped(); why != "" {
+			return fmt.Errorf("%w: %s", errStopped, why)
+		}
+	}
+	return nil
+}
+
+// begins tells whose pod is about to be created, or looked at.
+func (s *stage) begins() {
+	if s.runner.OnStart == nil {
+		return
+	}
+	for _, e := range s.cases {
+		s.runner.OnStart(e.c, s.target)
+	}
+}
+
 // start creates the pod and waits until it is settled.
 func (s *stage) start(ctx context.Context) (*corev1.Pod, error) {
 	s.waitForOthers(func() { s.starting <- struct{}{} })
@@ -246,12 +277,16 @@ func (s *stage) start(ctx context.Context) (*corev1.Pod, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
+	if err := s.runner.stopped(); err != nil {
+		return nil, err
+	}
 	if closed := s.runner.Cluster.Closed(s.target.Node); closed != "" {
 		return nil, noMore(closed)
 	}
 	if err := s.health.refuses(s.placed.Pod); err != nil {
 		return nil, err
 	}
+	s.begins()
 	waiting, cancel := context.WithTimeoutCause(ctx, s.runner.Timeout, fmt.Errorf("not within %s", s.runner.Timeout))
 	defer cancel()
 	for tried, alone, failures := 0, 0, 0; ; tried++ {
