@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"slices"
 	"sort"
 	"strings"
 	"unicode/utf8"
@@ -17,9 +18,12 @@ type Style struct {
 	Colour bool
 	// Width is the number of columns; 0 means 120.
 	Width int
+	// Brief tells a line an area, and of the records those that are not as described:
+	// who wants to read all of them finds them in the log.
+	Brief bool
 }
 
-// WriteTerminal writes the summary that closes a run: a line for each case,
+// WriteTerminal writes the summary that closes a run: a line for each case or area,
 // every non-pass explained, the totals, and the verdict as the last line.
 func WriteTerminal(w io.Writer, run Run, style Style) error {
 	if style.Width <= 0 {
@@ -39,7 +43,11 @@ func WriteTerminal(w io.Writer, run Run, style Style) error {
 		return out.Flush()
 	}
 	p.head()
-	p.table()
+	if style.Brief {
+		p.areas()
+	} else {
+		p.table()
+	}
 	p.explanations()
 	p.records()
 	p.toBeKnown()
@@ -243,6 +251,13 @@ func (p *printer) records() {
 		return
 	}
 	fmt.Fprintln(p, "\n"+p.paint(bold, "Recorded, not judged"))
+	if p.style.Brief {
+		all := len(records)
+		records = slices.DeleteFunc(records, func(r recordOf) bool { return r.result.Outcome == suite.Conformant })
+		if said := all - len(records); said > 0 {
+			fmt.Fprintf(p, "  %s as described: e2e.log, summary.md and -v tell them\n", plural(said, "record is", "records are"))
+		}
+	}
 	for _, r := range records {
 		fmt.Fprintln(p, "  "+r.heading())
 		writeFields(p, "    ", r.fields())
