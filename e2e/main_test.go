@@ -3,7 +3,6 @@ package e2e
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"os"
 	"testing"
 	"time"
@@ -16,6 +15,7 @@ import (
 	"procns/e2e/internal/conformance"
 	"procns/e2e/internal/gotest"
 	"procns/e2e/internal/interrupt"
+	"procns/e2e/internal/options"
 	"procns/e2e/internal/suite"
 )
 
@@ -48,7 +48,7 @@ func mainWithCode(m *testing.M) int {
 	defer done()
 	go onInterrupt(interrupt.Notify(process.Signals()...), cancel)
 
-	klog.SetSlogLogger(slog.New(slog.NewTextHandler(current.Log(), nil)))
+	klog.SetSlogLogger(conformance.ClientLog(current.Log()))
 	var err error
 	testenv, err = env.NewWithContext(ctx, envconf.New())
 	if err != nil {
@@ -68,12 +68,50 @@ func mainWithCode(m *testing.M) int {
 		current.Finish(ctx)
 		return ctx, nil
 	})
+	output := os.Stdout
+	said := func() string { return "" }
+	if !options.WantsTestOutput(os.Args[1:]) { // the testing package's own flags
+		said = withoutOutput()
+	}
 	testCode := testenv.Run(m)
-	code = current.WriteReports(os.Stdout)
+	text := said()
+	code = current.WriteReports(output)
 	if code == suite.ExitConformant && testCode != 0 {
-		return suite.ExitInconclusive // a panic in the binary itself
+		fmt.Fprintf(os.Stderr, "procns: a defect of the suite, please report it: the run is conformant, and the tests failed:\n%s", text)
+		return suite.ExitInconclusive
 	}
 	return code
+}
+
+// withoutOutput keeps what the testing package prints, which says less than the report,
+// off standard output. It returns how to end that, and to get the last of it.
+func withoutOutput() (end func() string) {
+	output := os.Stdout
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		return func() string { return "" }
+	}
+	os.Stdout = writer
+	last := make(chan string)
+	go func() {
+		const most = 16384
+		var kept []byte
+		buffer := make([]byte, most)
+		for {
+			n, err := reader.Read(buffer)
+			kept = append(kept, buffer[:n]...)
+			kept = kept[max(0, len(kept)-most):]
+			if err != nil {
+				last <- string(kept)
+				return
+			}
+		}
+	}()
+	return func() string {
+		os.Stdout = output
+		_ = writer.Close()
+		return <-last
+	}
 }
 
 // TestProcns runs every case on every target. The runner works on all of them
@@ -113,9 +151,10 @@ func TestProcns(t *testing.T) {
 // onInterrupt cancels the run at the first signal, and leaves at the second.
 func onInterrupt(signals <-chan os.Signal, cancel context.CancelCauseFunc) {
 	interrupt.Handle(signals, time.Now, func(got os.Signal) {
-		fmt.Fprintf(os.Stderr, "\nprocns: %s: cleaning up; again to leave at once\n", got)
+		current.Say(fmt.Sprintf("\nprocns: %s: cleaning up; again to leave at once", got))
 		cancel(interrupt.Cause(got))
 	}, func(os.Signal) {
+		current.CloseView()
 		fmt.Fprintf(os.Stderr, "procns: left without cleaning up; delete by hand:\n%s\n", current.ByHand())
 		os.Exit(suite.ExitInconclusive)
 	})

@@ -28,7 +28,7 @@ import (
 // kindFlags, if there is one, prepares it, and returns the flags that name what it is
 // made of.
 func Begin(arguments []string, version string, stdout, stderr io.Writer, kindFlags ...func() ([]string, error)) (*Run, int) {
-	o, err := options.Parse(arguments, stdout)
+	o, err := options.Sources{Arguments: arguments, Environment: os.Environ()}.Parse(stdout)
 	if errors.Is(err, flag.ErrHelp) {
 		return nil, suite.ExitConformant
 	}
@@ -62,6 +62,8 @@ func Begin(arguments []string, version string, stdout, stderr io.Writer, kindFla
 		return nil, refuse(stderr, err)
 	}
 	switch {
+	case o.Completion != "":
+		err = options.WriteCompletion(stdout, o.Completion)
 	case o.Version:
 		err = writeVersion(stdout, o.Form, version, selected)
 	case o.List:
@@ -91,7 +93,7 @@ func Begin(arguments []string, version string, stdout, stderr io.Writer, kindFla
 		}
 		return Begin(append(flags, arguments...), version, stdout, stderr)
 	default:
-		run, err := newRun(o, catalogue, selected, exemptions, version, stderr)
+		run, err := newRun(o, catalogue, selected, exemptions, version, stdout, stderr)
 		if err != nil {
 			return nil, refuse(stderr, err)
 		}
@@ -167,6 +169,10 @@ func readExemptions(names []string, catalogue []suite.Case) (exempt.List, error)
 			return nil, options.Usagef("-exempt: %w", err)
 		}
 		list, err := exempt.Parse(text, known)
+		var unknown exempt.UnknownCase
+		if errors.As(err, &unknown) {
+			err = fmt.Errorf("%w%s", err, options.NearCase(catalogue, unknown.ID))
+		}
 		if err != nil {
 			return nil, options.Usagef("-exempt %s: %w", name, err)
 		}

@@ -19,6 +19,7 @@ import (
 	"procns/e2e/cases"
 	"procns/e2e/internal/cluster"
 	"procns/e2e/internal/options"
+	"procns/e2e/internal/progress"
 	"procns/e2e/internal/report"
 	"procns/e2e/internal/suite"
 )
@@ -52,7 +53,10 @@ func TestRefused(t *testing.T) {
 		"exempt file missing":        {[]string{"-exempt", "/nonexistent/exempt.yaml"}, "no such file"},
 		"exempt file broken":         {[]string{"-exempt", write(t, entry)}, "yaml"},
 		"exempt with unknown field":  {[]string{"-exempt", write(t, entry+", until: tomorrow}")}, "until"},
-		"exempt of unknown case":     {[]string{"-exempt", write(t, strings.Replace(entry, "pid1/is-", "pid1/was-", 1)+"}")}, `there is no case "pid1/was-the-sandbox"`},
+		"exempt of unknown case":     {[]string{"-exempt", write(t, strings.Replace(entry, "pid1/is-", "pid1/was-", 1)+"}")}, `there is no case "pid1/was-the-sandbox": -list prints them; near: pid1/is-the-sandbox`},
+		"unknown setting":            {[]string{"-config", write(t, "kubeconf: a\n")}, `line 1: there is no setting "kubeconf"; near: kubeconfig`},
+		"no file of settings":        {[]string{"-config", "/nonexistent/procns.yaml"}, "-config: open /nonexistent/procns.yaml: no such file"},
+		"an argument":                {[]string{"list"}, "did you mean -list?"},
 		"report folder is a file":    {[]string{"-report-dir", filepath.Join(write(t, ""), "below")}, "the report folder cannot be written"},
 		"baseline missing":           {[]string{"-baseline", "/nonexistent/report.json"}, "-baseline: open /nonexistent/report.json: no such file"},
 		"baseline of another kind":   {[]string{"-baseline", write(t, `{"schema":"procns.report/v0"}`)}, `the report's schema is "procns.report/v0", this suite reads "procns.report/v1"`},
@@ -107,6 +111,9 @@ func TestWithoutCluster(t *testing.T) {
 		"-print-rbac -pull-secret a/b":       "resourceNames: [b]",
 		"-print-rbac -phase before":          "resources: [namespaces]\n  verbs: [create, get, list, watch, delete, patch]",
 		"-help":                              "-keep-on-failure",
+		"-completion bash":                   "complete -o bashdefault -F _procns procns.test",
+		"-completion=zsh":                    "#compdef procns.test",
+		"-completion fish":                   "complete --command procns.test",
 	} {
 		var stdout, stderr bytes.Buffer
 		run, code := Begin(strings.Fields(arguments), "test", &stdout, &stderr)
@@ -255,7 +262,7 @@ func TestFailedSetUpCleansUp(t *testing.T) {
 
 // TestTable: a dry run prints the whole preflight.
 func TestTable(t *testing.T) {
-	_, stdout, stderr := attempt(t, kubeconfigOf(t, sound()), "-dry-run")
+	_, stdout, stderr := attempt(t, kubeconfigOf(t, sound()), "-dry-run", "-v")
 	for _, line := range []string{"server", "permissions", "pod security", "nodes", "images"} {
 		assert.Contains(t, stderr, "    "+line)
 	}
@@ -348,6 +355,7 @@ func TestKeepOnFailure(t *testing.T) {
 				cancel()
 			}
 			run.Finish(ctx)
+			run.view.Close()
 			if row.kept {
 				assert.Equal(t, "kubectl --kubeconfig "+kubeconfig+" delete namespace procns-x", run.report.Kept)
 				assert.Empty(t, run.report.Leftovers)
@@ -452,12 +460,14 @@ func TestPhases(t *testing.T) {
 			s := sound()
 			var stderr bytes.Buffer
 			run := begin("-phase", string(row.phase))
-			run.stderr = &stderr
+			run.view = &progress.View{Out: &stderr}
+			run.view.Open()
 			_, client, _, err := cluster.Connect(cluster.Place{Kubeconfig: kubeconfigOf(t, s)}, 100, &cluster.Counts{})
 			require.NoError(t, err)
 			run.report.Upgrade = &report.Upgrade{Witnesses: 3}
 			run.upgrade = upgrade{phase: row.phase, done: row.done, session: &cluster.Session{Client: client, Namespace: "procns-witnesses"}}
 			require.NoError(t, run.closeUpgrade(t.Context()))
+			run.view.Close()
 			assert.Equal(t, row.deletes, len(s.created) > 0, s.created)
 			assert.Contains(t, stderr.String(), row.says)
 		})

@@ -16,6 +16,7 @@ import (
 	"procns/e2e/internal/cluster"
 	"procns/e2e/internal/options"
 	"procns/e2e/internal/preflight"
+	"procns/e2e/internal/progress"
 	"procns/e2e/internal/report"
 	"procns/e2e/internal/suite"
 	"procns/e2e/internal/targets"
@@ -209,6 +210,10 @@ func (c *Run) makeRunner(client kubernetes.Interface, placement suite.Placement,
 	if c.kind != nil {
 		own = cluster.OwnNodes{Kind: c.kind, Client: client}
 	}
+	var stopped func() string
+	if c.FailFast {
+		stopped = c.stopped.why
+	}
 	c.runner = &suite.Runner{
 		Cluster: c.session, Nodes: own, Cases: ordinary(c.Cases), Targets: c.report.Targets, Fixtures: fixtures.Read,
 		Placement: placement, Facts: &suite.Facts{},
@@ -218,8 +223,12 @@ func (c *Run) makeRunner(client kubernetes.Interface, placement suite.Placement,
 			c.folder.log.Printf("%s: %s: %s %s", r.Target.Name(), r.Case.ID, r.Outcome, r.Reason)
 			one := []suite.Result{r}
 			_ = c.exemptions.Apply(one) // what is not needed is said of all results together
+			c.view.Tell(progress.Ended(one[0], c.Require.Decides(one[0].Case.Level)))
+			c.stopped.note(one[0], c.Require)
 			c.results.put(one[0])
 		},
+		OnStart:   func(one suite.Case, on suite.Target) { c.view.Tell(progress.Began(one, on)) },
+		Stopped:   stopped,
 		OnReady:   c.noteReady,
 		OnChanges: func(manifest string, changes suite.Changes) { c.changes.Add(manifest, changes, c.Cases) },
 		Skip: func(one suite.Case) string {

@@ -36,7 +36,7 @@ func (c *Run) provisionCluster(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	kept, err := cluster.NewKind(c.KindName, c.Engine, c.NodeImage, folder, c.stderr)
+	kept, err := cluster.NewKind(c.KindName, c.Engine, c.NodeImage, folder, &lines{view: c.view})
 	if err != nil {
 		return err
 	}
@@ -55,7 +55,7 @@ func (c *Run) provisionCluster(ctx context.Context) error {
 		if c.Keep {
 			name = c.KindName
 		}
-		if c.kind, err = cluster.NewKind(name, c.Engine, c.NodeImage, folder, c.stderr); err != nil {
+		if c.kind, err = cluster.NewKind(name, c.Engine, c.NodeImage, folder, &lines{view: c.view}); err != nil {
 			return err
 		}
 		c.created = true

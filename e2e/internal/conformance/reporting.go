@@ -15,6 +15,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"procns/e2e/internal/cluster"
+	"procns/e2e/internal/progress"
 	"procns/e2e/internal/report"
 	"procns/e2e/internal/suite"
 	"procns/e2e/internal/targets"
@@ -55,7 +56,14 @@ func (c *Run) WriteReports(output io.Writer) int {
 		}
 	}
 	// The log comes first: who closed the terminal finds there what was to be read.
-	if err := report.WriteTerminal(io.MultiWriter(c.folder.Log, output), *r, report.Style{}); err != nil && !r.Interrupted {
+	err := report.WriteTerminal(c.folder.Log, *r, report.Style{})
+	_ = c.folder.Log.Sync()
+	v := r.Verdict()
+	c.view.Tell(progress.Event{
+		Kind: progress.RunEnded, Outcome: v.Outcome, ExitCode: &code, Seconds: r.Stats.WallSeconds, Line: v.Line, Run: r.ID, Folder: r.Folder,
+	})
+	c.view.Close()
+	if err = errors.Join(err, c.print(output)); err != nil && !r.Interrupted {
 		code = max(code, suite.ExitUsage)
 	}
 	_ = c.folder.Log.Close()

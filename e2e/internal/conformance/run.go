@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -19,6 +20,7 @@ import (
 	"procns/e2e/internal/options"
 	"procns/e2e/internal/preflight"
 	"procns/e2e/internal/probe"
+	"procns/e2e/internal/progress"
 	"procns/e2e/internal/report"
 	"procns/e2e/internal/suite"
 	"procns/fixtures"
@@ -31,7 +33,8 @@ type Run struct {
 	exemptions exempt.List
 	baseline   *report.Document // what -baseline named, if anything
 	folder     *folder
-	stderr     io.Writer
+	view       *progress.View
+	stopped    stopped
 
 	kind    *cluster.Kind
 	created bool // this run made the kind cluster
@@ -49,7 +52,7 @@ type Run struct {
 }
 
 // newRun prepares a run: its folder, its log. Nothing outside is touched.
-func newRun(o options.Options, catalogue, selected []suite.Case, exemptions exempt.List, version string, stderr io.Writer) (*Run, error) {
+func newRun(o options.Options, catalogue, selected []suite.Case, exemptions exempt.List, version string, stdout, stderr io.Writer) (*Run, error) {
 	now := time.Now()
 	id := now.UTC().Format("20060102-150405") + "-" + probe.RandomHex(2)
 	folder, err := makeFolder(o.ReportDir, id)
@@ -57,7 +60,7 @@ func newRun(o options.Options, catalogue, selected []suite.Case, exemptions exem
 		return nil, err
 	}
 	c := &Run{
-		Options: o, Cases: selected, exemptions: exemptions, folder: folder, stderr: stderr,
+		Options: o, Cases: selected, exemptions: exemptions, folder: folder, view: newView(o, stdout, stderr, os.Getenv),
 		results: newResultTable(), ran: make(chan struct{}), cgroupModes: make(chan []string, 1),
 		report: report.Run{
 			ID: id, Started: now, Folder: folder.Path,
@@ -81,6 +84,11 @@ func newRun(o options.Options, catalogue, selected []suite.Case, exemptions exem
 	if o.Mends != "" {
 		c.report.Mends = append(c.report.Mends, o.Mends)
 	}
+	c.view.Open()
+	c.view.Tell(progress.Event{Kind: progress.RunBegan, Schema: progress.Schema, Run: id, Version: version, Folder: folder.Path})
+	for _, text := range o.Settings {
+		c.say("==> %s", text)
+	}
 	return c, nil
 }
 
@@ -89,23 +97,6 @@ func (c *Run) Log() io.Writer { return c.folder.Log }
 
 // Targets are where the cases are run, once Prepare has found them.
 func (c *Run) Targets() []suite.Target { return c.report.Targets }
-
-// say tells the user, and the log.
-func (c *Run) say(format string, args ...any) {
-	fmt.Fprintf(c.stderr, format+"\n", args...)
-	c.folder.log.Printf(format, args...)
-}
-
-// step says how long a part of the set-up took.
-func (c *Run) step(what string, do func() error) error {
-	began := time.Now()
-	c.folder.log.Printf("%s …", what)
-	err := do()
-	if err == nil {
-		c.say("==> %s: %.1fs", what, time.Since(began).Seconds())
-	}
-	return err
-}
 
 func (c *Run) place() cluster.Place {
 	return cluster.Place{Kubeconfig: c.Kubeconfig, Context: c.Context, InCluster: c.InCluster}
@@ -132,6 +123,7 @@ func (c *Run) Start(ctx context.Context) {
 	go func() {
 		defer close(c.ran)
 		began := time.Now()
+		c.view.Tell(progress.Plan(c.Cases, c.report.Targets))
 		c.report.Results = append(c.judgeWitnesses(ctx), c.runner.Run(ctx)...)
 		for i, t := range c.report.Targets {
 			c.report.Targets[i] = c.runner.Facts.Known(t)
@@ -165,7 +157,12 @@ func (c *Run) Finish(ctx context.Context) {
 		c.report.Problem = firstOf(c.report.Problem, oneLine(err))
 	}
 	c.report.Notes = append(c.report.Notes, c.session.Relabelled()...)
+	if by := c.stopped.why(); c.FailFast && by != "" {
+		c.report.Notes = append(c.report.Notes, "-fail-fast: no pod was started any more after "+by)
+	}
+	c.view.Tell(progress.Event{Kind: progress.StepBegan, Step: "clean-up"})
 	c.cleanUp()
+	c.view.Tell(progress.Event{Kind: progress.StepEnded, Step: "clean-up"})
 	if lacking := preflight.Unlisted(c.counts.Uses(), c.needs()); c.kind == nil && len(lacking) > 0 {
 		c.say("procns: a defect of the suite, please report it: -print-rbac does not list %v", lacking)
 	}

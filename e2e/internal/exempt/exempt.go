@@ -98,6 +98,14 @@ func onlyDocument(text []byte) ([]byte, error) {
 	}
 }
 
+// UnknownCase is an entry on a case that there is not.
+type UnknownCase struct{ ID string }
+
+// Error implements error.
+func (e UnknownCase) Error() string {
+	return fmt.Sprintf("there is no case %q: -list prints them", e.ID)
+}
+
 func (e Exemption) check(known func(string) bool) error {
 	for _, field := range []struct{ name, text string }{{"case", e.Case}, {"target", e.Target}, {"reason", e.Reason}, {"link", e.Link}} {
 		if strings.TrimSpace(field.text) == "" {
@@ -108,7 +116,7 @@ func (e Exemption) check(known func(string) bool) error {
 		}
 	}
 	if !known(e.Case) {
-		return fmt.Errorf("there is no case %q: -list prints them", e.Case)
+		return UnknownCase{e.Case}
 	}
 	if _, err := path.Match(flat(e.Target), ""); err != nil {
 		return fmt.Errorf("target %q: %w", e.Target, err)

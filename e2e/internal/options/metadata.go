@@ -16,7 +16,7 @@ var own = []string{"procns.", "procns/", "pod-security.kubernetes.io/"}
 
 // pairs collects key=value into a map.
 func pairs(into *map[string]string, check func(value string) []string) value {
-	return value{text: func() string { return "" }, set: func(text string) error {
+	return value{many: true, text: func() string { return "" }, set: func(text string) error {
 		key, value, ok := strings.Cut(text, "=")
 		if !ok {
 			return errors.New("expected key=value")

@@ -49,18 +49,30 @@ type Options struct {
 	Compare []string
 	// Render names a report of which the page is written.
 	Render string
-	// Form is that of what Version, List, ListImages and Compare print.
+	// Form is that of what is printed: the report of a run, Version, a list, a comparison.
 	Form Form
 	// Witnesses: Cleanup takes those of an upgrade as well.
 	Witnesses bool
+	// Completion names the shell whose completion is printed.
+	Completion Shell
 
 	// Baseline is an earlier report.json, which the run is compared with.
 	Baseline string
 	// Phase is where in an upgrade of the cluster the run is; empty: in none.
 	Phase Phase
 
+	// Verbose shows each case, Quiet nothing but the verdict.
+	Verbose, Quiet bool
+	// Progress is how a run shows what it does.
+	Progress Progress
+	config   string // the file of settings
+	// Settings says which settings came from elsewhere than the command line, one line
+	// for each place.
+	Settings []string
+
 	ReportDir            string
 	KeepOnFailure        bool
+	FailFast             bool
 	Timeout, CaseTimeout time.Duration
 	Parallel, Pods       int
 	Starting             int // 0: as the cluster lets us guess
@@ -80,7 +92,7 @@ type Options struct {
 // Form is how something is printed.
 type Form string
 
-// The forms of lists and comparisons; only these can be Markdown.
+// The forms of reports, lists and comparisons; a list has no Markdown.
 const (
 	Text     Form = "text"
 	JSON     Form = "json"
@@ -110,6 +122,7 @@ func Usagef(format string, args ...any) error { return UsageError{fmt.Errorf(for
 type value struct {
 	text func() string
 	set  func(string) error
+	many bool // it may be given several times
 }
 
 // String implements flag.Value.
@@ -127,6 +140,7 @@ func (v value) Set(text string) error { return v.set(text) }
 // several values behind commas.
 func list[T any](into *[]T, one func(string) (T, error)) value {
 	return value{
+		many: true,
 		text: func() string { return "" },
 		set: func(text string) error {
 			for part := range strings.SplitSeq(text, ",") {
@@ -198,10 +212,10 @@ func (o *Options) define() (*flag.FlagSet, []Group) {
 	group("Which targets", "A target is a node with one of its runtimes. Every case is run on every target.")
 	flags.StringVar(&o.Nodes, named("nodes"), "", "`which` nodes: sample (one for each OS image, kernel, runtime, architecture and kubelet), all, or a label selector (default: sample; all on a cluster that procns makes)")
 	flags.Var(list(&o.RuntimeClasses, nonEmpty), named("runtime-classes"), "`names` of RuntimeClasses, each a target of its own on each node; default stands for the node's own runtime (default: that alone)")
-	flags.Var(value{text: func() string { return "" }, set: o.setTolerate}, named("tolerate"), "run on nodes with this `taint` as well: key:Effect, key=value:Effect, or all, which leaves out those that mark a node as unwell or cordoned (repeatable)")
+	flags.Var(value{many: true, text: func() string { return "" }, set: o.setTolerate}, named("tolerate"), "run on nodes with this `taint` as well: key:Effect, key=value:Effect, or all, which leaves out those that mark a node as unwell or cordoned (repeatable)")
 
 	group("Images", "The manifests name nginx, busybox and pause, which are used by digest unless another image is asked for. `-list-images` prints what a run would pull.")
-	flags.Var(value{text: func() string { return "" }, set: o.setImage}, named("image"), "use another image, `name=reference`, such as nginx=registry.example/nginx@sha256:…, or by digest alone, nginx=@sha256:… (repeatable)")
+	flags.Var(value{many: true, text: func() string { return "" }, set: o.setImage}, named("image"), "use another image, `name=reference`, such as nginx=registry.example/nginx@sha256:…, or by digest alone, nginx=@sha256:… (repeatable)")
 	flags.Var(value{text: func() string { return o.Registry }, set: o.setRegistry}, named("registry"), "take the images from this registry, with an optional path, as `prefix`: mirror.example/lib makes docker.io/library/busybox mirror.example/lib/busybox; tags and digests stay")
 	flags.Var(value{text: func() string { return o.PullSecret }, set: o.setPullSecret}, named("pull-secret"), "pull with this existing Secret, `NAMESPACE/NAME`: it is copied into the run's namespace")
 
@@ -220,17 +234,25 @@ func (o *Options) define() (*flag.FlagSet, []Group) {
 	flags.BoolVar(&o.ListImages, named("list-images"), false, "list every image that these cases use, after -image and -registry, without a cluster")
 	flags.Var(value{text: func() string { return "" }, set: o.setCompare}, named("compare"), "compare two reports, `earlier.json later.json`, without a cluster; the exit code is that of -baseline")
 	flags.StringVar(&o.Render, named("render"), "", "print the page, report.html, of this `report.json`, without a cluster; with the process tables of the evidence beside it, where the report holds none")
-	flags.Var(value{text: func() string { return string(Text) }, set: o.setForm}, named("o"), "the `form` of -version, a list or a comparison: text, json, or (a comparison) markdown")
 	flags.StringVar(&o.PrintExempt, named("print-exempt"), "", "print one of the suite's own lists for -exempt, `builtin:list` such as builtin:gvisor, to be kept and edited as a file")
 	flags.BoolVar(&o.PrintRBAC, named("print-rbac"), false, "print the permissions that a run needs, as a manifest, without a cluster")
 	flags.BoolVar(&o.DryRun, named("dry-run"), false, "check the cluster and report every case as planned; nothing is created, and the exit code is 2 at best")
 	flags.BoolVar(&o.Cleanup, named("cleanup"), false, "delete the namespaces that dead runs left on the cluster: those that show no sign of life for a minute")
 	flags.BoolVar(&o.Witnesses, named("witnesses"), false, "with -cleanup: delete the witnesses of -phase before as well, which otherwise wait for -phase after")
 	flags.BoolVar(&o.Down, named("down"), false, "delete the kind cluster that -keep kept")
+	flags.Var(value{text: func() string { return "" }, set: o.setCompletion}, named("completion"), "print what completes these flags in a `shell`: bash, zsh or fish")
+
+	group("What is printed", "Progress goes to standard error, what is found to standard output. [PROGRESS.md](PROGRESS.md) shows both.")
+	flags.BoolVar(&o.Verbose, named("v"), false, "print a line for each result as it is known, and in the end the table of all results and all that was recorded, as in e2e.log")
+	flags.BoolVar(&o.Quiet, named("quiet"), false, "print nothing but the verdict, in one line, and what could not be removed")
+	flags.Var(value{text: func() string { return string(Text) }, set: o.setForm}, named("o"), "the `form` of what a run finds, of -version, a list or a comparison, on standard output: text, json, or (a run, a comparison) markdown")
+	flags.Var(value{text: func() string { return string(Auto) }, set: o.setProgress}, named("progress"), "`how` a run shows what it does: auto (a view on a terminal, lines elsewhere), lines, or json (for programs: a JSON object a line on standard output, instead of the text)")
 
 	group("The run", "")
+	flags.Var(value{text: func() string { return "" }, set: o.setConfig}, named("config"), "settings from this YAML `file`, by the names of these flags")
 	flags.StringVar(&o.ReportDir, named("report-dir"), "_artifacts", "`folder` for the reports; each run makes a folder of its own in it")
 	flags.BoolVar(&o.KeepOnFailure, named("keep-on-failure"), false, "keep the pods of cases that did not pass, and their namespace, until -cleanup")
+	flags.BoolVar(&o.FailFast, named("fail-fast"), false, "start no pod any more after the first result that keeps the exit code from being 0: those that run come to their end, and what has no result then is not run")
 	flags.DurationVar(&o.Timeout, named("timeout"), time.Hour, "longest `duration` of the whole run; what is not judged by then is inconclusive")
 	flags.DurationVar(&o.CaseTimeout, named("case-timeout"), 5*time.Minute, "longest `duration` that a case waits for its pod, and for what it needs to see first")
 	flags.IntVar(&o.Parallel, named("parallel"), 16, "how `many` pods are acted on and observed at one time")
@@ -243,7 +265,7 @@ func (o *Options) define() (*flag.FlagSet, []Group) {
 	flags.StringVar(&o.NodeImage, named("node-image"), "", "node `image` (default: kind's own)")
 	flags.StringVar(&o.KindConfig, named("kind-config"), "kind-config.yaml", "kind's configuration `file`")
 	flags.StringVar(&o.KindName, named("kind-name"), "procns", "`name` of the cluster that -keep keeps, and that a run uses if it is there")
-	flags.Var(value{text: func() string { return "" }, set: func(text string) error {
+	flags.Var(value{many: true, text: func() string { return "" }, set: func(text string) error {
 		o.Archives = append(o.Archives, text)
 		return nil
 	}}, named("load"), "load this image `archive` into the nodes (repeatable)")
@@ -278,21 +300,11 @@ func (o *Options) setRequire(text string) error {
 }
 
 func (o *Options) setForm(text string) error {
-	forms := []Form{Text, JSON, Markdown}
-	if !slices.Contains(forms, Form(text)) {
-		return errors.New("expected text, json or markdown")
-	}
-	o.Form = Form(text)
-	return nil
+	return oneOf(text, &o.Form, Text, JSON, Markdown)
 }
 
 func (o *Options) setPhase(text string) error {
-	phases := []Phase{Before, After}
-	if !slices.Contains(phases, Phase(text)) {
-		return errors.New("expected before or after")
-	}
-	o.Phase = Phase(text)
-	return nil
+	return oneOf(text, &o.Phase, Before, After)
 }
 
 func (o *Options) setCompare(text string) error {
@@ -303,50 +315,15 @@ func (o *Options) setCompare(text string) error {
 	return nil
 }
 
-// Parse reads the arguments without the program's name, and without the testing
-// package's own flags. Asked for help, it writes it to output and returns
-// flag.ErrHelp.
+// Parse reads a command line alone: see Sources.
 func Parse(arguments []string, output io.Writer) (Options, error) {
-	var o Options
-	flags, groups := o.define()
-	if len(arguments) > 0 && arguments[0] == "version" {
-		arguments = append([]string{"-version"}, arguments[1:]...)
-	}
-	if err := flags.Parse(arguments); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return o, errors.Join(writeHelp(output, groups), err)
-		}
-		return o, Usagef("%w%s", err, unknownFlag(err, flags))
-	}
-	// The second report of -compare is the one argument that there may be; flags may follow.
-	if len(o.Compare) == 1 && flags.NArg() > 0 && flags.Arg(0) != "" {
-		o.Compare = append(o.Compare, flags.Arg(0))
-		if err := flags.Parse(flags.Args()[1:]); err != nil {
-			return o, Usagef("%w%s", err, unknownFlag(err, flags))
-		}
-	}
-	if flags.NArg() > 0 {
-		return o, Usagef("unexpected argument %q: everything is said by flags, see -help", flags.Arg(0))
-	}
-	given := map[string]bool{}
-	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
-	if err := o.check(given); err != nil {
-		return o, UsageError{err}
-	}
-	o.Provision = o.Kubeconfig == "" && o.Context == "" && !o.InCluster
-	if o.Nodes == "" {
-		o.Nodes = targets.Sample
-		if o.Provision {
-			o.Nodes = targets.All
-		}
-	}
-	return o, nil
+	return Sources{Arguments: arguments}.Parse(output)
 }
 
 // check says what is wrong with flags that are each well-formed.
 func (o *Options) check(given map[string]bool) error {
 	var modes []string
-	for _, mode := range []string{"version", "list", "list-images", "print-rbac", "print-exempt", "compare", "render", "dry-run", "cleanup", "down"} {
+	for _, mode := range insteadOfARun {
 		if given[mode] {
 			modes = append(modes, "-"+mode)
 		}
@@ -355,10 +332,14 @@ func (o *Options) check(given map[string]bool) error {
 	switch {
 	case len(modes) > 1:
 		return fmt.Errorf("%s: choose one of them", strings.Join(modes, " and "))
-	case given["o"] && !o.Version && !o.List && !o.ListImages && len(o.Compare) == 0:
-		return errors.New("-o is the form of -version, -list, -list-images and -compare")
-	case o.Form == Markdown && len(o.Compare) == 0:
-		return errors.New("-o markdown is a form of -compare only: expected text or json")
+	case given["o"] && len(modes) > 0 && !slices.ContainsFunc(goesWith["o"], func(mode string) bool { return modes[0] == "-"+mode }):
+		return fmt.Errorf("-o is the form of a run's report, of -version, -list, -list-images and -compare, not of %s", modes[0])
+	case o.Form == Markdown && len(modes) > 0 && len(o.Compare) == 0 && !o.DryRun:
+		return fmt.Errorf("-o markdown is no form of %s: expected text or json", modes[0])
+	case o.Progress == Events && (o.Form == JSON || o.Form == Markdown):
+		return fmt.Errorf("-progress json and -o %s both want standard output: choose one of them (report.json and summary.md are written anyway)", o.Form)
+	case o.Quiet && o.Verbose:
+		return errors.New("-quiet and -v: choose one of them")
 	case len(o.Compare) != 0 && len(o.Compare) != 2:
 		return errors.New("-compare names two reports: -compare earlier.json later.json")
 	case (o.Baseline != "" || o.Phase != "" && !o.PrintRBAC) && len(modes) > 0:
@@ -395,17 +376,6 @@ func (o *Options) check(given map[string]bool) error {
 		return fmt.Errorf("-nodes: %w", err)
 	}
 	return nil
-}
-
-// unknownFlag adds the nearest names to the flag package's own error.
-func unknownFlag(err error, flags *flag.FlagSet) string {
-	_, name, ok := strings.Cut(err.Error(), "flag provided but not defined: -")
-	if !ok {
-		return ""
-	}
-	var names []string
-	flags.VisitAll(func(f *flag.Flag) { names = append(names, f.Name) })
-	return fmt.Sprintf("; near: -%s; all of them: -help", strings.Join(nearest(names, name), ", -"))
 }
 
 // Choice is what is asked for in targets.

@@ -13,14 +13,13 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"gotest.tools/v3/golden"
 	corev1 "k8s.io/api/core/v1"
 
 	"procns/e2e/cases"
 	"procns/e2e/internal/suite"
 	"procns/fixtures"
 )
-
-var update = flag.Bool("update", false, "write docs/FLAGS.md")
 
 func parse(t *testing.T, arguments ...string) Options {
 	t.Helper()
@@ -117,8 +116,19 @@ func TestParseRefuses(t *testing.T) {
 		"no stages":                 {"-parallel 0", "must be above zero"},
 		"no requests":               {"-qps 0", "must be above zero"},
 		"unknown form":              {"-list -o yaml", "expected text, json or markdown"},
-		"a form of nothing":         {"-o json", "-o is the form of -version, -list, -list-images and -compare"},
-		"a list in Markdown":        {"-list -o markdown", "-o markdown is a form of -compare only"},
+		"a form of nothing":         {"-print-rbac -o json", "-o is the form of a run's report, of -version, -list, -list-images and -compare, not of -print-rbac"},
+		"a list in Markdown":        {"-list -o markdown", "-o markdown is no form of -list"},
+		"a version in Markdown":     {"-version -o markdown", "-o markdown is no form of -version"},
+		"two documents":             {"-o json -progress json", "both want standard output"},
+		"quiet and loud":            {"-quiet -v", "-quiet and -v: choose one of them"},
+		"unknown progress":          {"-progress fancy", "expected auto, lines or json"},
+		"unknown shell":             {"-completion tcsh", "expected bash, zsh or fish"},
+		"no file of settings":       {"-config=", "an empty name"},
+		"a flag as an argument":     {"list", `unexpected argument "list": did you mean -list? everything is said by flags`},
+		"a switch and its value":    {"-keep true", "a switch takes its value behind =, as in -keep=true"},
+		"another tool's flag":       {"--focus pid1", "near: -run; all of them: -help"},
+		"a slip in it":              {"-foucs pid1", "near: -run; all of them: -help"},
+		"like no flag":              {"-zzz", "-zzz; all of them: -help"},
 		"one report":                {"-compare a.json", "-compare names two reports"},
 		"three reports":             {"-compare a.json b.json c.json", `unexpected argument "c.json"`},
 		"one report, and a flag":    {"-compare a.json -o json", "-compare names two reports"},
@@ -163,7 +173,7 @@ func TestPage(t *testing.T) {
 	const file = "../../../docs/FLAGS.md"
 	var page bytes.Buffer
 	require.NoError(t, WritePage(&page))
-	if *update {
+	if golden.FlagUpdate() {
 		require.NoError(t, os.WriteFile(file, page.Bytes(), 0o644))
 	}
 	written, err := os.ReadFile(file)
@@ -231,6 +241,9 @@ func TestSelect(t *testing.T) {
 		})
 	}
 	for arguments, says := range map[string]string{
+		"-run orphans":               "near: pid1/reaps-orphans; all",
+		"-run zzzzz":                 `-run "zzzzz" matches no case; all of them: -list`,
+		"-run sgnals":                "near: signals",
 		"-run pid1/is-sandbox":       `-run "pid1/is-sandbox" matches no case; near: pid1/is-the-sandbox`,
 		"-run sygnals/hangup":        "near: signals/hang-up",
 		"-run signals,pid2":          `-run "pid2" matches no case`,

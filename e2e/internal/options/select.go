@@ -120,13 +120,26 @@ func matching(all []suite.Case, option, pattern string) ([]suite.Case, error) {
 		}
 	}
 	if len(matched) == 0 {
-		var ids []string
-		for _, c := range all {
-			ids = append(ids, c.ID)
-		}
-		return nil, Usagef("-%s %q matches no case; near: %s; all of them: -list", option, pattern, strings.Join(nearest(ids, pattern), ", "))
+		return nil, Usagef("-%s %q matches no case%s; all of them: -list", option, pattern, NearCase(all, pattern))
 	}
 	return matched, nil
+}
+
+// NearCase is what an error says of the cases that may have been meant, or "".
+func NearCase(all []suite.Case, written string) string {
+	return nearText(Near(namesOfCases(all), written), "")
+}
+
+// namesOfCases are what a pattern can name: the areas and the IDs.
+func namesOfCases(all []suite.Case) []string {
+	var areas, ids []string
+	for _, c := range all {
+		if !slices.Contains(areas, c.Area()) {
+			areas = append(areas, c.Area())
+		}
+		ids = append(ids, c.ID)
+	}
+	return append(areas, ids...)
 }
 
 func texts(some []suite.Level) []string {
@@ -145,30 +158,6 @@ func levelsOf(some []suite.Case) []string {
 		}
 	}
 	return all
-}
-
-// nearest returns the names that share most letter pairs with what was written.
-func nearest(names []string, written string) []string {
-	score := func(name string) float64 {
-		n := 0
-		for i := range len(written) - 1 {
-			if strings.Contains(name, written[i:i+2]) {
-				n++
-			}
-		}
-		return float64(n) / float64(len(name)+len(written)) // of two that share as many, the shorter
-	}
-	names = slices.Clone(names)
-	slices.SortStableFunc(names, func(a, b string) int {
-		switch {
-		case score(a) > score(b):
-			return -1
-		case score(a) < score(b):
-			return 1
-		}
-		return 0
-	})
-	return names[:min(3, len(names))]
 }
 
 // listed is a case as -list -o json prints it.
