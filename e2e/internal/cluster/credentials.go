@@ -124,6 +124,7 @@ type tee struct {
 	once   sync.Once
 	writer *os.File
 	mu     sync.Mutex
+	shown  io.Writer // where it is passed on to; nil: standard error
 	last   []byte
 	seen   chan struct{} // told when a mark has come through
 }
@@ -156,7 +157,13 @@ func (t *tee) pass(from io.Reader, to io.Writer) {
 	for {
 		n, err := from.Read(buffer)
 		text := bytes.ReplaceAll(buffer[:n], []byte{mark}, nil)
-		_, _ = to.Write(text)
+		t.mu.Lock()
+		shown := t.shown
+		t.mu.Unlock()
+		if shown == nil {
+			shown = to
+		}
+		_, _ = shown.Write(text)
 		t.mu.Lock()
 		t.last = append(t.last, text...)
 		t.last = t.last[max(0, len(t.last)-kept):]
@@ -171,6 +178,14 @@ func (t *tee) pass(from io.Reader, to io.Writer) {
 			return
 		}
 	}
+}
+
+// ShowPlugins says where credential plugins' standard error is shown; nil: on the
+// process's own.
+func ShowPlugins(on io.Writer) {
+	pluginErrors.mu.Lock()
+	defer pluginErrors.mu.Unlock()
+	pluginErrors.shown = on
 }
 
 // forget drops what plugins have said so far.

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -136,4 +137,10 @@ func TestTee(t *testing.T) {
 	last := one.lastWords()
 	assert.Len(t, []rune(last), 300)
 	assert.True(t, strings.HasSuffix(last, "ä the end"), last)
+
+	var shown bytes.Buffer
+	one.shown = &shown
+	one.with(func() { fmt.Fprint(os.Stderr, "Password: ") })
+	assert.True(t, strings.HasSuffix(one.lastWords(), "the end Password:"))
+	assert.Equal(t, "Password: ", shown.String())
 }

@@ -62,7 +62,7 @@ func (c *Run) WriteReports(output io.Writer) int {
 	c.view.Tell(progress.Event{
 		Kind: progress.RunEnded, Outcome: v.Outcome, ExitCode: &code, Seconds: r.Stats.WallSeconds, Line: v.Line, Run: r.ID, Folder: r.Folder,
 	})
-	c.view.Close()
+	c.CloseView()
 	if err = errors.Join(err, c.print(output)); err != nil && !r.Interrupted {
 		code = max(code, suite.ExitUsage)
 	}

@@ -85,6 +85,7 @@ func newRun(o options.Options, catalogue, selected []suite.Case, exemptions exem
 		c.report.Mends = append(c.report.Mends, o.Mends)
 	}
 	c.view.Open()
+	cluster.ShowPlugins(c.view)
 	c.view.Tell(progress.Event{Kind: progress.RunBegan, Schema: progress.Schema, Run: id, Version: version, Folder: folder.Path})
 	for _, text := range o.Settings {
 		c.say("==> %s", text)

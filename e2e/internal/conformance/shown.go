@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"procns/e2e/internal/cluster"
 	"procns/e2e/internal/options"
 	"procns/e2e/internal/progress"
 	"procns/e2e/internal/report"
@@ -53,7 +54,10 @@ func (c *Run) say(format string, args ...any) {
 func (c *Run) Say(text string) { c.say("%s", text) }
 
 // CloseView takes what is shown off the terminal, for somebody else to print.
-func (c *Run) CloseView() { c.view.Close() }
+func (c *Run) CloseView() {
+	cluster.ShowPlugins(nil)
+	c.view.Close()
+}
 
 // step says how long a part of the set-up took.
 func (c *Run) step(what string, do func() error) error {

@@ -44,6 +44,9 @@ type View struct {
 	events bytes.Buffer    // to be written
 	told   time.Time       // when something was printed last
 	closed bool
+	// open says that the last line has no end as yet, and held that nothing is drawn:
+	// somebody else asks the user for something.
+	open, held bool
 
 	wake, stop, ended chan struct{}
 	screen            screen
@@ -97,7 +100,7 @@ func (v *View) show(now time.Time, last bool) {
 	v.events.Reset()
 	var frame []string
 	live := v.Mode == Live && (last || text != "" || now.Sub(v.drawn) >= atOnce)
-	if live && !last {
+	if live && !last && !v.held {
 		frame = v.state.Frame(now, v.screen.size(), v.Colour)
 	}
 	v.mu.Unlock()
@@ -144,23 +147,58 @@ func (v *View) Tell(e Event) {
 	if e.Time.IsZero() {
 		e.Time = time.Now()
 	}
+	switch e.Kind {
+	case StepEnded, Planned, CaseEnded: // whoever asked for something has it
+		v.held = false
+	}
 	for _, one := range v.state.Apply(e) {
 		v.write(one)
 		if text := v.line(one); text != "" {
+			v.endLine()
 			v.lines.WriteString(text)
 			v.told = e.Time
 		}
 	}
+	if v.Mode == Live && !v.held {
+		v.endLine() // the view is drawn below it
+	}
+	v.soon(e.Time)
+}
+
+// endLine ends the last line, if it has no end as yet.
+func (v *View) endLine() {
+	if v.open {
+		v.lines.WriteString("\n")
+		v.open = false
+	}
+}
+
+// soon shows what there is to show, and unlocks.
+func (v *View) soon(now time.Time) {
 	closed := v.closed
 	v.mu.Unlock()
 	if closed {
-		v.show(e.Time, true)
+		v.show(now, true)
 		return
 	}
 	select {
 	case v.wake <- struct{}{}:
 	default: // it is awake
 	}
+}
+
+// Write passes on what another program says to the user, such as a plugin that asks for a
+// password, and may wait for an answer to: nothing is drawn until a step is over, or a case.
+// It implements io.Writer.
+func (v *View) Write(text []byte) (int, error) {
+	if len(text) == 0 {
+		return 0, nil
+	}
+	v.mu.Lock()
+	v.lines.Write(text)
+	v.open, v.held = text[len(text)-1] != '\n', true
+	v.soon(time.Now())
+	return len(text), nil
 }
 
 // Say prints what users are told besides.

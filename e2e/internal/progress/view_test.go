@@ -133,6 +133,37 @@ func TestEvents(t *testing.T) {
 	}
 }
 
+// TestOthersAsk: what another program asks the user for stays readable, and is not drawn over.
+func TestOthersAsk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &glass{width: 60}
+		lines := &bytes.Buffer{}
+		for _, v := range []*View{{Mode: Live, Out: g, Size: func() Size { return Size{60, 24} }}, {Mode: Quiet, Out: lines}} {
+			v.Open()
+			v.Tell(Event{Kind: StepBegan, Step: "preflight"})
+			time.Sleep(time.Second)
+			_, err := v.Write([]byte("open https://login.example\nPassword: "))
+			require.NoError(t, err)
+			time.Sleep(5 * time.Second)
+			synctest.Wait()
+			if v.Mode == Live {
+				assert.Equal(t, []string{"open https://login.example", "Password: "}, g.lines())
+			}
+			v.Say("==> waiting")
+			time.Sleep(5 * time.Second)
+			v.Tell(Event{Kind: StepEnded, Step: "preflight"})
+			v.Tell(Event{Kind: StepBegan, Step: "next"})
+			time.Sleep(time.Second)
+			synctest.Wait()
+			if v.Mode == Live {
+				assert.Equal(t, []string{"open https://login.example", "Password: ", "==> waiting", "    next … 1.0s"}, g.lines())
+			}
+			v.Close()
+		}
+		assert.Equal(t, "open https://login.example\nPassword: ", lines.String())
+	})
+}
+
 // stuck is a terminal that was stopped.
 type stuck struct{ going chan struct{} }
 
