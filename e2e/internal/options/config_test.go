@@ -170,6 +170,16 @@ func TestSettingsRefused(t *testing.T) {
 	}
 }
 
+// TestExample: the file that the page shows is one.
+func TestExample(t *testing.T) {
+	_, example, _ := strings.Cut(aboutSources, "```yaml\n")
+	example, _, _ = strings.Cut(example, "```")
+	o, err := sources("-config procns.yaml", nil, example).Parse(io.Discard)
+	require.NoError(t, err)
+	assert.Equal(t, "staging", o.Context)
+	assert.True(t, o.FailFast)
+}
+
 // TestScriptVariables: a variable of the scripts that is no flag's must be known, or no
 // run could be started from them.
 func TestScriptVariables(t *testing.T) {

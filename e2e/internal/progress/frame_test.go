@@ -219,3 +219,30 @@ func TestShort(t *testing.T) {
 		assert.Equal(t, want, short(d))
 	}
 }
+
+// TestApply: a case begins once, with its first pod, and not after its end.
+func TestApply(t *testing.T) {
+	c := suite.Case{ID: "pid1/x", Level: suite.Core}
+	s := NewState()
+	s.Apply(after(0, Plan([]suite.Case{c}, twoWorkers)))
+	for _, row := range []struct {
+		event Event
+		kinds []Kind
+		runs  int
+	}{
+		{Began(c, twoWorkers[0]), []Kind{CaseBegan}, 1},
+		{Began(c, twoWorkers[0]), nil, 1},
+		{Began(c, twoWorkers[1]), []Kind{CaseBegan}, 2},
+		{Ended(suite.Result{Case: c, Target: twoWorkers[0], Outcome: suite.Inconclusive}, true), []Kind{CaseEnded}, 1},
+		{Began(c, twoWorkers[0]), nil, 1}, // its control
+		{Ended(suite.Result{Case: c, Target: twoWorkers[1], Outcome: suite.Conformant}, true), []Kind{CaseEnded, AreaEnded}, 0},
+		{Ended(suite.Result{Case: suite.Case{ID: "a/b"}, Target: twoWorkers[0], Outcome: suite.Conformant}, true), []Kind{CaseEnded}, 0}, // nobody planned it
+	} {
+		var kinds []Kind
+		for _, e := range s.Apply(after(1, row.event)) {
+			kinds = append(kinds, e.Kind)
+		}
+		assert.Equal(t, row.kinds, kinds)
+		assert.Len(t, s.running, row.runs)
+	}
+}

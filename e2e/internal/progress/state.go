@@ -9,7 +9,6 @@ import (
 
 // State is what has happened until now, as far as it is shown.
 type State struct {
-	run       string
 	step      string // that is being done
 	stepBegan time.Time
 	planned   bool
@@ -22,6 +21,7 @@ type State struct {
 	// idle are the results that were there at once, without a pod: they cost no time.
 	idle    int
 	running map[pair]time.Time // since when
+	ended   map[pair]bool
 	counts  map[string]int
 }
 
@@ -36,7 +36,7 @@ type areaState struct {
 
 // NewState returns the state before anything has happened.
 func NewState() *State {
-	return &State{byName: map[string]*areaState{}, running: map[pair]time.Time{}, counts: map[string]int{}}
+	return &State{byName: map[string]*areaState{}, running: map[pair]time.Time{}, ended: map[pair]bool{}, counts: map[string]int{}}
 }
 
 // words are the outcomes as they are shown, the worst first.
@@ -47,12 +47,10 @@ var words = []string{
 }
 
 // Apply takes an event in, and returns what is to be shown of it: the event with what
-// only the state knows, and the end of an area behind its last result. A case that has
-// begun already, with its other pod, begins no second time.
+// only the state knows, and the end of an area behind its last result. A case begins with
+// its first pod; of its other pod nothing is shown, even where that comes when the result is known.
 func (s *State) Apply(e Event) []Event {
 	switch e.Kind {
-	case RunBegan:
-		s.run = e.Run
 	case StepBegan:
 		s.step, s.stepBegan = e.Step, e.Time
 	case StepEnded:
@@ -61,8 +59,8 @@ func (s *State) Apply(e Event) []Event {
 		s.plan(e)
 	case CaseBegan:
 		key := pair{e.Case, e.Target}
-		if _, known := s.running[key]; known {
-			return nil // by its other pod
+		if _, known := s.running[key]; known || s.ended[key] {
+			return nil
 		}
 		s.running[key] = e.Time
 		if a := s.byName[e.Area]; a != nil && a.began.IsZero() {
@@ -91,6 +89,7 @@ func (s *State) end(e Event) []Event {
 	} else {
 		s.idle++
 	}
+	s.ended[key] = true
 	s.done++
 	e.Done, e.Results = s.done, s.results
 	word := e.Outcome.In(e.Level)
