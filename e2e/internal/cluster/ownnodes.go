@@ -23,12 +23,21 @@ import (
 type OwnNodes struct {
 	Kind   *Kind
 	Client kubernetes.Interface
+	// Machines are the nodes, by name, that are no containers of kind's.
+	Machines map[string]Machine
 }
 
 var _ suite.Nodes = OwnNodes{}
 
-// Run runs a command in the node's container.
+// Run runs a command in the node's container, or on the machine that the node is.
 func (o OwnNodes) Run(ctx context.Context, name string, command ...string) (probe.CommandResult, error) {
+	if machine, ok := o.Machines[name]; ok {
+		result, err := machine.run(ctx, command...)
+		if err != nil {
+			err = fmt.Errorf("%s on node %s: %w", strings.Join(command, " "), name, err)
+		}
+		return result, err
+	}
 	node, err := o.Kind.node(name)
 	if err != nil {
 		return probe.CommandResult{Failure: err.Error()}, err
@@ -51,8 +60,16 @@ func (o OwnNodes) Run(ctx context.Context, name string, command ...string) (prob
 	return result, nil
 }
 
-// Restart stops the node's container and starts it again, as a reboot does.
+// Restart stops the node's container and starts it again, as a reboot does; a machine is
+// rebooted.
 func (o OwnNodes) Restart(ctx context.Context, name string) error {
+	if machine, ok := o.Machines[name]; ok {
+		const bound = 3 * time.Minute // a machine under emulation needs one
+		if err := machine.restart(ctx, bound); err != nil {
+			return fmt.Errorf("restarting node %s: %w", name, err)
+		}
+		return nil
+	}
 	if _, err := o.Kind.node(name); err != nil {
 		return err
 	}

@@ -208,7 +208,11 @@ func (c *Run) plan() {
 func (c *Run) makeRunner(client kubernetes.Interface, placement suite.Placement, version suite.Version, off string) {
 	var own suite.Nodes
 	if c.kind != nil {
-		own = cluster.OwnNodes{Kind: c.kind, Client: client}
+		machines := map[string]cluster.Machine{}
+		for node, command := range c.Machines {
+			machines[node] = command
+		}
+		own = cluster.OwnNodes{Kind: c.kind, Client: client, Machines: machines}
 	}
 	var stopped func() string
 	if c.FailFast {

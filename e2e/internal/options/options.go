@@ -87,6 +87,9 @@ type Options struct {
 	Mends      string
 	Keep       bool
 	Archives   []string
+	// Machines are the nodes that are no containers of kind's, each with the command that
+	// reaches it.
+	Machines map[string][]string
 }
 
 // Form is how something is printed.
@@ -269,6 +272,7 @@ func (o *Options) define() (*flag.FlagSet, []Group) {
 		o.Archives = append(o.Archives, text)
 		return nil
 	}}, named("load"), "load this image `archive` into the nodes (repeatable)")
+	flags.Var(value{text: func() string { return "" }, set: o.setMachine}, named("machine"), "reach this node by a command, `node=command` such as vm=\"ssh root@vm\": a machine that has joined the cluster and is no container of kind's. The command gets one more argument, a line for a shell there (repeatable)")
 	flags.BoolVar(&o.Keep, named("keep"), false, "keep the cluster, for the next run to use again")
 	flags.StringVar(&o.Mends, named("mends"), "", "what the set-up did to the host, as a `text` for the report")
 	return flags, groups
@@ -284,6 +288,25 @@ func (o *Options) setTolerate(text string) error {
 		o.Tolerate.List = append(o.Tolerate.List, toleration)
 	}
 	return err
+}
+
+func (o *Options) setMachine(text string) error {
+	node, command, ok := strings.Cut(text, "=")
+	words := strings.Fields(command)
+	if !ok || len(words) == 0 {
+		return errors.New("expected node=command")
+	}
+	if problems := validation.IsDNS1123Subdomain(node); len(problems) > 0 {
+		return fmt.Errorf("the node %q: %s", node, strings.Join(problems, "; "))
+	}
+	if _, given := o.Machines[node]; given {
+		return fmt.Errorf("the node %q has two commands", node)
+	}
+	if o.Machines == nil {
+		o.Machines = map[string][]string{}
+	}
+	o.Machines[node] = words
+	return nil
 }
 
 func (o *Options) setRequire(text string) error {
@@ -356,6 +379,8 @@ func (o *Options) check(given map[string]bool) error {
 		return fmt.Errorf("%s needs a cluster: name one with -kubeconfig, -context or -in-cluster", modes[0])
 	case o.KeepOnFailure && needsCluster && !o.Keep:
 		return errors.New("-keep-on-failure keeps nothing on a cluster that is deleted: add -keep, or name a cluster of yours")
+	case len(o.Machines) > 0 && !needsCluster:
+		return errors.New("-machine is for a node of the kind cluster that procns makes: on a cluster of yours it enters no node")
 	case o.Starting < 0:
 		return errors.New("-starting must not be below zero")
 	case o.Parallel < 1, o.Pods < 1, o.QPS <= 0, o.Timeout <= 0, o.CaseTimeout <= 0:
