@@ -32,6 +32,10 @@ runtimes-e2e: ## crun, gVisor and an older runc beside the node's own: every cas
 report-e2e: ## report.html in a real headless Chromium: filters, keyboard, screen reader, print, hostile text. REPORTS=a/report.json tries it too.
 	@scripts/report-page.sh
 
+.PHONY: vm-e2e
+vm-e2e: ## A node with another kernel (cgroup v2, AppArmor, Yama), under emulation, in three set-ups: hours. YAMA=1, CONFINED=0, CASES=a,b try some.
+	@scripts/vm.sh
+
 .PHONY: versions
 versions: ## Print the Kubernetes versions that are supported, as JSON: the nightly run's matrix.
 	@scripts/versions.sh

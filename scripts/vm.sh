@@ -1,0 +1,453 @@
+#!/usr/bin/env bash
+# Runs the suite on a node with another kernel: a virtual machine with the distribution's own kernel
+# (cgroup v2, AppArmor, Yama) under qemu's emulation, which joins a kind cluster as its worker.
+#
+#     scripts/vm.sh                            all passes
+#     YAMA=1 scripts/vm.sh                     only those with this ptrace_scope (0, 1)
+#     CONFINED=0 scripts/vm.sh                 only those with containers under no profile (0), or under one (1)
+#     CASES=permissions/matrix scripts/vm.sh   these cases in each pass, as for -run
+#     ARGS="-require core" scripts/vm.sh       further flags for the test binary
+#
+# The passes are a list below. Needs root, an engine of root's, /dev/net/tun, an amd64 processor (KVM
+# is not used), 4 GiB of memory and 3 GB of disk. Reads also what scripts/e2e.sh reads, but KEEP.
+# Reports are in _artifacts/vm-TIME/PASS. Ends with the worst exit code of the runs: 1 before 3 before
+# 2; or 3 when something could not be set up. The machine and the cluster are removed, also after an
+# interrupt. docs/VM.md tells what is expected.
+# shellcheck source=scripts/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+cd "$ROOT"
+# shellcheck source=scripts/vm-parts.sh
+. scripts/vm-parts.sh
+
+readonly CLUSTER=procns-vm
+readonly NODE=$CLUSTER-machine
+readonly LABEL=procns/vm # of the node
+readonly TAP=procnsvm0
+
+# The machine's address is that of the engine's bridge with this as its last number: engines hand out
+# the lowest that are free, and nobody else is on the bridge. The node's pod network is named after it.
+readonly HOST_NUMBER=200
+
+# From qemu's start until the node is Ready. On two busy processors it has taken five minutes.
+readonly READY_WITHIN=45m
+
+# A node under emulation is 10 to 20 times slower than its host.
+readonly PATIENCE="-case-timeout 10m -parallel 2 -starting 2 -pods 4 -timeout 5h"
+
+# Each pass: its name, Yama's scope, whether containers are confined, and the cases. What concerns no
+# security module is run once.
+readonly FIRST='pid1,permissions,lifecycle/sandbox-*'
+readonly CGROUP_V2='lifecycle/out-of-memory,lifecycle/resize*,lifecycle/nothing-left-on-the-node,security,signals/broadcast,reaping'
+readonly PASSES=(
+	"modules 0 1 $FIRST"
+	"cgroup-v2 0 1 $CGROUP_V2"
+	"walkthrough 0 1 walkthrough"
+	"yama 1 1 $FIRST"
+	"unconfined 0 0 $FIRST"
+)
+
+OUT=$ROOT/_artifacts/vm-$(date +%Y%m%d-%H%M%S)
+readonly OUT
+WORST=0
+MACHINE=  # qemu's process
+CONSOLE=  # the process that shows the console's progress
+WATCHING= # the process that waits for the node
+CONFINED_NOW=1
+
+main() {
+	local pass chosen=() kernel
+	choose
+	((${#chosen[@]} > 0)) || die "YAMA=${YAMA:-} CONFINED=${CONFINED:-}: no pass is left; there are scope 0 and 1 with containers confined, and scope 0 without"
+	check_machine
+	make_temp
+	lock vm
+	trap conclude EXIT
+	mkdir -p "$OUT"
+	require_packages qemu-system-x86 e2fsprogs iproute2 openssh-client xz-utils zstd
+	use_engine
+	remove_leftovers || die "what an earlier run left could not be removed, see above"
+	vm_kernel_part
+	kernel=$RESULT
+	make_disk "$kernel"
+	kind_config >"$OUT/kind-config.yaml"
+	say "making the cluster $CLUSTER (log: $OUT/made.log)"
+	# One case shows that the cluster works.
+	suite "$OUT/made" -run pid1/is-the-sandbox >"$OUT/made.log" 2>&1 || { tail -n 5 "$OUT/made.log" >&2; die "the cluster could not be made"; }
+	find_bridge
+	prepare_run "$kernel"
+	start_machine "$kernel"
+	await_ready
+	step "a connection to $NODE" connect
+	for pass in "${chosen[@]}"; do
+		one_pass "$pass"
+	done
+	say "the reports are in $OUT"
+	return "$WORST"
+}
+
+# choose puts those of PASSES that are asked for into chosen.
+choose() {
+	local pass name scope confined cases
+	for name in YAMA CONFINED; do
+		[[ ${!name:-} =~ ^[01]?$ ]] || die "$name=${!name}: 0 or 1"
+	done
+	[[ ! ${CASES:-} =~ [[:space:]] ]] || die "CASES=$CASES: patterns behind commas, without blanks"
+	for pass in "${PASSES[@]}"; do
+		read -r name scope confined cases <<<"$pass"
+		if [[ ${YAMA:-$scope} != "$scope" || ${CONFINED:-$confined} != "$confined" ]]; then
+			continue
+		fi
+		if [[ -n ${CASES:-} ]]; then
+			# With cases of one's own, passes that differ in nothing else are one.
+			case "$name" in cgroup-v2 | walkthrough) continue ;; esac
+			cases=$CASES
+		fi
+		chosen+=("$name $scope $confined $cases")
+	done
+}
+
+# check_machine says at once what would only show after a quarter of an hour.
+check_machine() {
+	[[ $(architecture) == amd64 ]] || die "the virtual machine is an amd64 one: $(architecture) is not supported"
+	debian_like || die "the kernel and qemu are the distribution's packages: root on Debian or a kin is needed"
+	[[ -c /dev/net/tun ]] || die "/dev/net/tun is missing: load the module tun (modprobe tun), or give this container the device"
+}
+
+# conclude leaves nothing behind, however the script ends: first it ends the run that is under way, then
+# the machine under it, then the cluster.
+# shellcheck disable=SC2317,SC2329 # called by the trap
+conclude() {
+	local code=$? process
+	trap '' HUP INT TERM
+	if [[ -n $CHILD ]]; then
+		end_group
+	fi
+	if [[ -n $MACHINE && -f $TEMP/ssh_config ]]; then
+		ssh -F "$TEMP/ssh_config" -O exit vm >/dev/null 2>&1 || true
+	fi
+	for process in ${CONSOLE:+-$CONSOLE} ${WATCHING:+-$WATCHING} $MACHINE; do
+		kill -KILL -- "$process" 2>/dev/null || true # nothing of the machine is kept
+		wait "${process#-}" 2>/dev/null || true
+	done
+	clean_up
+	if [[ -n ${ENGINE:-} ]]; then
+		remove_leftovers || code=3
+	fi
+	exit "$code"
+}
+
+# remove_leftovers removes what this run made, or one that was killed.
+remove_leftovers() {
+	"$ENGINE" rm --force "$EXPORTED" >/dev/null 2>&1 || true
+	if ip link show "$TAP" >/dev/null 2>&1; then
+		ip link delete "$TAP"
+	fi
+	if [[ -x bin/procns.test ]] &&
+		! bin/procns.test -down -engine "$ENGINE" -kind-name "$CLUSTER" -report-dir "$OUT/made" >"$OUT/down.log" 2>&1; then
+		tail -n 1 "$OUT/down.log" >&2
+		return 1
+	fi
+}
+
+# suite FOLDER FLAG... runs the suite on the cluster, which the first run makes.
+suite() {
+	local folder=$1
+	shift
+	KEEP=1 ARGS="-kind-name $CLUSTER -kind-config $OUT/kind-config.yaml -report-dir $folder $*" in_group scripts/e2e.sh </dev/null
+}
+
+# kind_config prints kind-config.yaml without its workers: the machine takes their place.
+kind_config() {
+	sed '/^  - role: worker$/d' kind-config.yaml
+}
+
+# make_disk KERNEL sets DISK to the machine's disk.
+make_disk() {
+	local name archive archives=() workloads
+	NODE_IMAGE=$(scripts/node-image.sh)
+	export NODE_IMAGE # the same for every run
+	present "$NODE_IMAGE" || step "pull $NODE_IMAGE" "$ENGINE" pull "$NODE_IMAGE"
+	workloads=$(scripts/workload-images.sh)
+	while IFS=$'\t' read -r name _ archive; do
+		archives+=("$name=$archive")
+	done <<<"$workloads"
+	vm_disk_part "$1" "$NODE_IMAGE" "${archives[@]}"
+	DISK=$RESULT/disk.ext4
+}
+
+#
+# The machine
+#
+
+# find_bridge sets BRIDGE, the host's device on the cluster's network, GATEWAY, the host's address
+# there, and ADDRESS and PREFIX, the machine's. The host's way to the control plane tells them, whatever
+# the engine is.
+find_bridge() {
+	local route
+	CONTROL_PLANE=$(on_control_plane kubectl get "node/$CLUSTER-control-plane" \
+		--output 'jsonpath={.status.addresses[?(@.type=="InternalIP")].address}')
+	route=$(ip -4 -oneline route get "$CONTROL_PLANE")
+	BRIDGE=$(grep -oP ' dev \K\S+' <<<"$route")
+	GATEWAY=$(grep -oP ' src \K\S+' <<<"$route")
+	[[ -d /sys/class/net/$BRIDGE/bridge ]] ||
+		die "the way to the control plane ($CONTROL_PLANE) is over $BRIDGE, which is no bridge of this host: the engine has to be root's, and run here"
+	PREFIX=$(ip -4 -oneline address show dev "$BRIDGE" | awk '{ sub(".*/", "", $4); print $4; exit }')
+	ADDRESS=${CONTROL_PLANE%.*}.$HOST_NUMBER
+}
+
+# prepare_run KERNEL writes what is different in every run: the machine's address and identity, how it
+# joins the cluster, and who may enter it. The initramfs lays node/ over the root file system.
+prepare_run() {
+	local kernel=$1 folder=$TEMP/run node=$TEMP/run/node
+	mkdir -p "$node"/{etc,kind,root/.ssh}
+	printf 'ADDRESS=%s/%s\nGATEWAY=%s\n' "$ADDRESS" "$PREFIX" "$GATEWAY" >"$folder/run.env"
+	echo "$NODE" >"$node/etc/hostname"
+	printf '127.0.0.1 localhost\n%s %s\n%s %s\n' "$CONTROL_PLANE" "$CLUSTER-control-plane" "$ADDRESS" "$NODE" >"$node/etc/hosts"
+	echo "nameserver $GATEWAY" >"$node/etc/resolv.conf"
+	tr -d - </proc/sys/kernel/random/uuid >"$node/etc/machine-id"
+	join_configuration >"$node/kind/kubeadm.conf"
+	ssh-keygen -q -t ed25519 -N '' -C procns -f "$TEMP/key"
+	cp "$TEMP/key.pub" "$node/root/.ssh/authorized_keys"
+	chmod 700 "$node/root" "$node/root/.ssh"
+	initramfs "$kernel/busybox" "$folder" >"$TEMP/run.gz"
+	cat "$kernel/initrd.gz" "$TEMP/run.gz" >"$TEMP/initrd.gz"
+	write_ssh_config >"$TEMP/ssh_config"
+	# PATH: an ssh server's own leaves /usr/local out.
+	cat >"$OUT/on-machine" <<-END
+		#!/bin/sh
+		exec ssh -F '$TEMP/ssh_config' vm "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export PATH; \$1" </dev/null
+	END
+	chmod +x "$OUT/on-machine"
+}
+
+# join_configuration prints how kubeadm joins the machine. The second line is for the node image's own
+# pod network, which reads it here. kubelet's look at every container's use, which nothing of the suite
+# asks for, would take half of the machine.
+join_configuration() {
+	local join token hash pods
+	join=$(on_control_plane kubeadm token create --ttl 3h --print-join-command)
+	token=$(grep -oP -- '--token \K\S+' <<<"$join")
+	hash=$(grep -oP -- '--discovery-token-ca-cert-hash \K\S+' <<<"$join")
+	pods=$(grep -oE 'podSubnet: .*' kind-config.yaml)
+	cat <<-END
+		# For kubeadm, and for /kind/bin/pod-network:
+		# $pods
+		apiVersion: kubeadm.k8s.io/v1beta4
+		kind: JoinConfiguration
+		discovery:
+		  bootstrapToken:
+		    apiServerEndpoint: $CLUSTER-control-plane:6443
+		    token: $token
+		    caCertHashes:
+		      - $hash
+		nodeRegistration:
+		  name: $NODE
+		  criSocket: unix:///run/containerd/containerd.sock
+		  taints: []
+		  kubeletExtraArgs:
+		    - name: node-ip
+		      value: $ADDRESS
+		    - name: node-labels
+		      value: $LABEL=
+		    - name: housekeeping-interval
+		      value: 5m
+		timeouts:
+		  discovery: 15m
+		  kubeletHealthCheck: 15m
+		  kubernetesAPICall: 15m
+		  tlsBootstrap: 15m
+	END
+}
+
+# write_ssh_config: the machine is on this host's own bridge and has a new key in every run. One
+# connection serves all commands (connect), where its socket's path is not too long for one: exchanging
+# keys takes the machine seconds.
+write_ssh_config() {
+	cat <<-END
+		Host vm
+		  HostName $ADDRESS
+		  User root
+		  IdentityFile "$TEMP/key"
+		  IdentitiesOnly yes
+		  BatchMode yes
+		  StrictHostKeyChecking no
+		  UserKnownHostsFile /dev/null
+		  GlobalKnownHostsFile /dev/null
+		  LogLevel ERROR
+		  ConnectTimeout 60
+		  ServerAliveInterval 30
+		  ServerAliveCountMax 6
+		  ControlMaster no
+	END
+	if ((${#TEMP} < 80)); then
+		echo "  ControlPath \"$TEMP/ssh\""
+	fi
+}
+
+# start_machine KERNEL starts qemu. What it writes to its disk goes into a file that nobody keeps. It is
+# killed when this script ends, however that ends, and not sooner: a Ctrl-C is not meant for it. Without HPET, and with the processor's counter as the clock, to look at the clock does not mean
+# to leave the emulation; the kernel must not mind that both come late.
+start_machine() {
+	local line="console=ttyS0 panic=-1 net.ifnames=0 mitigations=off nowatchdog no_timer_check tsc=reliable clocksource=tsc"
+	line+=" rcupdate.rcu_cpu_stall_suppress=1 systemd.show_status=0"
+	ip tuntap add dev "$TAP" mode tap
+	ip link set "$TAP" master "$BRIDGE" up
+	: >"$OUT/console.log"
+	TMPDIR=$TEMP setsid setpriv --pdeathsig KILL qemu-system-x86_64 \
+		-nodefaults -no-user-config -display none \
+		-M pc,usb=off,hpet=off -accel tcg,thread=multi,tb-size=1024 -cpu max,la57=off,svm=off -smp 2 -m 3072 -rtc base=utc \
+		-kernel "$1/vmlinuz" -initrd "$TEMP/initrd.gz" -append "$line" \
+		-drive "file=$DISK,format=raw,if=none,id=disk,cache=unsafe,snapshot=on" -device virtio-blk-pci,drive=disk \
+		-netdev "tap,id=net,ifname=$TAP,script=no,downscript=no" -device virtio-net-pci,netdev=net,romfile= \
+		-device virtio-rng-pci -serial "file:$OUT/console.log" </dev/null >"$OUT/qemu.log" 2>&1 &
+	MACHINE=$!
+}
+
+# await_ready watches until the node is Ready, and shows meanwhile what the machine does. It ends early
+# if the machine does.
+await_ready() {
+	local begin=$SECONDS ended code=0
+	say "starting $NODE ($ADDRESS on $BRIDGE), which takes minutes (console: $OUT/console.log)"
+	set -m # groups of their own, to be ended as such
+	show_console "$begin" &
+	CONSOLE=$!
+	node_ready >"$OUT/ready.log" 2>&1 &
+	WATCHING=$!
+	set +m
+	wait -n -p ended "$WATCHING" "$CONSOLE" "$MACHINE" || code=$?
+	case "$ended" in
+	"$MACHINE")
+		MACHINE=
+		tail -n 5 "$OUT/qemu.log" >&2
+		not_ready "qemu ended with $code"
+		;;
+	"$CONSOLE")
+		CONSOLE=
+		not_ready "its kernel panicked"
+		;;
+	esac
+	if ((code != 0)); then
+		tail -n 3 "$OUT/ready.log" >&2
+		not_ready "not within $READY_WITHIN, see $OUT/ready.log"
+	fi
+	WATCHING=
+	kill -KILL -- "-$CONSOLE" 2>/dev/null || true
+	wait "$CONSOLE" 2>/dev/null || true
+	CONSOLE=
+	say "$NODE is Ready after $((SECONDS - begin))s"
+}
+
+not_ready() {
+	tail -n 5 "$OUT/console.log" >&2
+	die "$NODE did not get Ready: $1; its console is in $OUT/console.log"
+}
+
+# show_console BEGIN prints what the programs of fixtures/images/vm say, each with the time since then.
+# It ends with the machine's kernel.
+show_console() {
+	local line
+	while IFS= read -r line; do
+		if [[ $line == *"Kernel panic"* ]]; then
+			return
+		elif [[ $line =~ procns:\ (.*) ]]; then
+			say "$NODE, $((SECONDS - $1))s: ${BASH_REMATCH[1]%$'\r'}"
+		fi
+	done < <(exec tail --follow --lines +1 "$OUT/console.log")
+}
+
+node_ready() {
+	on_control_plane timeout "$READY_WITHIN" sh -c \
+		"kubectl wait node/$NODE --for create --timeout $READY_WITHIN && kubectl wait node/$NODE --for condition=Ready --timeout $READY_WITHIN"
+}
+
+# connect opens the connection that later commands use.
+connect() {
+	if grep -q ControlPath "$TEMP/ssh_config"; then
+		retry 10 ssh -F "$TEMP/ssh_config" -o ControlMaster=yes -fNT vm </dev/null >"$TEMP/ssh.log" 2>&1
+	fi
+	on_machine 'uname --all; cat /sys/kernel/security/lsm'
+}
+
+# on_machine LINE runs a line for a shell on the machine.
+on_machine() {
+	"$OUT/on-machine" "$1"
+}
+
+# on_control_plane COMMAND... runs a command where the cluster's administrator is.
+on_control_plane() {
+	"$ENGINE" exec --env KUBECONFIG=/etc/kubernetes/admin.conf "$CLUSTER-control-plane" "$@"
+}
+
+#
+# The passes
+#
+
+# one_pass PASS sets the node up as the pass wants it, writes down what it is, and runs the suite on it.
+# A run that is not conformant is noted, and does not end the others.
+one_pass() {
+	local name scope confined cases folder code=0 reports under=confined
+	read -r name scope confined cases <<<"$1"
+	folder=$OUT/$name
+	mkdir -p "$folder"
+	if [[ $confined == 0 ]]; then
+		under=unconfined
+	fi
+	step "$name: Yama's scope $scope, containers $under" set_up "$scope" "$confined" "$folder/node.txt"
+	CONFINED_NOW=$confined
+	say "$name: $cases ($folder)"
+	suite "$folder" -nodes "$LABEL" -machine "$NODE=$OUT/on-machine" -run "$cases" "$PATIENCE" "${ARGS:-}" || code=$?
+	reports=("$folder"/*/report.json)
+	[[ -f ${reports[0]} ]] || die "the pass $name wrote no report (exit code $code)"
+	worse "$code"
+}
+
+# set_up SCOPE CONFINED FILE makes the node what a pass wants, and fails if it is not.
+set_up() {
+	local scope=$1 confined=$2 file=$3 disabled=false line
+	if [[ $confined == 0 ]]; then
+		disabled=true
+	fi
+	on_machine "sysctl --write kernel.yama.ptrace_scope=$scope"
+	if [[ $confined != "$CONFINED_NOW" ]]; then
+		on_machine "$(disable_apparmor "$disabled")"
+		retry 30 on_machine 'crictl --timeout 60s info >/dev/null'
+	fi
+	# shellcheck disable=SC2016 # for the shell on the machine
+	on_machine 'uname --all
+		echo "security modules: $(cat /sys/kernel/security/lsm)"
+		echo "AppArmor: $(cat /sys/module/apparmor/parameters/enabled)"
+		echo "ptrace_scope: $(cat /proc/sys/kernel/yama/ptrace_scope)"
+		echo "control groups: $(stat --file-system --format %T /sys/fs/cgroup)"
+		containerd config dump | sed -n "s/^ *disable_apparmor = /disable_apparmor: /p" | sort -u' >"$file"
+	cat "$file"
+	for line in "AppArmor: Y" "ptrace_scope: $scope" "control groups: cgroup2fs" "disable_apparmor: $disabled"; do
+		grep -qxF "$line" "$file" || { echo "the node has not: $line"; return 1; }
+	done
+}
+
+# disable_apparmor TRUE-OR-FALSE prints the script that tells the node's containerd whether to leave
+# AppArmor alone. The section has another name in a newer form of the configuration, which containerd
+# reads both of.
+disable_apparmor() {
+	cat <<-END
+		set -e
+		config=/etc/containerd/config.toml
+		sed -i -E -e '/^ *disable_apparmor = /d' \
+			-e '/^ *\[plugins\..?io\.containerd\.(grpc\.v1\.cri|cri\.v1\.runtime).?\]\$/a disable_apparmor = $1' \$config
+		systemctl restart containerd
+	END
+}
+
+# worse CODE keeps the worst code: what is wrong outweighs a failed set-up, and that what is unclear.
+worse() {
+	local order=(0 2 3 1) i have=0 new=3
+	for i in "${!order[@]}"; do
+		if ((order[i] == WORST)); then have=$i; fi
+		if ((order[i] == $1)); then new=$i; fi
+	done
+	if ((new > have)); then
+		WORST=$1
+	fi
+}
+
+main
