@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 
+	"al.essio.dev/pkg/shellescape"
+
 	"procns/e2e/internal/permission"
 	"procns/e2e/internal/report"
 	"procns/e2e/internal/suite"
@@ -186,13 +188,13 @@ func aboutCase(d report.Document, r report.Result) []field {
 // again is the command that runs a case once more.
 func again(c report.Cluster, id string) string {
 	if strings.HasPrefix(c.Provisioned, "kind") {
-		return `make e2e ARGS="-run ` + report.ShellQuote(id) + `"`
+		return `make e2e ARGS="-run ` + shellescape.Quote(id) + `"`
 	}
 	command := "procns.test"
 	if c.Context != "" {
-		command += " -context " + report.ShellQuote(c.Context)
+		command += " -context " + shellescape.Quote(c.Context)
 	}
-	return command + " -run " + report.ShellQuote(id)
+	return command + " -run " + shellescape.Quote(id)
 }
 
 // finish orders the groups and sums them up, once all results are in them.
