@@ -229,5 +229,14 @@ func (b *browser) quiet() {
 	}
 }
 
+// fits demands that nobody has to scroll sideways, and says else for what.
+func (b *browser) fits() {
+	b.t.Helper()
+	wider := b.text(`document.documentElement.scrollWidth <= innerWidth ? "" : Array.from(document.querySelectorAll("body *"))
+		.filter(e => e.getBoundingClientRect().right > document.documentElement.clientWidth && !e.parentElement.closest(".scroll, .pod"))
+		.map(e => e.tagName + "." + e.className + " " + e.getBoundingClientRect().right).slice(0, 8).join("; ") || "something"`)
+	assert.Equal(b.t, wider, "", "these are wider than the window")
+}
+
 // fragment is the address of a place in a file.
 func fragment(file, place string) string { return fmt.Sprintf("file://%s#%s", file, place) }

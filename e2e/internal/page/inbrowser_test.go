@@ -82,7 +82,7 @@ func TestInBrowser(t *testing.T) {
 			name, value string
 			cases       int
 		}{
-			{"words", "hup", 1}, {"words", "the CLAIM of", 5}, {"words", "kernel own", 1}, {"words", "nowhere to be found", 0}, {"words", "document.title='owned'", 1},
+			{"words", "hup", 1}, {"words", "the CLAIM of", 5}, {"words", "kernel boot", 1}, {"words", "nowhere to be found", 0}, {"words", "document.title='owned'", 1},
 			{"outcome", "!", 1}, {"outcome", "conformant", 3}, {"outcome", "skipped", 1}, {"outcome", "exempted", 1}, {"outcome", "planned", 0},
 			{"level", "Core", 2}, {"level", "Extended", 2}, {"level", "Informational", 1},
 			{"area", "secrets", 2}, {"target", "0", 5}, {"target", "1", 4},
@@ -180,7 +180,7 @@ func TestInBrowser(t *testing.T) {
 		back := `getComputedStyle(document.body).backgroundColor`
 		light := b.text(back)
 		b.shoot(shots, "light")
-		assert.Assert(b.t, b.holds(`document.documentElement.scrollWidth <= innerWidth`), "it is no wider than the window")
+		b.fits()
 		b.scheme("screen", "dark")
 		assert.Assert(b.t, b.text(back) != light, "the dark has another background than the light: %s", light)
 		b.shoot(shots, "dark")
@@ -197,7 +197,7 @@ func TestInBrowser(t *testing.T) {
 		beside := `(() => { const p = document.querySelectorAll(".pods .pod"); return p[0].getBoundingClientRect().top === p[1].getBoundingClientRect().top; })()`
 		assert.Assert(b.t, b.holds(beside), "the control's pod stands beside the fixture's")
 		b.size(360, 800)
-		assert.Assert(b.t, b.holds(`document.documentElement.scrollWidth <= 360`), "a telephone need not scroll sideways: %d", b.number(`document.documentElement.scrollWidth`))
+		b.fits()
 		assert.Assert(b.t, !b.holds(beside))
 		b.eval(`document.getElementById("case-signals-hup").scrollIntoView()`, nil)
 		b.shoot(shots, "narrow")
@@ -238,7 +238,7 @@ func TestRealInBrowser(t *testing.T) {
 				cases[r.ID] = true
 			}
 			assert.Equal(t, b.number(visible), len(cases))
-			assert.Assert(t, b.holds(`document.documentElement.scrollWidth <= innerWidth`), "it is no wider than the window")
+			b.fits()
 			name := "real-" + string(rune('a'+i%26))
 			b.shoot(shots, name)
 			for _, place := range []string{"failed", "matrix", "changes", "permissions", "cluster", "aside", "cases"} {

@@ -6,9 +6,18 @@
 	var cases = Array.prototype.slice.call(document.querySelectorAll("details.case"));
 	var texts = [];
 
-	// text is what a case says, in lower case; it is read when it is first asked for.
+	// text is what a case says, in lower case, without the headings of tables, which all have; it is
+	// read when it is first asked for.
 	function text(i) {
-		if (texts[i] === undefined) { texts[i] = cases[i].textContent.toLowerCase(); }
+		if (texts[i] === undefined) {
+			var all = [], walker = document.createTreeWalker(cases[i], NodeFilter.SHOW_ELEMENT | NodeFilter.SHOW_TEXT, function (node) {
+				return node.nodeName === "THEAD" ? NodeFilter.FILTER_REJECT : NodeFilter.FILTER_ACCEPT;
+			});
+			while (walker.nextNode()) {
+				if (walker.currentNode.nodeType === Node.TEXT_NODE) { all.push(walker.currentNode.nodeValue); }
+			}
+			texts[i] = all.join(" ").toLowerCase();
+		}
 		return texts[i];
 	}
 

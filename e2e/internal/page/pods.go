@@ -66,11 +66,10 @@ func (g *group) pods(observed map[string]report.Observed, room *int) {
 
 func podOf(role, manifest string, o report.Observed) pod {
 	p := pod{Role: role, Manifest: manifest, Name: o.Pod, Answers: o.Answers, More: o.More}
-	after := "after the act"
 	if o.StateAfter == "" {
 		p.States = filled(field{"pod", o.State})
 	} else {
-		p.States = filled(field{"pod before", o.State}, field{"pod " + after, o.StateAfter})
+		p.States = filled(field{"pod before", o.State}, field{"pod after", o.StateAfter})
 	}
 	type looker struct{ pod, container, when string }
 	type identity struct {
@@ -88,7 +87,7 @@ func podOf(role, manifest string, o report.Observed) pod {
 		}
 	}
 	for _, t := range o.Tables {
-		one := table{About: t.About, Failure: t.Failure, More: t.More, Caption: caption(t, after)}
+		one := table{About: t.About, Failure: t.Failure, More: t.More, Caption: caption(t)}
 		other, note := looker{t.Pod, t.Container, "after"}, "ends"
 		if t.When == "after" {
 			other.when, note = "before", "new"
@@ -107,13 +106,13 @@ func podOf(role, manifest string, o report.Observed) pod {
 }
 
 // caption says who looked when.
-func caption(t report.Table, after string) string {
+func caption(t report.Table) string {
 	text := "seen from container " + t.Container
 	if t.Pod != "" {
 		text += " of pod " + t.Pod
 	}
 	if t.When == "after" {
-		text += " " + after
+		text += " after the act"
 	}
 	if t.PIDNamespace != 0 {
 		text += fmt.Sprintf(", PID namespace %d", t.PIDNamespace)

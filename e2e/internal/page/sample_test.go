@@ -36,7 +36,7 @@ func sample() report.Document {
 	d := report.Document{
 		Schema: report.Schema,
 		Verdict: report.Verdict{
-			Outcome: suite.NonConformant, ExitCode: 1, Require: suite.RequireExtended, NotRun: 1,
+			Outcome: suite.NonConformant, ExitCode: 1, Require: suite.RequireCore, NotRun: 1,
 			Levels: []report.LevelVerdict{
 				{Level: suite.Core, Outcome: suite.NonConformant, Decides: true, Tally: report.Tally{Results: 4, Conformant: 2, NonConformant: 1, Inconclusive: 1},
 					Targets: []report.TargetVerdict{{Target: "worker-a", Outcome: suite.NonConformant}, {Target: "worker-b/gvisor", Outcome: suite.Inconclusive}}},

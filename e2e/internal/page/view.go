@@ -133,7 +133,7 @@ type target struct {
 
 func viewOf(d report.Document) view {
 	v := view{
-		Mark: markOf(d.Verdict.Outcome, suite.Core), Line: strings.TrimPrefix(d.Verdict.Line, "procns: "), ExitCode: d.Verdict.ExitCode,
+		Mark: markOf(d.Verdict.Outcome, suite.Core), Line: because(d.Verdict), ExitCode: d.Verdict.ExitCode,
 		Run: about(d), Troubles: troubles(d), Levels: levelRows(d.Verdict), Changes: changesOf(d),
 		Notes: d.Notes, Mends: d.Mends, Images: images(d), Observed: len(d.Observed) > 0, Suite: d.Suite, Schema: d.Schema,
 	}
@@ -169,6 +169,11 @@ func viewOf(d report.Document) view {
 	}
 	v.Targets, v.LeftOut = first(targets, mostTargets), first(d.LeftOut, mostTargets)
 	return v
+}
+
+// because is the verdict's line without the verdict, which stands above it.
+func because(v report.Verdict) string {
+	return strings.TrimPrefix(strings.TrimPrefix(v.Line, "procns: "), string(v.Outcome)+": ")
 }
 
 func filled(fields ...field) []field {
