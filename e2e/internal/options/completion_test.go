@@ -56,7 +56,7 @@ func TestBashCompletes(t *testing.T) {
 	require.NoError(t, os.WriteFile(script, []byte(completionOf(t, Bash)), 0o600))
 	for line, want := range map[string]string{
 		"-kubec":                 "-kubeconfig",
-		"-prin":                  "-print-exempt -print-rbac",
+		"-print-e":               "-print-exempt",
 		"-level ":                "core extended informational",
 		"-level e":               "extended",
 		"--level e":              "extended",

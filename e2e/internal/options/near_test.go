@@ -28,7 +28,6 @@ func TestNear(t *testing.T) {
 		"an area":                  {cases, "pid2", []string{"pid1"}},
 		"a word less":              {cases, "pid1/is-sandbox", []string{"pid1/is-the-sandbox"}},
 		"like nothing":             {flags, "zzz", nil},
-		"a word of several":        {flags, "print", []string{"print-rbac", "print-exempt"}},
 		"nothing":                  {flags, "", nil},
 		"of nothing":               {nil, "context", nil},
 		"a pattern of another one": {cases, "signals/hang*", []string{"signals/hang-up"}},
