@@ -2,7 +2,6 @@
 
 .DEFAULT_GOAL := help
 VERSION := $(shell git describe --always --dirty --tags 2>/dev/null || echo unversioned)
-COMMIT := $(shell git describe --always --dirty --abbrev=40 --exclude '*' 2>/dev/null)
 
 .PHONY: help
 help: ## List the targets.
@@ -74,8 +73,12 @@ lint: ## Check the code: gofmt, vet, staticcheck, shellcheck, actionlint.
 
 .PHONY: build
 build: ## Build the suite as one file: bin/procns.test.
-	scripts/go.sh test -c -o bin/procns.test -ldflags "-w -X procns/e2e.suiteVersion=$(VERSION) -X procns/e2e/internal/build.commit=$(COMMIT)" ./e2e
+	@VERSION=$(VERSION) scripts/build.sh bin/procns.test
+
+.PHONY: image
+image: ## The suite's own image, for amd64 and arm64, without a container engine: dist/image/.
+	@VERSION=$(VERSION) scripts/image.sh
 
 .PHONY: clean
 clean: ## Remove what was built. Reports in _artifacts/ stay.
-	rm -rf bin
+	rm -rf bin dist

@@ -49,7 +49,7 @@ formatted() {
 own_modules() {
 	local folder
 	echo .
-	sources 'fixtures/images/*go.mod' | while IFS= read -r folder; do
+	sources tools/go.mod 'fixtures/images/*go.mod' | while IFS= read -r folder; do
 		folder=$(dirname "$folder")
 		if [[ $folder != fixtures/images/gvisor && -n $(sources "$folder/*.go") ]]; then
 			printf '%s\n' "$folder"
