@@ -311,7 +311,7 @@ func TestInReports(t *testing.T) {
 	assert.NilError(t, report.WriteJUnit(&junit, whole))
 	assert.Assert(t, strings.Contains(text.String(), "REGRESSED  record/differs on procns-a-worker2"), text.String())
 	assert.Assert(t, strings.Contains(markdown.String(), "| regressed | record/differs |"), markdown.String())
-	assert.Assert(t, strings.Contains(junit.String(), `errors="1"`), junit.String())
+	assert.Assert(t, strings.Contains(junit.String(), `failures="1"`), junit.String())
 }
 
 // TestReadWithoutLevels: a report of a suite that had no verdict by level is still

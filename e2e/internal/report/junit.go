@@ -1,6 +1,7 @@
 package report
 
 import (
+	"encoding/xml"
 	"fmt"
 	"io"
 	"slices"
@@ -13,32 +14,72 @@ import (
 )
 
 // WriteJUnit writes a JUnit document with a test suite for each level on each target.
-// CI systems know three ways of not passing: non-conformant is a failure,
-// inconclusive an error, and the rest skipped, among it what does not decide the exit
+// Non-conformant is a failure, and so is inconclusive, with that as its type and at the
+// head of its message: of JUnit's errors not every reader knows, and an older TestGrid
+// shows them as passes. The rest is skipped, among it what does not decide the exit
 // code. What only the run as a whole can get wrong (nothing ran, results are missing,
-// objects were left behind) becomes an error in a suite of its own, because a document
-// without failures and errors is shown as a pass.
+// objects were left behind) becomes a failure in a suite of its own, because a document
+// without one is shown as a pass.
 //
 // Readers follow a test through the nights by the names of its suite, class and
 // case: Jenkins and GitLab by class and case, TestGrid by suite and case. So these are
 // made of the target's kind, and names and versions are properties.
 func WriteJUnit(w io.Writer, run Run) error {
-	all := junit.Testsuites{Name: "procns", Time: junitSeconds(run.Stats.WallSeconds)}
+	all := junitDocument{Testsuites: junit.Testsuites{Name: "procns", Time: junitSeconds(run.Stats.WallSeconds)}}
 	names := run.junitNames()
 	for _, here := range run.perTarget() {
 		for _, level := range []suite.Level{suite.Core, suite.Extended, suite.Informational} {
-			if s := here.junitSuite(len(all.Suites), names[here.Targets[0].Name()], level); len(s.Testcases) > 0 {
-				all.AddSuite(s)
+			if s := here.junitSuite(len(all.Suites), names[here.Targets[0].Name()], level); len(s.Cases) > 0 {
+				all.add(s)
 			}
 		}
 	}
-	if s := run.junitTrouble(len(all.Suites), all.Failures+all.Errors > 0); s != nil {
-		all.AddSuite(*s)
+	if s := run.junitTrouble(len(all.Suites), all.Failures > 0); s != nil {
+		all.add(*s)
 	}
-	if _, err := io.WriteString(w, `<?xml version="1.0" encoding="UTF-8"?>`+"\n"); err != nil {
+	return all.write(w)
+}
+
+// junitDocument, junitSuite and junitCase are the library's, with properties of cases,
+// which it does not know of: Spyglass groups by them.
+type (
+	junitDocument struct {
+		junit.Testsuites
+		Suites []junitSuite `xml:"testsuite,omitempty"`
+	}
+	junitSuite struct {
+		junit.Testsuite
+		Cases []junitCase `xml:"testcase,omitempty"`
+	}
+	junitCase struct {
+		Properties *[]junit.Property `xml:"properties>property,omitempty"`
+		junit.Testcase
+	}
+)
+
+// add adds a suite, and its numbers.
+func (d *junitDocument) add(s junitSuite) {
+	d.AddSuite(s.Testsuite)
+	d.Suites = append(d.Suites, s)
+}
+
+// add adds a case, and counts it.
+func (s *junitSuite) add(c junitCase) {
+	s.AddTestcase(c.Testcase)
+	s.Cases = append(s.Cases, c)
+}
+
+func (d *junitDocument) write(w io.Writer) error {
+	if _, err := io.WriteString(w, xml.Header); err != nil {
 		return err
 	}
-	return all.WriteXML(w)
+	out := xml.NewEncoder(w)
+	out.Indent("", "\t")
+	if err := out.Encode(d); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, "\n")
+	return err
 }
 
 // junitNames names each target by its kind. Of several of one kind, in the order of
@@ -58,7 +99,7 @@ func (r Run) junitNames() map[string]string {
 }
 
 // junitSuite is the suite of one level on the one target of the run.
-func (r Run) junitSuite(id int, name string, level suite.Level) junit.Testsuite {
+func (r Run) junitSuite(id int, name string, level suite.Level) junitSuite {
 	target := r.Targets[0]
 	s := r.emptySuite(id, "procns."+strings.ToLower(string(level))+"."+name)
 	s.Hostname = clean(target.Node, oneLine)
@@ -80,7 +121,7 @@ func (r Run) junitSuite(id int, name string, level suite.Level) junit.Testsuite 
 	var total time.Duration
 	for _, result := range r.Results {
 		if levelOf(result.Case) == level {
-			s.AddTestcase(r.junitCase(result, "procns."+name))
+			s.add(r.junitCase(result, "procns."+name))
 			total += result.Duration
 		}
 	}
@@ -89,11 +130,14 @@ func (r Run) junitSuite(id int, name string, level suite.Level) junit.Testsuite 
 }
 
 // junitCase is one result: its class is the area, within that of its target.
-func (r Run) junitCase(result suite.Result, target string) junit.Testcase {
-	c := junit.Testcase{
-		Name:      clean(result.Case.ID, oneLine),
-		Classname: clean(target+"."+result.Case.Area(), oneLine),
-		Time:      junitSeconds(result.Duration.Seconds()),
+func (r Run) junitCase(result suite.Result, target string) junitCase {
+	c := junitCase{
+		Properties: &[]junit.Property{{Name: "level", Value: string(levelOf(result.Case))}},
+		Testcase: junit.Testcase{
+			Name:      clean(result.Case.ID, oneLine),
+			Classname: clean(target+"."+result.Case.Area(), oneLine),
+			Time:      junitSeconds(result.Duration.Seconds()),
+		},
 	}
 	var why strings.Builder
 	writeFields(&why, "", append(ofCase(result.Case), r.ofResult(result)...))
@@ -107,7 +151,8 @@ func (r Run) junitCase(result suite.Result, target string) junit.Testcase {
 	case nonConformant:
 		c.Failure = said
 	case inconclusive:
-		c.Error = said
+		said.Message = clean(string(suite.Inconclusive)+before(": ", result.Reason), oneLine)
+		c.Failure = said
 	case result.Outcome == suite.Conformant, isRecord(result) && result.Outcome == suite.NonConformant:
 		text := result.Recorded
 		if informational(result) {
@@ -134,15 +179,15 @@ func (r Run) junitCase(result suite.Result, target string) junit.Testcase {
 }
 
 // junitTrouble is the suite of what went wrong with the run as a whole, if anything.
-func (r Run) junitTrouble(id int, red bool) *junit.Testsuite {
+func (r Run) junitTrouble(id int, red bool) *junitSuite {
 	v := r.Verdict()
 	s := r.emptySuite(id, "procns")
 	s.Time = junitSeconds(0)
 	if len(r.Pending) > 0 { // shown by every reader, and no failure
-		s.AddTestcase(junit.Testcase{
+		s.add(junitCase{Testcase: junit.Testcase{
 			Name: "run/clean-up", Classname: "procns", Time: junitSeconds(0),
 			Skipped: &junit.Result{Message: "deleted, and still there: " + clean(strings.Join(r.Pending, "; "), oneLine)},
-		})
+		}})
 	}
 	if v.ExitCode == suite.ExitConformant || red && len(r.troubles(v)) == 0 {
 		if len(r.Pending) == 0 {
@@ -150,13 +195,13 @@ func (r Run) junitTrouble(id int, red bool) *junit.Testsuite {
 		}
 		return &s
 	}
-	s.AddTestcase(junit.Testcase{
+	s.add(junitCase{Testcase: junit.Testcase{
 		Name: "run/complete", Classname: "procns", Time: junitSeconds(0),
-		Error: &junit.Result{
+		Failure: &junit.Result{
 			Message: v.Line, Type: string(v.Outcome),
 			Data: "\n" + clean(strings.Join(append([]string{v.Line}, r.remarks(v)...), "\n"), manyLines) + "\n",
 		},
-	})
+	}})
 	return &s
 }
 
@@ -190,8 +235,8 @@ func (r Run) remarks(v Verdict) []string {
 	return lines
 }
 
-func (r Run) emptySuite(id int, name string) junit.Testsuite {
-	s := junit.Testsuite{ID: id, Name: clean(name, oneLine), Package: "procns"}
+func (r Run) emptySuite(id int, name string) junitSuite {
+	s := junitSuite{Testsuite: junit.Testsuite{ID: id, Name: clean(name, oneLine), Package: "procns"}}
 	if !r.Started.IsZero() {
 		s.Timestamp = r.Started.UTC().Format("2006-01-02T15:04:05") // the format's own: no zone
 	}
