@@ -186,6 +186,7 @@ func TestGuestPods(t *testing.T) {
 			continue // their nodes are told of elsewhere, or they have none
 		}
 		t.Run(c.ID, func(t *testing.T) {
+			t.Parallel()
 			o := guest(t, c, c.Fixture)
 			if c.Given != nil {
 				require.NoError(t, c.Given(o))
@@ -207,6 +208,7 @@ func TestGuestControls(t *testing.T) {
 			continue
 		}
 		t.Run(c.ID, func(t *testing.T) {
+			t.Parallel()
 			err := c.Judge(guest(t, c, c.Control))
 			require.True(t, suite.IsViolation(err), "%v", err)
 		})
