@@ -175,7 +175,7 @@ const environmentPrefix = "PROCNS_"
 
 // scriptVariables begin with the prefix and are not for the suite: they are read by its
 // scripts and tests, or are what an image calls its own version.
-var scriptVariables = []string{"CACHE", "VERSION", "REGISTRY_USER", "REGISTRY_PASSWORD", "TEST", "INTERRUPT_TEST", "SABOTAGE_PAUSE", "SABOTAGE_RELAY"}
+var scriptVariables = []string{"CACHE", "VERSION", "REGISTRY_USER", "REGISTRY_PASSWORD", "TEST", "INTERRUPT_TEST", "SABOTAGE_PAUSE", "SABOTAGE_RELAY", "CHROMIUM", "REPORTS", "PAGES", "SHOTS", "TAGS"}
 
 // serviceVariable is one that kubelet sets in pods for a Service called procns, or whose
 // name begins so (https://kubernetes.io/docs/tutorials/services/connect-applications-service/#environment-variables).

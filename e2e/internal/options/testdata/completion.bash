@@ -32,6 +32,7 @@ _procns() {
 	-baseline) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
 	-phase) words='before after' ;;
 	-compare) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
+	-render) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
 	-print-exempt) words='builtin:gvisor builtin:kata' ;;
 	-completion) words='bash zsh fish' ;;
 	-o) words='text json markdown' ;;
@@ -49,8 +50,9 @@ _procns() {
 	-kind-config) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
 	-kind-name) return ;;
 	-load) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
+	-machine) return ;;
 	-mends) return ;;
-	*) words='-kubeconfig -context -in-cluster -run -skip -level -exempt -require -nodes -runtime-classes -tolerate -image -registry -pull-secret -namespace-label -pod-label -pod-annotation -baseline -phase -version -list -list-images -compare -print-exempt -print-rbac -dry-run -cleanup -witnesses -down -completion -v -quiet -o -progress -config -report-dir -keep-on-failure -fail-fast -timeout -case-timeout -parallel -pods -starting -qps -engine -node-image -kind-config -kind-name -load -keep -mends -help' ;;
+	*) words='-kubeconfig -context -in-cluster -run -skip -level -exempt -require -nodes -runtime-classes -tolerate -image -registry -pull-secret -namespace-label -pod-label -pod-annotation -baseline -phase -version -list -list-images -compare -render -print-exempt -print-rbac -dry-run -cleanup -witnesses -down -completion -v -quiet -o -progress -config -report-dir -keep-on-failure -fail-fast -timeout -case-timeout -parallel -pods -starting -qps -engine -node-image -kind-config -kind-name -load -machine -keep -mends -help' ;;
 	esac
 	local reply
 	mapfile -t reply < <(compgen -W "$words" -- "${word#"$listed"}")

@@ -37,6 +37,7 @@ _procns() {
 		'-list[list the cases that -run and -level select, without a cluster]' \
 		'-list-images[list every image that these cases use, after -image and -registry, without a cluster]' \
 		'*-compare[compare two reports, earlier.json later.json, without a cluster; the exit code is that of -baseline]:compare:_files' \
+		'*-render[print the page, report.html, of this report.json, without a cluster; with the process tables of the evidence beside it, where the report holds none]:render:_files' \
 		'*-print-exempt[print one of the suite'\''s own lists for -exempt, builtin\:list such as builtin\:gvisor, to be kept and edited as a file]:print-exempt:(builtin\:gvisor builtin\:kata)' \
 		'-print-rbac[print the permissions that a run needs, as a manifest, without a cluster]' \
 		'-dry-run[check the cluster and report every case as planned; nothing is created, and the exit code is 2 at best]' \
@@ -63,6 +64,7 @@ _procns() {
 		'*-kind-config[kind'\''s configuration file]:kind-config:_files' \
 		'*-kind-name[name of the cluster that -keep keeps, and that a run uses if it is there]:kind-name:' \
 		'*-load[load this image archive into the nodes]:load:_files' \
+		'*-machine[reach this node by a command, node=command such as vm="ssh root@vm"]:machine:' \
 		'-keep[keep the cluster, for the next run to use again]' \
 		'*-mends[what the set-up did to the host, as a text for the report]:mends:' \
 		'-help[list the flags]'
