@@ -78,8 +78,9 @@ func mainWithCode(m *testing.M) int {
 	code = current.WriteReports(output)
 	if code == suite.ExitConformant && testCode != 0 {
 		fmt.Fprintf(os.Stderr, "procns: a defect of the suite, please report it: the run is conformant, and the tests failed:\n%s", text)
-		return suite.ExitInconclusive
+		code = suite.ExitInconclusive
 	}
+	current.Await(ctx, code)
 	return code
 }
 
@@ -156,6 +157,7 @@ func onInterrupt(signals <-chan os.Signal, cancel context.CancelCauseFunc) {
 	}, func(os.Signal) {
 		current.CloseView()
 		fmt.Fprintf(os.Stderr, "procns: left without cleaning up; delete by hand:\n%s\n", current.ByHand())
+		current.Abandon()
 		os.Exit(suite.ExitInconclusive)
 	})
 }

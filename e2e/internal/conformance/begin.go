@@ -14,29 +14,50 @@ import (
 	"procns/e2e/internal/build"
 	"procns/e2e/internal/cluster"
 	"procns/e2e/internal/exempt"
+	"procns/e2e/internal/incluster"
 	"procns/e2e/internal/interrupt"
 	"procns/e2e/internal/options"
 	"procns/e2e/internal/preflight"
 	"procns/e2e/internal/report"
 	"procns/e2e/internal/suite"
+	"procns/e2e/internal/surroundings"
 	"procns/fixtures"
 )
 
-// Begin reads the command line, without the testing package's own flags. Where
-// there is nothing to run, because something else was asked for or something is
-// wrong, it returns no run, and the exit code. Where a run makes a kind cluster,
-// kindFlags, if there is one, prepares it, and returns the flags that name what it is
-// made of.
+// Begin reads the command line, without the testing package's own flags, and what the
+// environment says of a run and of who runs the suite. Where there is nothing to run,
+// because something else was asked for or something is wrong, it returns no run, and the
+// exit code. Where a run makes a kind cluster, kindFlags, if there is one, prepares it, and
+// returns the flags that name what it is made of.
 func Begin(arguments []string, version string, stdout, stderr io.Writer, kindFlags ...func() ([]string, error)) (*Run, int) {
-	o, err := options.Sources{Arguments: arguments, Environment: os.Environ()}.Parse(stdout)
+	sources := options.Sources{Arguments: arguments, Environment: os.Environ()}
+	around := sources.Surroundings()
+	o, err := sources.Parse(stdout)
 	if errors.Is(err, flag.ErrHelp) {
 		return nil, suite.ExitConformant
 	}
-	if err != nil {
-		return nil, refuse(stderr, err)
+	var run *Run
+	code := suite.ExitUsage
+	if err == nil {
+		run, code, err = begin(o, arguments, around, version, stdout, stderr, kindFlags)
 	}
+	if err != nil {
+		code = refuse(stderr, err)
+		if o.Runs() { // Sonobuoy waits for its results
+			reportRefusal(around, version, err, stderr)
+		}
+		return nil, code
+	}
+	return run, code
+}
+
+// begin does what was asked for, or makes the run.
+func begin(o options.Options, arguments []string, around surroundings.Surroundings, version string, stdout, stderr io.Writer, kindFlags []func() ([]string, error)) (*Run, int, error) {
 	if len(o.Compare) > 0 {
-		return nil, compareReports(o, stdout, stderr)
+		return nil, compareReports(o, stdout, stderr), nil
+	}
+	if o.Archive != "" {
+		return writeArchive(o, stdout, stderr)
 	}
 	catalogue := cases.All()
 	if o.Phase == options.After {
@@ -44,26 +65,30 @@ func Begin(arguments []string, version string, stdout, stderr io.Writer, kindFla
 	}
 	selected, err := o.Select(catalogue, fixtures.Read)
 	if err != nil {
-		return nil, refuse(stderr, err)
+		return nil, 0, err
 	}
 	if o.Phase == options.After {
 		// Whatever is selected: they can be judged once, and never again.
 		selected = append(cases.Upgrade(), ordinary(selected)...)
 	}
 	if err := o.CheckRequired(selected); err != nil {
-		return nil, refuse(stderr, err)
+		return nil, 0, err
 	}
 	exemptions, err := readExemptions(o.Exempt, catalogue)
 	if err != nil {
-		return nil, refuse(stderr, err)
+		return nil, 0, err
 	}
 	baseline, err := readBaseline(o.Baseline)
 	if err != nil {
-		return nil, refuse(stderr, err)
+		return nil, 0, err
 	}
 	switch {
 	case o.Completion != "":
 		err = options.WriteCompletion(stdout, o.Completion)
+	case o.PrintJob:
+		err = incluster.WriteJob(stdout, manifestOfRun(o, version))
+	case o.PrintSonobuoyPlugin:
+		err = incluster.WriteSonobuoyPlugin(stdout, manifestOfRun(o, version))
 	case o.Version:
 		err = writeVersion(stdout, o.Form, version, selected)
 	case o.List:
@@ -89,21 +114,22 @@ func Begin(arguments []string, version string, stdout, stderr io.Writer, kindFla
 	case o.Provision && len(kindFlags) > 0:
 		flags, err := kindFlags[0]()
 		if err != nil {
-			return nil, refuse(stderr, err)
+			return nil, 0, err
 		}
-		return Begin(append(flags, arguments...), version, stdout, stderr)
+		run, code := Begin(append(flags, arguments...), version, stdout, stderr)
+		return run, code, nil
 	default:
-		run, err := newRun(o, catalogue, selected, exemptions, version, stdout, stderr)
+		run, err := newRun(o, around, catalogue, selected, exemptions, version, stdout, stderr)
 		if err != nil {
-			return nil, refuse(stderr, err)
+			return nil, 0, err
 		}
 		run.baseline = baseline
-		return run, suite.ExitConformant
+		return run, suite.ExitConformant, nil
 	}
 	if err != nil {
-		return nil, refuse(stderr, err)
+		return nil, 0, err
 	}
-	return nil, suite.ExitConformant
+	return nil, suite.ExitConformant, nil
 }
 
 // writeVersion says which build this is, and which catalogue it has, or which part of

@@ -114,6 +114,11 @@ func TestWithoutCluster(t *testing.T) {
 		"-completion bash":                   "complete -o bashdefault -F _procns procns.test",
 		"-completion=zsh":                    "#compdef procns.test",
 		"-completion fish":                   "complete --command procns.test",
+		"-print-job":                         "image: \"localhost/procns/procns:test\"",
+		"-print-job -pull-secret a/b":        "resourceNames: [b]",
+		"-print-job -nodes all":              "- \"-nodes=all\"",
+		"-print-sonobuoy-plugin":             "result-files: [sonobuoy_results.yaml]",
+		"-print-sonobuoy-plugin -suite-image r.example/p:1": "image: \"r.example/p:1\"",
 	} {
 		var stdout, stderr bytes.Buffer
 		run, code := Begin(strings.Fields(arguments), "test", &stdout, &stderr)

@@ -2,9 +2,12 @@ package conformance
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"log"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"procns/e2e/internal/options"
 	"procns/e2e/internal/suite"
@@ -15,23 +18,72 @@ type folder struct {
 	Path string
 	Log  *os.File
 	log  *log.Logger
+
+	mu   sync.Mutex
+	lost int   // files of evidence that could not be written
+	why  error // the first of them
 }
 
 var _ suite.EvidenceSink = (*folder)(nil)
 
+// reserve is the name of the file that keeps room for the reports, and reserved its size in
+// bytes: evidence of many pods may fill the volume before there is a verdict.
+const (
+	reserve  = ".reserve"
+	reserved = 4 << 20
+)
+
 // makeFolder makes a run's folder, and its log: nothing is done on a cluster that
-// could not be told of afterwards.
-func makeFolder(parent, runID string) (*folder, error) {
+// could not be told of afterwards. A flat one is the parent itself, unless there is a
+// report in it already.
+func makeFolder(parent, runID string, flat bool) (*folder, error) {
 	f := &folder{Path: filepath.Join(parent, runID)}
+	if flat = flat && !holdsReport(parent); flat {
+		f.Path = parent
+	}
 	err := os.MkdirAll(f.Path, 0o755)
 	if err == nil {
 		f.Log, err = os.Create(filepath.Join(f.Path, "e2e.log"))
+	}
+	if err == nil && flat {
+		err = os.WriteFile(filepath.Join(f.Path, reserve), make([]byte, reserved), 0o600)
 	}
 	if err != nil {
 		return nil, options.Usagef("the report folder cannot be written: %w: name another with -report-dir", err)
 	}
 	f.log = log.New(f.Log, "", log.LstdFlags|log.Lmicroseconds)
 	return f, nil
+}
+
+// holdsReport tells whether a run has written its log or its report into a folder.
+func holdsReport(folder string) bool {
+	for _, name := range []string{"report.json", "e2e.log"} {
+		if _, err := os.Stat(filepath.Join(folder, name)); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// Release gives back the room that was kept for the reports.
+func (f *folder) Release() { _ = os.Remove(filepath.Join(f.Path, reserve)) }
+
+// Discard forgets a run that is not made after all.
+func (f *folder) Discard() {
+	f.Release()
+	_ = f.Log.Close()
+	_ = os.Remove(f.Log.Name())
+	_ = os.Remove(f.Path) // if nothing else is in it
+}
+
+// Lost says what evidence could not be written, or "".
+func (f *folder) Lost() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.lost == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d of the files of evidence could not be written: %s", f.lost, oneLine(f.why))
 }
 
 // Save implements suite.EvidenceSink.
@@ -52,5 +104,23 @@ func (f *folder) Save(below, name string, document any) {
 	}
 	if err != nil {
 		f.log.Printf("evidence: %v", err)
+		f.mu.Lock()
+		if f.lost++; f.why == nil {
+			f.why = err
+		}
+		f.mu.Unlock()
 	}
+}
+
+// writeWhole writes a file as a whole, or not at all: half a report reads like a broken one.
+func writeWhole(file string, content []byte) error {
+	hidden := filepath.Join(filepath.Dir(file), "."+filepath.Base(file))
+	err := os.WriteFile(hidden, content, 0o644)
+	if err == nil {
+		err = os.Rename(hidden, file)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(hidden))
+	}
+	return nil
 }

@@ -230,6 +230,7 @@ func (c *Run) makeRunner(client kubernetes.Interface, placement suite.Placement,
 			c.view.Tell(progress.Ended(one[0], c.Require.Decides(one[0].Case.Level)))
 			c.stopped.note(one[0], c.Require)
 			c.results.put(one[0])
+			c.waiting.ended(one[0], c.Require)
 		},
 		OnStart:   func(one suite.Case, on suite.Target) { c.view.Tell(progress.Began(one, on)) },
 		Stopped:   stopped,

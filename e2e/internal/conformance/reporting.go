@@ -17,6 +17,7 @@ import (
 	"procns/e2e/internal/cluster"
 	"procns/e2e/internal/progress"
 	"procns/e2e/internal/report"
+	"procns/e2e/internal/sonobuoy"
 	"procns/e2e/internal/suite"
 	"procns/e2e/internal/targets"
 )
@@ -37,37 +38,75 @@ func (c *Run) WriteReports(output io.Writer) int {
 	}
 	c.compareWithBaseline()
 	r.Observed = observedIn(c.folder.Path, r.Document())
+	if said := c.folder.Lost(); said != "" {
+		c.say("procns: %s", said)
+		r.Notes = append(r.Notes, said)
+	}
+	c.folder.Release()
 	code := r.Verdict().ExitCode
-	for name, write := range map[string]func(io.Writer, report.Run) error{
-		"report.json": report.WriteJSON, "junit_01.xml": report.WriteJUnit, "summary.md": report.WriteMarkdown,
-		"report.html": writePage,
-	} {
-		var document bytes.Buffer
-		err := write(&document, *r)
+	for _, document := range c.documents() {
+		var text bytes.Buffer
+		err := document.write(&text, *r)
 		if err == nil {
-			err = os.WriteFile(filepath.Join(c.folder.Path, name), document.Bytes(), 0o644)
+			err = writeWhole(filepath.Join(c.folder.Path, document.name), text.Bytes())
 		}
-		if err == nil && name == "summary.md" {
-			err = appendSummary(os.Getenv("GITHUB_STEP_SUMMARY"), document.Bytes())
+		if err == nil && document.name == "summary.md" {
+			err = appendSummary(os.Getenv("GITHUB_STEP_SUMMARY"), text.Bytes())
 		}
 		if err != nil {
-			c.say("procns: %s could not be written: %v", name, err)
+			c.say("procns: %s could not be written: %v", document.name, err)
 			code = max(code, suite.ExitUsage)
 		}
 	}
-	// The log comes first: who closed the terminal finds there what was to be read.
-	err := report.WriteTerminal(c.folder.Log, *r, report.Style{})
-	_ = c.folder.Log.Sync()
+	code = max(code, c.writeLog(), c.conclude())
 	v := r.Verdict()
 	c.view.Tell(progress.Event{
 		Kind: progress.RunEnded, Outcome: v.Outcome, ExitCode: &code, Seconds: r.Stats.WallSeconds, Line: v.Line, Run: r.ID, Folder: r.Folder,
 	})
 	c.CloseView()
-	if err = errors.Join(err, c.print(output)); err != nil && !r.Interrupted {
+	if err := c.print(output); err != nil && !r.Interrupted {
 		code = max(code, suite.ExitUsage)
 	}
+	return code
+}
+
+// writeLog ends the log. It comes before the terminal's text: who closed the terminal finds
+// there what was to be read. Where it cannot be written, the terminal's text is all there
+// is, and has all of it.
+func (c *Run) writeLog() (code int) {
+	var text bytes.Buffer
+	err := report.WriteTerminal(&text, c.report, report.Style{})
+	if err == nil {
+		_, err = c.folder.Log.Write(text.Bytes())
+	}
+	if err != nil {
+		c.say("procns: the log could not be written: %v", err)
+		c.Verbose = true
+		if !c.report.Interrupted {
+			code = suite.ExitUsage
+		}
+	}
+	_ = c.folder.Log.Sync()
 	_ = c.folder.Log.Close()
 	return code
+}
+
+// document is one form of the report.
+type document struct {
+	name  string
+	write func(io.Writer, report.Run) error
+}
+
+// documents are the forms that are written, the shortest first: where the disk is full, it
+// holds at least these.
+func (c *Run) documents() []document {
+	all := []document{
+		{"summary.md", report.WriteMarkdown}, {"junit_01.xml", report.WriteJUnit}, {"report.json", report.WriteJSON}, {"report.html", writePage},
+	}
+	if c.around.Sonobuoy != "" {
+		all = append([]document{{sonobuoy.ResultsFile, report.WriteSonobuoy}}, all...)
+	}
+	return all
 }
 
 // appendSummary adds to the page that GitHub shows of a workflow's step.

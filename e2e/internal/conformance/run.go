@@ -23,6 +23,7 @@ import (
 	"procns/e2e/internal/progress"
 	"procns/e2e/internal/report"
 	"procns/e2e/internal/suite"
+	"procns/e2e/internal/surroundings"
 	"procns/fixtures"
 )
 
@@ -34,7 +35,10 @@ type Run struct {
 	baseline   *report.Document // what -baseline named, if anything
 	folder     *folder
 	view       *progress.View
+	stderr     io.Writer // for what is said once the view is closed
 	stopped    stopped
+	around     surroundings.Surroundings
+	waiting    waiting // who waits for the run
 
 	kind    *cluster.Kind
 	created bool // this run made the kind cluster
@@ -52,15 +56,15 @@ type Run struct {
 }
 
 // newRun prepares a run: its folder, its log. Nothing outside is touched.
-func newRun(o options.Options, catalogue, selected []suite.Case, exemptions exempt.List, version string, stdout, stderr io.Writer) (*Run, error) {
+func newRun(o options.Options, around surroundings.Surroundings, catalogue, selected []suite.Case, exemptions exempt.List, version string, stdout, stderr io.Writer) (*Run, error) {
 	now := time.Now()
 	id := now.UTC().Format("20060102-150405") + "-" + probe.RandomHex(2)
-	folder, err := makeFolder(o.ReportDir, id)
+	folder, err := makeFolder(o.ReportDir, id, o.Flat)
 	if err != nil {
 		return nil, err
 	}
 	c := &Run{
-		Options: o, Cases: selected, exemptions: exemptions, folder: folder, view: newView(o, stdout, stderr, os.Getenv),
+		Options: o, Cases: selected, exemptions: exemptions, folder: folder, around: around, view: newView(o, stdout, stderr, os.Getenv), stderr: stderr,
 		results: newResultTable(), ran: make(chan struct{}), cgroupModes: make(chan []string, 1),
 		report: report.Run{
 			ID: id, Started: now, Folder: folder.Path,
@@ -75,6 +79,7 @@ func newRun(o options.Options, catalogue, selected []suite.Case, exemptions exem
 	}
 	images, err := o.AllImages(selected, fixtures.Read)
 	if err != nil {
+		folder.Discard()
 		return nil, err
 	}
 	for _, image := range images {
@@ -84,12 +89,17 @@ func newRun(o options.Options, catalogue, selected []suite.Case, exemptions exem
 	if o.Mends != "" {
 		c.report.Mends = append(c.report.Mends, o.Mends)
 	}
+	if err := c.listen(); err != nil {
+		folder.Discard()
+		return nil, err
+	}
 	c.view.Open()
 	cluster.ShowPlugins(c.view)
 	c.view.Tell(progress.Event{Kind: progress.RunBegan, Schema: progress.Schema, Run: id, Version: version, Folder: folder.Path})
 	for _, text := range o.Settings {
 		c.say("==> %s", text)
 	}
+	c.tellThoseWhoWait()
 	return c, nil
 }
 
@@ -121,6 +131,7 @@ func (c *Run) Start(ctx context.Context) {
 	if c.runner == nil {
 		return // only planned
 	}
+	c.waiting.begin(len(c.report.Targets)*len(c.Cases), c.report.Targets)
 	go func() {
 		defer close(c.ran)
 		began := time.Now()
@@ -176,9 +187,12 @@ func firstOf(a, b string) string {
 	return b
 }
 
+// cleanUpBound is how long a run cleans up: a busy server takes more than a minute for a
+// namespace.
+const cleanUpBound = 4 * time.Minute
+
 func (c *Run) cleanUp() {
-	const bound = 4 * time.Minute // a busy server takes more than one for a namespace
-	ctx, cancel := context.WithTimeout(context.Background(), bound)
+	ctx, cancel := context.WithTimeout(context.Background(), cleanUpBound)
 	defer cancel()
 	left := c.noteLeft
 	removeCluster := c.kind != nil && !c.Keep && (c.created || !c.report.Interrupted)

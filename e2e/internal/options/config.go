@@ -31,9 +31,9 @@ func (s setting) at(file string) string {
 }
 
 // commandLineAlone tells that a flag is one that no file and no environment can set:
-// what is done instead of a run is asked for each time.
+// what is done instead of a run is asked for each time, with what goes with nothing else.
 func commandLineAlone(name string) bool {
-	return slices.Contains(insteadOfARun, name) || name == "witnesses"
+	return slices.Contains(insteadOfARun, name) || slices.Contains([]string{"witnesses", "suite-image", "results-claim"}, name)
 }
 
 // repeatable tells whether a flag may be given several times, and keyed whether what

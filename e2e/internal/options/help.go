@@ -62,7 +62,7 @@ func (g Group) described() []described {
 func writeHelp(w io.Writer, groups []Group) error {
 	out := bufio.NewWriter(w)
 	fmt.Fprintln(out, "usage: procns.test [flags]")
-	fmt.Fprintln(out, "\nEach flag that does not stand under \"Instead of a run\" can be set by a variable, PROCNS_REPORT_DIR\nfor -report-dir, and in the file of -config, too. The command line comes first, then the environment.")
+	fmt.Fprintln(out, "\nEach flag of a run can be set by a variable, PROCNS_REPORT_DIR for -report-dir, and in the file of -config,\ntoo: not what is done instead of a run. The command line comes first, then the environment.")
 	for _, g := range groups {
 		fmt.Fprintf(out, "\n%s:\n", g.Title)
 		for _, d := range g.described() {

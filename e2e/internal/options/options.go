@@ -90,6 +90,8 @@ type Options struct {
 	// Machines are the nodes that are no containers of kind's, each with the command that
 	// reaches it.
 	Machines map[string][]string
+
+	Packaged
 }
 
 // Form is how something is printed.
@@ -251,9 +253,12 @@ func (o *Options) define() (*flag.FlagSet, []Group) {
 	flags.Var(value{text: func() string { return string(Text) }, set: o.setForm}, named("o"), "the `form` of what a run finds, of -version, a list or a comparison, on standard output: text, json, or (a run, a comparison) markdown")
 	flags.Var(value{text: func() string { return string(Auto) }, set: o.setProgress}, named("progress"), "`how` a run shows what it does: auto (a view on a terminal, lines elsewhere), lines, or json (for programs: a JSON object a line on standard output, instead of the text)")
 
+	group("Where the cluster is", "For a run in the cluster that it judges: [IN_CLUSTER.md](IN_CLUSTER.md). What is printed passes on the other flags that are given, and what the environment and the file of `-config` say of a run.")
+	o.definePackaged(flags, named)
+
 	group("The run", "")
 	flags.Var(value{text: func() string { return "" }, set: o.setConfig}, named("config"), "settings from this YAML `file`, by the names of these flags")
-	flags.StringVar(&o.ReportDir, named("report-dir"), "_artifacts", "`folder` for the reports; each run makes a folder of its own in it")
+	flags.StringVar(&o.ReportDir, named("report-dir"), "_artifacts", "`folder` for the reports; each run makes a folder of its own in it (where nothing names a folder, and $ARTIFACTS or $SONOBUOY_RESULTS_DIR is set, the reports go there, without one)")
 	flags.BoolVar(&o.KeepOnFailure, named("keep-on-failure"), false, "keep the pods of cases that did not pass, and their namespace, until -cleanup")
 	flags.BoolVar(&o.FailFast, named("fail-fast"), false, "start no pod any more after the first result that keeps the exit code from being 0: those that run come to their end, and what has no result then is not run")
 	flags.DurationVar(&o.Timeout, named("timeout"), time.Hour, "longest `duration` of the whole run; what is not judged by then is inconclusive")
@@ -346,12 +351,15 @@ func Parse(arguments []string, output io.Writer) (Options, error) {
 // check says what is wrong with flags that are each well-formed.
 func (o *Options) check(given map[string]bool) error {
 	var modes []string
+	if err := o.checkPackaged(given); err != nil {
+		return err
+	}
 	for _, mode := range insteadOfARun {
 		if given[mode] {
 			modes = append(modes, "-"+mode)
 		}
 	}
-	needsCluster := o.Kubeconfig == "" && o.Context == "" && !o.InCluster
+	needsCluster := o.Kubeconfig == "" && o.Context == "" && !o.InCluster && !o.prints()
 	switch {
 	case len(modes) > 1:
 		return fmt.Errorf("%s: choose one of them", strings.Join(modes, " and "))
@@ -365,9 +373,9 @@ func (o *Options) check(given map[string]bool) error {
 		return errors.New("-quiet and -v: choose one of them")
 	case len(o.Compare) != 0 && len(o.Compare) != 2:
 		return errors.New("-compare names two reports: -compare earlier.json later.json")
-	case (o.Baseline != "" || o.Phase != "" && !o.PrintRBAC) && len(modes) > 0:
+	case (o.Baseline != "" || o.Phase != "" && !o.PrintRBAC && !o.prints()) && len(modes) > 0:
 		return fmt.Errorf("-baseline and -phase go with a run, not with %s", modes[0])
-	case o.Require != "" && len(modes) > 0 && len(o.Compare) == 0 && !o.DryRun:
+	case o.Require != "" && len(modes) > 0 && len(o.Compare) == 0 && !o.DryRun && !o.prints():
 		return fmt.Errorf("-require goes with a run or with -compare, not with %s", modes[0])
 	case o.Witnesses && !o.Cleanup:
 		return errors.New("-witnesses says what -cleanup deletes: give both")

@@ -9,11 +9,13 @@ import (
 	"slices"
 	"strings"
 
+	"procns/e2e/internal/surroundings"
 	"procns/e2e/internal/targets"
 )
 
 // Sources are what settings come from, the strongest first: the command line, the
-// environment, and the file that -config or PROCNS_CONFIG names.
+// environment, the file that -config or PROCNS_CONFIG names, and, for what none of these
+// says, what the environment tells of who runs the suite.
 type Sources struct {
 	// Arguments are without the program's name, and without the testing package's own flags.
 	Arguments []string
@@ -23,8 +25,20 @@ type Sources struct {
 	ReadFile func(string) ([]byte, error)
 }
 
+// Surroundings is who runs the suite, as the environment tells.
+func (s Sources) Surroundings() surroundings.Surroundings {
+	return surroundings.Read(func(name string) string {
+		for _, variable := range slices.Backward(s.Environment) { // the last one counts
+			if text, ok := strings.CutPrefix(variable, name+"="); ok {
+				return text
+			}
+		}
+		return ""
+	})
+}
+
 // insteadOfARun are what may be done instead of one: the command line alone can say it.
-var insteadOfARun = []string{"version", "list", "list-images", "print-rbac", "print-exempt", "compare", "render", "dry-run", "cleanup", "down", "completion"}
+var insteadOfARun = []string{"version", "list", "list-images", "print-rbac", "print-exempt", "compare", "render", "dry-run", "cleanup", "down", "completion", "print-job", "print-sonobuoy-plugin", "archive"}
 
 // Parse reads all settings. Asked for help, it writes it to output and returns
 // flag.ErrHelp. A mistake is a UsageError, of one line.
@@ -39,18 +53,22 @@ func (s Sources) Parse(output io.Writer) (Options, error) {
 	flags, groups = o.define()
 	weaker, err := s.weaker(&o, flags, given, line.config)
 	if err != nil {
-		return o, UsageError{err}
+		return line, UsageError{err} // which says what was asked for
 	}
 	if _, err := o.parseLine(flags, groups, s.Arguments, io.Discard); err != nil {
 		return o, err
 	}
-	for _, name := range weaker {
-		given[name] = true
+	for _, one := range weaker {
+		given[one.name] = true
+	}
+	o.settle(s.Surroundings(), given)
+	if o.prints() {
+		o.Passed = passedOn(weaker, s.Arguments, flags)
 	}
 	if err := o.check(given); err != nil {
 		return o, UsageError{err}
 	}
-	o.Provision = o.Kubeconfig == "" && o.Context == "" && !o.InCluster
+	o.Provision = o.Kubeconfig == "" && o.Context == "" && !o.InCluster && !o.prints()
 	if o.Nodes == "" {
 		o.Nodes = targets.Sample
 		if o.Provision {
@@ -120,9 +138,10 @@ func namesOf(flags *flag.FlagSet) []string {
 // is left alone: it is there for the runs.
 var goesWith = map[string][]string{
 	"baseline":        nil,
-	"phase":           {"print-rbac"},
-	"require":         {"compare", "render", "dry-run"},
-	"keep-on-failure": {"dry-run"},
+	"phase":           {"print-rbac", "print-job", "print-sonobuoy-plugin"},
+	"require":         {"compare", "dry-run", "print-job", "print-sonobuoy-plugin"},
+	"keep-on-failure": {"dry-run", "print-job", "print-sonobuoy-plugin"},
+	"linger":          {"dry-run", "print-job"},
 	"o":               {"list", "list-images", "compare", "version", "dry-run"},
 }
 
@@ -130,7 +149,10 @@ var goesWith = map[string][]string{
 func (s setting) goesWith(mode string) bool {
 	fits, limited := goesWith[s.name]
 	if s.name == "o" && slices.Contains(s.values, string(Markdown)) {
-		fits = []string{"compare", "render", "dry-run"}
+		fits = []string{"compare", "dry-run"}
+	}
+	if slices.Contains(prints, mode) && slices.Contains(notInside, s.name) {
+		return false
 	}
 	return !limited || slices.Contains(fits, mode)
 }
@@ -146,8 +168,9 @@ var rivals = map[string][]string{
 	"progress":   {"o"},
 }
 
-// weaker sets what the environment and the file say and the command line does not.
-func (s Sources) weaker(o *Options, flags *flag.FlagSet, line map[string]bool, file string) (names []string, err error) {
+// weaker sets what the environment and the file say and the command line does not, and
+// returns it.
+func (s Sources) weaker(o *Options, flags *flag.FlagSet, line map[string]bool, file string) (all []setting, err error) {
 	fromEnvironment, err := readEnvironment(s.Environment)
 	if err != nil {
 		return nil, err
@@ -201,6 +224,7 @@ func (s Sources) weaker(o *Options, flags *flag.FlagSet, line map[string]bool, f
 				}
 			}
 			set = append(set, one.name)
+			all = append(all, one)
 		}
 		for _, name := range set {
 			outdo(name)
@@ -209,7 +233,6 @@ func (s Sources) weaker(o *Options, flags *flag.FlagSet, line map[string]bool, f
 			slices.Sort(set)
 			o.Settings = append(o.Settings, fmt.Sprintf("set by %s: %s", source.title, strings.Join(set, ", ")))
 		}
-		names = append(names, set...)
 	}
-	return names, nil
+	return all, nil
 }

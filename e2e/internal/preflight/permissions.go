@@ -185,8 +185,12 @@ func (p Permission) is(other Permission) bool {
 	return p.Group == other.Group && p.Resource == other.Resource && p.Why == other.Why
 }
 
-// roleName is the name of the objects that -print-rbac prints.
-const roleName = "procns"
+// roleName is the name of the objects that -print-rbac prints, Namespace that of the
+// namespace among them.
+const (
+	roleName  = "procns"
+	Namespace = roleName
+)
 
 // WriteRBAC prints the permissions as a manifest: a namespace with the
 // ServiceAccount of the run, the ClusterRole, and their binding.
@@ -196,7 +200,8 @@ func WriteRBAC(w io.Writer, needs Needs) error {
 	p("# What a run of procns needs, and no more. Namespaces have random names, so that runs do not touch:\n")
 	p("# a Role cannot hold it. Who may create pods in a namespace of any name, and enter them, can do on the\n")
 	p("# cluster what a pod can: bind it for as long as runs last.\n")
-	p("apiVersion: v1\nkind: Namespace\nmetadata:\n  name: %s\n", roleName)
+	p("apiVersion: v1\nkind: Namespace\nmetadata:\n  name: %s\n", Namespace)
+	p("  labels: {pod-security.kubernetes.io/enforce: restricted}\n")
 	p("---\napiVersion: v1\nkind: ServiceAccount\nmetadata:\n  name: %[1]s\n  namespace: %[1]s\n", roleName)
 	p("---\napiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata:\n  name: %s\nrules:\n", roleName)
 	for _, each := range merged(append(Permissions(needs), Permissions(Needs{Cleanup: true})...)) {

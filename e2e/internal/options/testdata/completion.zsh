@@ -49,6 +49,12 @@ _procns() {
 		'-quiet[print nothing but the verdict, in one line, and what could not be removed]' \
 		'*-o[the form of what a run finds, of -version, a list or a comparison, on standard output]:o:(text json markdown)' \
 		'*-progress[how a run shows what it does]:progress:(auto lines json)' \
+		'-print-job[print a Job that runs the suite in the cluster, with its namespace and the permissions that it needs, as a manifest, without a cluster]' \
+		'-print-sonobuoy-plugin[print a plugin for Sonobuoy, as a manifest, without a cluster]' \
+		'*-suite-image[with -print-job and -print-sonobuoy-plugin]:suite-image:' \
+		'*-results-claim[with -print-job]:results-claim:' \
+		'*-linger[wait this duration at the end of the run for somebody who fetches the reports with -archive, or until they are fetched; with -print-job, the Job does]:linger:' \
+		'*-archive[write the report folder to this file as a .tar.gz, or to standard output]:archive:_files' \
 		'*-config[settings from this YAML file, by the names of these flags]:config:_files' \
 		'*-report-dir[folder for the reports; each run makes a folder of its own in it]:report-dir:_files -/' \
 		'-keep-on-failure[keep the pods of cases that did not pass, and their namespace, until -cleanup]' \

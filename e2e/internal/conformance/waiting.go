@@ -1,0 +1,205 @@
+package conformance
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"procns/e2e/internal/archive"
+	"procns/e2e/internal/incluster"
+	"procns/e2e/internal/linger"
+	"procns/e2e/internal/options"
+	"procns/e2e/internal/report"
+	"procns/e2e/internal/sonobuoy"
+	"procns/e2e/internal/suite"
+	"procns/e2e/internal/surroundings"
+)
+
+// waiting are those who wait for a run: Sonobuoy's worker, and whoever fetches the reports
+// of a run that lingers. Mostly there are none.
+type waiting struct {
+	linger   *linger.Run
+	progress *sonobuoy.Progress
+
+	mu           sync.Mutex
+	total, ready int
+}
+
+// listen lets whoever fetches the reports find the run, where it lingers.
+func (c *Run) listen() (err error) {
+	if c.Linger > 0 {
+		if c.waiting.linger, err = linger.Listen(c.folder.Path); err != nil {
+			return options.Usagef("-linger: %w", err)
+		}
+	}
+	return nil
+}
+
+// tellThoseWhoWait begins to tell how far the run is.
+func (c *Run) tellThoseWhoWait() {
+	if c.around.Sonobuoy != "" {
+		c.waiting.progress = sonobuoy.TellProgress(c.around.ProgressPort, c.folder.log.Printf)
+		c.waiting.progress.Begin(0, "looking at the cluster")
+	}
+	if c.Linger > 0 {
+		c.waiting.linger.SoFar("looking at the cluster")
+		c.say("==> at its end the run waits for %s: fetch the reports with -archive", c.Linger)
+	}
+}
+
+// begin says how many results there will be.
+func (w *waiting) begin(total int, on []suite.Target) {
+	w.mu.Lock()
+	w.total = total
+	w.mu.Unlock()
+	text := fmt.Sprintf("%d results to come, targets: %d", total, len(on))
+	w.linger.SoFar(text)
+	w.progress.Begin(total, text)
+}
+
+// ended says that one result is there.
+func (w *waiting) ended(r suite.Result, require suite.Requirement) {
+	w.mu.Lock()
+	w.ready++
+	text := fmt.Sprintf("%d of %d results", w.ready, w.total)
+	w.mu.Unlock()
+	w.linger.SoFar(text)
+	failure := ""
+	if require.Decides(r.Case.Level) && (r.Outcome == suite.NonConformant || r.Outcome == suite.Inconclusive) {
+		failure = fmt.Sprintf("%s on %s: %s", r.Case.ID, r.Target.Name(), r.Outcome)
+	}
+	w.progress.Ended(text, failure)
+}
+
+// conclude tells Sonobuoy's worker that the results are complete, whatever they are. It
+// returns an exit code if that fails.
+func (c *Run) conclude() int {
+	c.waiting.progress.Close(c.report.Verdict().Line)
+	if c.around.Sonobuoy == "" {
+		return suite.ExitConformant
+	}
+	if err := sonobuoy.Conclude(c.around.Sonobuoy, c.folder.Path); err != nil {
+		c.view.Say("procns: " + oneLine(err)) // the log is written
+		return suite.ExitUsage
+	}
+	return suite.ExitConformant
+}
+
+// Abandon tells those who wait that the run is left where it is.
+func (c *Run) Abandon() {
+	if c.around.Sonobuoy == "" {
+		return
+	}
+	c.folder.Release()
+	r := c.report
+	r.Results, r.Problem, r.CannotTell = nil, "left without cleaning up, at a second signal", true
+	reportAlone(c.around.Sonobuoy, c.folder.Path, r, c.stderr)
+}
+
+// reportRefusal tells Sonobuoy's worker that there is no run. It leaves alone what another
+// run has written: somebody may try flags in the pod of one.
+func reportRefusal(around surroundings.Surroundings, version string, why error, stderr io.Writer) {
+	folder := around.ReportFolder()
+	if around.Sonobuoy == "" || holdsReport(folder) || sonobuoy.Concluded(around.Sonobuoy) {
+		return
+	}
+	reportAlone(around.Sonobuoy, folder, report.Run{Started: time.Now(), Suite: report.Suite{Version: version}, Problem: oneLine(why)}, stderr)
+}
+
+// reportAlone writes a run's results for Sonobuoy, and nothing else.
+func reportAlone(shared, folder string, r report.Run, stderr io.Writer) {
+	var text bytes.Buffer
+	err := report.WriteSonobuoy(&text, r)
+	if err == nil {
+		err = os.MkdirAll(folder, 0o755)
+	}
+	if err == nil {
+		err = writeWhole(filepath.Join(folder, sonobuoy.ResultsFile), text.Bytes())
+	}
+	if err == nil {
+		err = sonobuoy.Conclude(shared, folder)
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "procns: %s\n", oneLine(err))
+	}
+}
+
+// Await waits, if the run was told to linger, until its reports were fetched, for so long
+// at most, or until somebody wants it to end. A run that was interrupted does not wait.
+func (c *Run) Await(ctx context.Context, exitCode int) {
+	if c.waiting.linger == nil {
+		return
+	}
+	c.waiting.linger.Ended(exitCode)
+	if ctx.Err() == nil {
+		if c.waiting.linger.Await(ctx, c.Linger) {
+			fmt.Fprintln(c.stderr, "==> the reports were fetched")
+		} else {
+			fmt.Fprintf(c.stderr, "==> nobody fetched the reports: they are in %s\n", c.folder.Path)
+		}
+	}
+	_ = c.waiting.linger.Close()
+}
+
+// writeArchive writes the report folder as an archive, once the run that works in it has
+// ended. The exit code is the run's, where the reports are fetched.
+func writeArchive(o options.Options, stdout, stderr io.Writer) (*Run, int, error) {
+	visit, err := linger.AwaitEnd(o.ReportDir, func(soFar string) {
+		fmt.Fprintf(stderr, "==> waiting for the end of the run: %s\n", soFar)
+	})
+	if err != nil && !errors.Is(err, linger.ErrNoRun) {
+		return nil, 0, fmt.Errorf("-archive: %s: %w", o.ReportDir, err)
+	}
+	var code int
+	if visit != nil {
+		code = visit.ExitCode
+	} else if code, err = exitCodeOf(o.ReportDir); err != nil {
+		return nil, 0, fmt.Errorf("-archive: no run works in %s, nor has one ended: %w: name the folder with -report-dir", o.ReportDir, err)
+	}
+	if o.Archive == "-" {
+		err = archive.Write(stdout, o.ReportDir, linger.Socket(o.ReportDir))
+	} else {
+		err = archive.WriteFile(o.Archive, o.ReportDir, linger.Socket(o.ReportDir))
+	}
+	if visit != nil {
+		err = errors.Join(err, visit.Done(err == nil))
+	}
+	if err != nil {
+		return nil, 0, fmt.Errorf("-archive: %w", err)
+	}
+	fmt.Fprintf(stderr, "==> the reports of %s, exit code %d\n", o.ReportDir, code)
+	return nil, code, nil
+}
+
+// exitCodeOf is what the report in a folder says.
+func exitCodeOf(folder string) (int, error) {
+	file, err := os.Open(filepath.Join(folder, "report.json"))
+	if err != nil {
+		return 0, err
+	}
+	defer file.Close()
+	d, err := report.ReadJSON(file)
+	return d.Verdict.ExitCode, err
+}
+
+// manifestOfRun is what a manifest is printed from.
+func manifestOfRun(o options.Options, version string) incluster.Manifest {
+	const lingers = 10 * time.Minute
+	m := incluster.Manifest{
+		Image: o.SuiteImage, Arguments: o.Passed, Needs: needsOf(o), Timeout: o.Timeout, CleanUp: cleanUpBound, Linger: o.Linger, Claim: o.ResultsClaim,
+	}
+	if m.Image == "" {
+		m.Image = incluster.Image(strings.ReplaceAll(version, "+", "-"))
+	}
+	if m.Linger == 0 {
+		m.Linger = lingers
+	}
+	return m
+}

@@ -1,0 +1,344 @@
+package conformance
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"sigs.k8s.io/yaml"
+
+	"procns/e2e/internal/report"
+	"procns/e2e/internal/sonobuoy"
+	"procns/e2e/internal/suite"
+)
+
+// worker does what Sonobuoy's does: it waits for the file that says that the results are
+// complete, reads it once more, and sends what it names, which is unpacked.
+func worker(t *testing.T, shared string) map[string]string {
+	t.Helper()
+	named := func() string {
+		text, err := os.ReadFile(filepath.Join(shared, sonobuoy.Done))
+		if err != nil {
+			return ""
+		}
+		return strings.TrimSpace(string(text))
+	}
+	require.Eventually(t, func() bool { return named() != "" }, 10*time.Second, 10*time.Millisecond, "the worker waits for ever")
+	file, err := os.Open(named())
+	require.NoError(t, err)
+	defer file.Close()
+	return unpacked(t, file)
+}
+
+func unpacked(t *testing.T, from io.Reader) map[string]string {
+	t.Helper()
+	packed, err := gzip.NewReader(from)
+	require.NoError(t, err)
+	files := map[string]string{}
+	for in := tar.NewReader(packed); ; {
+		header, err := in.Next()
+		if errors.Is(err, io.EOF) {
+			return files
+		}
+		require.NoError(t, err)
+		text, err := io.ReadAll(in)
+		require.NoError(t, err)
+		files[header.Name] = string(text)
+	}
+}
+
+// finished is a run with one result, made up, whose reports are written.
+func finished(t *testing.T, outcome suite.Outcome, arguments ...string) int {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	run, _ := Begin(append([]string{"-run", "pid1/is-the-sandbox", "-kubeconfig", "k"}, arguments...), "test", &stdout, &stderr)
+	require.NotNil(t, run, stderr.String())
+	pretend(run, outcome)
+	return run.WriteReports(&stdout)
+}
+
+func pretend(run *Run, outcome suite.Outcome) {
+	target := suite.Target{Node: "worker"}
+	r := suite.Result{Case: run.Cases[0], Target: target, Outcome: outcome, Reason: "made up"}
+	run.report.Targets, run.report.Results = []suite.Target{target}, []suite.Result{r}
+	run.waiting.begin(1, run.report.Targets)
+	run.waiting.ended(r, run.Require)
+}
+
+// TestSonobuoy: whatever the exit code, the worker gets results, and only a conformant
+// run's are a pass.
+func TestSonobuoy(t *testing.T) {
+	for name, row := range map[string]struct {
+		run    func(t *testing.T) int
+		exit   int
+		status string
+		names  string // of the entries that did not pass
+	}{
+		"conformant":     {func(t *testing.T) int { return finished(t, suite.Conformant) }, suite.ExitConformant, "passed", ""},
+		"non-conformant": {func(t *testing.T) int { return finished(t, suite.NonConformant) }, suite.ExitNonConformant, "failed", "pid1/is-the-sandbox on worker"},
+		"inconclusive":   {func(t *testing.T) int { return finished(t, suite.Inconclusive) }, suite.ExitInconclusive, "inconclusive", "pid1/is-the-sandbox on worker"},
+		"skipped":        {func(t *testing.T) int { return finished(t, suite.Skipped) }, suite.ExitInconclusive, "inconclusive", "run/complete"},
+		"dry run": {func(t *testing.T) int {
+			code, _, _ := attemptHere(t, kubeconfigOf(t, sound()), "-dry-run")
+			return code
+		}, suite.ExitInconclusive, "inconclusive", "run/complete"},
+		"set-up failed": {func(t *testing.T) int {
+			code, _, _ := attemptHere(t, "/nonexistent/kubeconfig")
+			return code
+		}, suite.ExitUsage, "inconclusive", "run/complete"},
+		"wrong flag": {func(t *testing.T) int {
+			_, code := Begin([]string{"-levl", "core"}, "test", io.Discard, io.Discard)
+			return code
+		}, suite.ExitUsage, "inconclusive", "run/complete"},
+		"unknown case": {func(t *testing.T) int {
+			_, code := Begin([]string{"-run", "pid2"}, "test", io.Discard, io.Discard)
+			return code
+		}, suite.ExitUsage, "inconclusive", "run/complete"},
+		"left at once": {func(t *testing.T) int {
+			run, _ := Begin([]string{"-kubeconfig", "k"}, "test", io.Discard, io.Discard)
+			require.NotNil(t, run)
+			run.Abandon()
+			return suite.ExitInconclusive
+		}, suite.ExitInconclusive, "inconclusive", "run/complete"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			shared := t.TempDir()
+			t.Setenv("SONOBUOY_RESULTS_DIR", shared)
+			assert.Equal(t, row.exit, row.run(t))
+			files := worker(t, shared)
+			var read report.SonobuoyItem
+			require.NoError(t, yaml.UnmarshalStrict([]byte(files[sonobuoy.ResultsFile]), &read))
+			assert.Equal(t, row.status, read.Status)
+			var names []string
+			var walk func(report.SonobuoyItem)
+			walk = func(i report.SonobuoyItem) {
+				if len(i.Items) == 0 && i.Status != report.SonobuoyPassed && i.Status != report.SonobuoySkipped {
+					names = append(names, i.Name)
+				}
+				for _, below := range i.Items {
+					walk(below)
+				}
+			}
+			walk(read)
+			assert.Equal(t, row.names, strings.Join(names, ", "))
+			assert.NotContains(t, files, reserve)
+		})
+	}
+}
+
+// attemptHere is attempt, without a report folder of its own.
+func attemptHere(t *testing.T, kubeconfig string, arguments ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, said bytes.Buffer
+	run, _ := Begin(append([]string{"-run", "pid1/is-the-sandbox", "-kubeconfig", kubeconfig}, arguments...), "test", &out, &said)
+	require.NotNil(t, run, said.String())
+	if err := run.Prepare(t.Context()); err == nil {
+		run.Start(t.Context())
+	}
+	run.Finish(t.Context())
+	code = run.WriteReports(&out)
+	return code, out.String(), said.String()
+}
+
+// TestSonobuoyWhole: all reports are in what the worker sends, and progress was told.
+func TestSonobuoyWhole(t *testing.T) {
+	told := make(chan sonobuoy.Update, 99)
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		var u sonobuoy.Update
+		assert.NoError(t, json.NewDecoder(r.Body).Decode(&u))
+		told <- u
+	}))
+	defer server.Close()
+	address, err := url.Parse(server.URL)
+	require.NoError(t, err)
+	shared := t.TempDir()
+	t.Setenv("SONOBUOY_RESULTS_DIR", shared)
+	t.Setenv("SONOBUOY_PROGRESS_PORT", address.Port())
+	assert.Equal(t, suite.ExitNonConformant, finished(t, suite.NonConformant))
+	files := worker(t, shared)
+	for _, name := range []string{"report.json", "report.html", "junit_01.xml", "summary.md", "e2e.log", sonobuoy.ResultsFile} {
+		assert.Contains(t, files, name)
+	}
+	assert.Contains(t, files["e2e.log"], "procns: non-conformant", "the log is whole")
+	close(told)
+	var last sonobuoy.Update
+	for last = range told {
+		assert.LessOrEqual(t, last.Completed, int64(1))
+	}
+	assert.Equal(t, sonobuoy.Update{
+		Message: "procns: non-conformant: 1 case on 1 target: Core non-conformant (1 of 1 wrong: pid1/is-the-sandbox)",
+		Total:   1, Completed: 1, Failures: []string{"pid1/is-the-sandbox on worker: non-conformant"},
+	}, last)
+}
+
+// TestSonobuoyElsewhere: whoever asks for something else in the pod of a plugin, or gets a
+// flag wrong while a run works there, does not end that run's results.
+func TestSonobuoyElsewhere(t *testing.T) {
+	shared := t.TempDir()
+	t.Setenv("SONOBUOY_RESULTS_DIR", shared)
+	for _, arguments := range []string{"version", "-list", "-list -run pid2", "-print-job -kubeconfig a", "-compare a.json b.json"} {
+		_, _ = Begin(strings.Fields(arguments), "test", io.Discard, io.Discard)
+		assert.False(t, sonobuoy.Concluded(shared), arguments)
+	}
+	run, _ := Begin([]string{"-kubeconfig", "k"}, "test", io.Discard, io.Discard)
+	require.NotNil(t, run)
+	_, code := Begin([]string{"-levl", "core"}, "test", io.Discard, io.Discard)
+	assert.Equal(t, suite.ExitUsage, code)
+	assert.False(t, sonobuoy.Concluded(shared))
+}
+
+// TestArtifacts: the reports go straight into $ARTIFACTS, those of a second run beside
+// the first one's.
+func TestArtifacts(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "artifacts")
+	t.Setenv("ARTIFACTS", folder)
+	for range 2 {
+		assert.Equal(t, suite.ExitInconclusive, finished(t, suite.Inconclusive))
+	}
+	flat, err := filepath.Glob(filepath.Join(folder, "junit_*.xml"))
+	require.NoError(t, err)
+	assert.Len(t, flat, 1)
+	below, err := filepath.Glob(filepath.Join(folder, "*", "junit_*.xml"))
+	require.NoError(t, err)
+	assert.Len(t, below, 1)
+	_, err = os.Stat(filepath.Join(folder, sonobuoy.Done))
+	require.ErrorIs(t, err, os.ErrNotExist)
+	hidden, err := filepath.Glob(filepath.Join(folder, ".*"))
+	require.NoError(t, err)
+	assert.Empty(t, hidden)
+}
+
+// TestLinger: who fetches early gets everything, and the run's exit code; then the run ends.
+func TestLinger(t *testing.T) {
+	folder, err := os.MkdirTemp("", "procns") // a socket's name must be short
+	require.NoError(t, err)
+	defer os.RemoveAll(folder)
+	t.Setenv("ARTIFACTS", folder)
+	var stdout, stderr bytes.Buffer
+	run, code := Begin([]string{"-run", "pid1/is-the-sandbox", "-kubeconfig", "k", "-linger", "1h"}, "test", &stdout, &stderr)
+	require.NotNil(t, run, "%d", code)
+
+	var fetched, said bytes.Buffer
+	codes := make(chan int)
+	go func() {
+		_, code := Begin([]string{"-archive", "-"}, "test", &fetched, &said)
+		codes <- code
+	}()
+	pretend(run, suite.NonConformant)
+	code = run.WriteReports(&stdout)
+	run.Await(t.Context(), code)
+	assert.Contains(t, stderr.String(), "the run waits for 1h0m0s")
+	assert.Equal(t, suite.ExitNonConformant, code)
+	assert.Equal(t, code, <-codes)
+	assert.Contains(t, said.String(), "exit code 1")
+	files := unpacked(t, &fetched)
+	assert.Contains(t, files, "report.json")
+	assert.Contains(t, files["e2e.log"], "procns: non-conformant")
+	assert.Contains(t, stderr.String(), "the reports were fetched")
+
+	// Afterwards, as on a volume that is kept.
+	file := filepath.Join(folder, "again.tar.gz")
+	_, code = Begin([]string{"-archive", file}, "test", io.Discard, &said)
+	assert.Equal(t, suite.ExitNonConformant, code)
+	in, err := os.Open(file)
+	require.NoError(t, err)
+	defer in.Close()
+	assert.Len(t, unpacked(t, in), len(files))
+}
+
+func TestArchiveRefused(t *testing.T) {
+	for name, row := range map[string]struct{ folder, says string }{
+		"nothing there": {t.TempDir(), "no run works in"},
+		"no folder":     {"/nonexistent/folder", "name the folder with -report-dir"},
+	} {
+		var stdout, stderr bytes.Buffer
+		_, code := Begin([]string{"-archive", "-", "-report-dir", row.folder}, "test", &stdout, &stderr)
+		assert.Equal(t, suite.ExitUsage, code, name)
+		onlyLine(t, stderr.String(), row.says)
+		assert.Empty(t, stdout.String(), name)
+	}
+}
+
+// TestLingerRefused: a socket that cannot be made ends the run before it begins, and leaves
+// nothing.
+func TestLingerRefused(t *testing.T) {
+	parent := filepath.Join(t.TempDir(), strings.Repeat("long", 40))
+	var stdout, stderr bytes.Buffer
+	run, code := Begin([]string{"-kubeconfig", "k", "-linger", "1m", "-report-dir", parent}, "test", &stdout, &stderr)
+	assert.Nil(t, run)
+	assert.Equal(t, suite.ExitUsage, code)
+	onlyLine(t, stderr.String(), "-linger: ")
+	left, err := os.ReadDir(parent)
+	require.NoError(t, err)
+	assert.Empty(t, left)
+}
+
+// TestEvidenceLost: what could not be written is said, and the reports are there.
+func TestEvidenceLost(t *testing.T) {
+	folder := t.TempDir()
+	t.Setenv("ARTIFACTS", folder)
+	var stdout, stderr bytes.Buffer
+	run, _ := Begin([]string{"-run", "pid1/is-the-sandbox", "-kubeconfig", "k"}, "test", &stdout, &stderr)
+	require.NotNil(t, run, stderr.String())
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "worker"), nil, 0o600)) // where a folder would be
+	run.folder.Save("worker/pod", "pod.json", "{}")
+	run.folder.Save("worker/pod", "a.txt", "")
+	pretend(run, suite.Conformant)
+	assert.Equal(t, suite.ExitConformant, run.WriteReports(&stdout))
+	assert.Contains(t, stderr.String(), "2 of the files of evidence could not be written: mkdir ")
+	assert.Contains(t, stdout.String(), "2 of the files of evidence could not be written")
+	assert.Equal(t, 0, must(exitCodeOf(folder)))
+}
+
+func must[T any](value T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return value
+}
+
+// TestFullVolume: where not even the log can be written, the verdict is told all the same,
+// and the run is no pass.
+func TestFullVolume(t *testing.T) {
+	t.Setenv("ARTIFACTS", t.TempDir())
+	var stdout, stderr bytes.Buffer
+	run, _ := Begin([]string{"-run", "pid1/is-the-sandbox", "-kubeconfig", "k"}, "test", &stdout, &stderr)
+	require.NotNil(t, run, stderr.String())
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skip("there is no /dev/full")
+	}
+	require.NoError(t, run.folder.Log.Close())
+	run.folder.Log = full
+	pretend(run, suite.Conformant)
+	assert.Equal(t, suite.ExitUsage, run.WriteReports(&stdout))
+	assert.Contains(t, stderr.String(), "the log could not be written: write /dev/full: no space left on device")
+	assert.Contains(t, stdout.String(), "\nprocns: conformant: 1 case on 1 target")
+}
+
+// TestWriteWhole: a file is there as a whole, or not at all.
+func TestWriteWhole(t *testing.T) {
+	folder := t.TempDir()
+	file := filepath.Join(folder, "report.json")
+	require.NoError(t, writeWhole(file, []byte("whole")))
+	require.Error(t, writeWhole(filepath.Join(folder, "nowhere", "report.json"), nil))
+	require.NoError(t, os.Mkdir(filepath.Join(folder, "taken"), 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "taken", "a"), nil, 0o600))
+	require.Error(t, writeWhole(filepath.Join(folder, "taken"), []byte("half")))
+	left, err := filepath.Glob(filepath.Join(folder, ".*"))
+	require.NoError(t, err)
+	assert.Empty(t, left)
+}
