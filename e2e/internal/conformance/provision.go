@@ -32,7 +32,7 @@ func (c *Run) provisionCluster(ctx context.Context) error {
 		return err
 	}
 
-	folder, err := filepath.Abs(c.ReportDir)
+	folder, err := kindFolder(c.Options)
 	if err != nil {
 		return err
 	}
@@ -81,6 +81,14 @@ func (c *Run) provisionCluster(ctx context.Context) error {
 	return c.step("every node Ready", func() error { return c.awaitNodes(ctx, c.place(), nodes, bound) })
 }
 
+// kindFolder is where the cluster's kubeconfig is: not among what a CI system publishes.
+func kindFolder(o options.Options) (string, error) {
+	if o.Flat {
+		return filepath.Abs("_artifacts")
+	}
+	return filepath.Abs(o.ReportDir)
+}
+
 // useKept uses the cluster kept by an earlier run, if it can be used. A cluster
 // that no longer works is deleted, and false returned: its nodes do not start
 // again with the machine, and a run that was killed leaves half-made ones.
@@ -122,7 +130,7 @@ func (c *Run) awaitNodes(ctx context.Context, place cluster.Place, count int, bo
 
 // deleteKept deletes the cluster that -keep kept, if there is one.
 func deleteKept(o options.Options, stderr io.Writer) error {
-	folder, err := filepath.Abs(o.ReportDir)
+	folder, err := kindFolder(o)
 	if err != nil {
 		return err
 	}

@@ -36,7 +36,7 @@ type waiting struct {
 func (c *Run) listen() (err error) {
 	if c.Linger > 0 {
 		if c.waiting.linger, err = linger.Listen(c.folder.Path); err != nil {
-			return options.Usagef("-linger: %w", err)
+			return options.Usagef("-linger: %w: the report folder's volume has to take a socket", err)
 		}
 	}
 	return nil
@@ -131,21 +131,30 @@ func reportAlone(shared, folder string, r report.Run, stderr io.Writer) {
 	}
 }
 
+// forThoseThere is how long a run that somebody wants to end waits for who is fetching its
+// reports, or has waited for them: less than kubelet leaves it after the clean-up.
+const forThoseThere = 20 * time.Second
+
 // Await waits, if the run was told to linger, until its reports were fetched, for so long
-// at most, or until somebody wants it to end. A run that was interrupted does not wait.
+// at most, or until somebody wants it to end.
 func (c *Run) Await(ctx context.Context, exitCode int) {
-	if c.waiting.linger == nil {
+	l := c.waiting.linger
+	if l == nil {
 		return
 	}
-	c.waiting.linger.Ended(exitCode)
-	if ctx.Err() == nil {
-		if c.waiting.linger.Await(ctx, c.Linger) {
-			fmt.Fprintln(c.stderr, "==> the reports were fetched")
-		} else {
-			fmt.Fprintf(c.stderr, "==> nobody fetched the reports: they are in %s\n", c.folder.Path)
-		}
+	l.Ended(exitCode)
+	fetched := l.Await(ctx, c.Linger)
+	if !fetched && ctx.Err() != nil && l.Visited() {
+		fetched = l.Await(context.Background(), min(c.Linger, forThoseThere))
 	}
-	_ = c.waiting.linger.Close()
+	switch { // the view is closed
+	case c.Quiet:
+	case fetched:
+		fmt.Fprintln(c.stderr, "==> the reports were fetched")
+	default:
+		fmt.Fprintf(c.stderr, "==> nobody fetched the reports: they are in %s\n", c.folder.Path)
+	}
+	_ = l.Close()
 }
 
 // writeArchive writes the report folder as an archive, once the run that works in it has
@@ -198,7 +207,7 @@ func manifestOfRun(o options.Options, version string) incluster.Manifest {
 	if m.Image == "" {
 		m.Image = incluster.Image(strings.ReplaceAll(version, "+", "-"))
 	}
-	if m.Linger == 0 {
+	if m.Linger == 0 && m.Claim == "" { // what a claim keeps need not be fetched
 		m.Linger = lingers
 	}
 	return m

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -20,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"sigs.k8s.io/yaml"
 
+	"procns/e2e/internal/options"
 	"procns/e2e/internal/report"
 	"procns/e2e/internal/sonobuoy"
 	"procns/e2e/internal/suite"
@@ -205,6 +207,9 @@ func TestSonobuoyElsewhere(t *testing.T) {
 func TestArtifacts(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "artifacts")
 	t.Setenv("ARTIFACTS", folder)
+	kubeconfigs, err := kindFolder(options.Options{ReportDir: folder, Packaged: options.Packaged{Flat: true}})
+	require.NoError(t, err)
+	assert.NotContains(t, kubeconfigs, folder, "it is published")
 	for range 2 {
 		assert.Equal(t, suite.ExitInconclusive, finished(t, suite.Inconclusive))
 	}
@@ -257,6 +262,44 @@ func TestLinger(t *testing.T) {
 	require.NoError(t, err)
 	defer in.Close()
 	assert.Len(t, unpacked(t, in), len(files))
+}
+
+// TestLingerInterrupted: who waits when the pod is deleted gets the reports all the same;
+// where nobody does, the run ends at once.
+func TestLingerInterrupted(t *testing.T) {
+	for name, visited := range map[string]bool{"somebody waits": true, "nobody does": false} {
+		t.Run(name, func(t *testing.T) {
+			folder, err := os.MkdirTemp("", "procns")
+			require.NoError(t, err)
+			defer os.RemoveAll(folder)
+			t.Setenv("ARTIFACTS", folder)
+			var stdout, stderr bytes.Buffer
+			run, _ := Begin([]string{"-run", "pid1/is-the-sandbox", "-kubeconfig", "k", "-linger", "1h"}, "test", &stdout, &stderr)
+			require.NotNil(t, run, stderr.String())
+			var fetched bytes.Buffer
+			codes := make(chan int, 1)
+			if visited {
+				go func() {
+					_, code := Begin([]string{"-archive", "-"}, "test", &fetched, io.Discard)
+					codes <- code
+				}()
+				require.Eventually(t, run.waiting.linger.Visited, 10*time.Second, time.Millisecond)
+			}
+			ctx, interrupt := context.WithCancelCause(t.Context())
+			interrupt(errors.New("interrupted by terminated"))
+			_ = run.Prepare(ctx)
+			run.Finish(ctx)
+			code := run.WriteReports(&stdout)
+			run.Await(ctx, code)
+			assert.Equal(t, suite.ExitInconclusive, code)
+			if !visited {
+				assert.Contains(t, stderr.String(), "nobody fetched the reports")
+				return
+			}
+			assert.Equal(t, code, <-codes)
+			assert.Contains(t, unpacked(t, &fetched)["e2e.log"], "interrupted by terminated")
+		})
+	}
 }
 
 func TestArchiveRefused(t *testing.T) {

@@ -22,7 +22,7 @@ type Manifest struct {
 	Arguments []string
 	Needs     preflight.Needs
 	// Timeout is how long the run may take, CleanUp how long it may clean up after that or
-	// after a signal, and Linger how long it waits to be fetched.
+	// after a signal, and Linger how long the Job waits to be fetched; 0: it does not.
 	Timeout, CleanUp, Linger time.Duration
 	// Claim is the PersistentVolumeClaim that keeps the Job's reports; empty: none does.
 	Claim string
@@ -50,14 +50,19 @@ func WriteJob(w io.Writer, m Manifest) error {
 	if err := preflight.WriteRBAC(w, m.Needs); err != nil {
 		return err
 	}
-	arguments := append([]string{"-in-cluster", "-linger=" + m.Linger.String()}, m.Arguments...)
+	arguments, fetched := []string{"-in-cluster"}, "The reports are kept in the claim "+m.Claim+"."
+	if m.Linger > 0 {
+		arguments = append(arguments, "-linger="+m.Linger.String())
+		fetched = "Its reports wait in the pod: kubectl -n " + preflight.Namespace + " exec job/procns -- procns -archive - >results.tar.gz"
+	}
+	arguments = append(arguments, m.Arguments...)
 	volume := "emptyDir: {}"
 	if m.Claim != "" {
 		volume = "persistentVolumeClaim: {claimName: " + m.Claim + "}"
 	}
 	return write(w, `---
 # The run, once: a verdict is no reason to try again. It has longer to end than it needs to clean up.
-# Its reports wait in the pod: kubectl -n %[1]s exec job/procns -- procns -archive - >results.tar.gz
+# %[10]s
 apiVersion: batch/v1
 kind: Job
 metadata:
@@ -96,7 +101,7 @@ spec:
       - name: results
         %[9]s
 `, preflight.Namespace, seconds(toStart+m.Timeout+m.CleanUp+toReport+m.Linger), seconds(m.grace()),
-		indented(8, podSecurity()), quoted(m.Image), list(8, arguments), results, indented(10, containerSecurity()), volume)
+		indented(8, podSecurity()), quoted(m.Image), list(8, arguments), results, indented(10, containerSecurity()), volume, fetched)
 }
 
 // WriteSonobuoyPlugin prints a plugin for Sonobuoy. A Job is what it runs as: procns covers

@@ -26,7 +26,7 @@ func withFlags() Manifest {
 	m.Image = "registry.example/suite:v1"
 	m.Arguments = []string{"-nodes=all", "-run=signals/*", `-pod-annotation=note="two words": # and more`, "-registry=mirror.example/lib"}
 	m.Needs = preflight.Needs{SecretFrom: "registry/pull"}
-	m.Claim = "reports"
+	m.Claim, m.Linger = "reports", 0
 	return m
 }
 
@@ -76,7 +76,11 @@ func TestJob(t *testing.T) {
 
 		assert.Equal(t, len(pod.Containers), 1)
 		c := pod.Containers[0]
-		assert.DeepEqual(t, c.Args, append([]string{"-in-cluster", "-linger=10m0s"}, m.Arguments...))
+		own := []string{"-in-cluster", "-linger=10m0s"}
+		if m.Linger == 0 {
+			own = own[:1]
+		}
+		assert.DeepEqual(t, c.Args, append(own, m.Arguments...))
 		assert.Equal(t, c.Image, m.Image)
 		assert.Equal(t, len(c.Command), 0, "the image's own")
 		assert.DeepEqual(t, c.Env, []corev1.EnvVar{{Name: "ARTIFACTS", Value: c.VolumeMounts[0].MountPath}})

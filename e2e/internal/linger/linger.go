@@ -37,10 +37,11 @@ type Run struct {
 	fetched  chan struct{} // closed when somebody has everything
 	once     sync.Once
 
-	mu      sync.Mutex
-	said    string
-	ended   bool
-	changed chan struct{} // closed and made anew with each change
+	mu       sync.Mutex
+	said     string
+	ended    bool
+	visitors int
+	changed  chan struct{} // closed and made anew with each change
 }
 
 // Listen opens the socket.
@@ -76,6 +77,8 @@ func (r *Run) serve() {
 // tell says to one who waits how far the run is, until it has ended.
 func (r *Run) tell(c net.Conn) {
 	defer c.Close()
+	r.visit(1)
+	defer r.visit(-1)
 	for {
 		r.mu.Lock()
 		said, ended, changed := r.said, r.ended, r.changed
@@ -93,6 +96,19 @@ func (r *Run) tell(c net.Conn) {
 	if line, err := bufio.NewReader(c).ReadString('\n'); err == nil && strings.TrimSpace(line) == hasAll {
 		r.once.Do(func() { close(r.fetched) })
 	}
+}
+
+func (r *Run) visit(more int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.visitors += more
+}
+
+// Visited tells whether somebody is there, to wait or to fetch.
+func (r *Run) Visited() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.visitors > 0
 }
 
 func (r *Run) say(text string, ended bool) {

@@ -42,6 +42,7 @@ func TestFetched(t *testing.T) {
 	}()
 	r.SoFar("1 of 2 results\nand so on")
 	assert.Equal(t, "1 of 2 results and so on", <-heard)
+	assert.True(t, r.Visited())
 	r.Ended(2)
 	r.Ended(0) // it ends once
 	v := <-visits
@@ -65,6 +66,7 @@ func TestNotFetched(t *testing.T) {
 	v, err := AwaitEnd(in, func(string) {})
 	require.NoError(t, err)
 	require.NoError(t, v.Done(false))
+	assert.Eventually(t, func() bool { return !r.Visited() }, 10*time.Second, time.Millisecond)
 	assert.False(t, r.Await(t.Context(), time.Millisecond))
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()

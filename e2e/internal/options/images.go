@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"procns/e2e/internal/suite"
+	"procns/fixtures"
 )
 
 // DocumentedImages are the names of the images that the manifests use.
@@ -33,8 +34,8 @@ var (
 func (o *Options) setImage(text string) error {
 	name, with, ok := strings.Cut(text, "=")
 	switch {
-	case !ok || !slices.Contains(DocumentedImages, name):
-		return fmt.Errorf("expected name=reference with one of the names %s", strings.Join(DocumentedImages, ", "))
+	case !ok || !slices.Contains(DocumentedImages, name) && fixtures.Pinned()[name] == "":
+		return fmt.Errorf("expected name=reference with one of the names %s", strings.Join(slices.Sorted(maps.Keys(fixtures.Pinned())), ", "))
 	case strings.Contains(with, "@") && !strings.HasPrefix(with, "@") && !reference.MatchString(with),
 		strings.HasPrefix(with, "@") && !onlyDigest.MatchString(with):
 		return fmt.Errorf("%q has no digest of the form @sha256: and 64 hexadecimal digits", with)
@@ -78,7 +79,7 @@ const actedOn = "(pods that acts make)"
 // AllImages returns every image of the selected cases' pods: of fixtures, controls
 // and neighbours, of all their containers, and of the pods that acts make, which
 // are copies of these with one container more.
-func (o Options) AllImages(selected []suite.Case, fixtures func(string) ([]byte, error)) ([]Image, error) {
+func (o Options) AllImages(selected []suite.Case, read func(string) ([]byte, error)) ([]Image, error) {
 	uses := map[string][]string{} // manifests by documented image
 	use := func(image, by string) {
 		if !slices.Contains(uses[image], by) {
@@ -91,7 +92,7 @@ func (o Options) AllImages(selected []suite.Case, fixtures func(string) ([]byte,
 			if file == "" {
 				continue
 			}
-			raw, err := fixtures(file)
+			raw, err := read(file)
 			if err != nil {
 				return nil, err
 			}

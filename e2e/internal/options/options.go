@@ -220,7 +220,7 @@ func (o *Options) define() (*flag.FlagSet, []Group) {
 	flags.Var(value{many: true, text: func() string { return "" }, set: o.setTolerate}, named("tolerate"), "run on nodes with this `taint` as well: key:Effect, key=value:Effect, or all, which leaves out those that mark a node as unwell or cordoned (repeatable)")
 
 	group("Images", "The manifests name nginx, busybox and pause, which are used by digest unless another image is asked for. `-list-images` prints what a run would pull.")
-	flags.Var(value{many: true, text: func() string { return "" }, set: o.setImage}, named("image"), "use another image, `name=reference`, such as nginx=registry.example/nginx@sha256:…, or by digest alone, nginx=@sha256:… (repeatable)")
+	flags.Var(value{many: true, text: func() string { return "" }, set: o.setImage}, named("image"), "use another image, `name=reference`, such as nginx=registry.example/nginx@sha256:…, or by digest alone, nginx=@sha256:…; busybox stands for every tag of it that busybox:1.28 does not name (repeatable)")
 	flags.Var(value{text: func() string { return o.Registry }, set: o.setRegistry}, named("registry"), "take the images from this registry, with an optional path, as `prefix`: mirror.example/lib makes docker.io/library/busybox mirror.example/lib/busybox; tags and digests stay")
 	flags.Var(value{text: func() string { return o.PullSecret }, set: o.setPullSecret}, named("pull-secret"), "pull with this existing Secret, `NAMESPACE/NAME`: it is copied into the run's namespace")
 

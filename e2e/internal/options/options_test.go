@@ -98,7 +98,7 @@ func TestParseRefuses(t *testing.T) {
 		"required of a list":            {"-list -require core", "-require goes with a run or with -compare, not with -list"},
 		"required of a clean-up":        {"-cleanup -in-cluster -require core", "-require goes with a run or with -compare, not with -cleanup"},
 		"empty pattern":                 {"-run=", "empty name"},
-		"unknown image":                 {"-image httpd=a", "one of the names busybox, nginx, pause"},
+		"unknown image":                 {"-image httpd=a", "one of the names busybox, busybox:1.28, nginx, pause"},
 		"no reference":                  {"-image nginx", "expected name=reference"},
 		"empty reference":               {"-image nginx=", "no reference of an image"},
 		"a wrong reference":             {"-image nginx=UPPER/Case", "no reference of an image"},

@@ -51,7 +51,7 @@ func (o *Options) definePackaged(flags *flag.FlagSet, named func(string) string)
 	flags.BoolVar(&o.PrintSonobuoyPlugin, named("print-sonobuoy-plugin"), false, "print a plugin for Sonobuoy, as a manifest, without a cluster")
 	flags.Var(value{text: func() string { return o.SuiteImage }, set: o.setSuiteImage}, named("suite-image"), "with -print-job and -print-sonobuoy-plugin: the `reference` of the suite's own image (default: localhost/procns/procns with the version as its tag, which is to be loaded into the nodes)")
 	flags.StringVar(&o.ResultsClaim, named("results-claim"), "", "with -print-job: keep the reports in this PersistentVolumeClaim of the namespace procns, by its `name`")
-	flags.DurationVar(&o.Linger, named("linger"), 0, "wait this `duration` at the end of the run for somebody who fetches the reports with -archive, or until they are fetched; with -print-job, the Job does (default: 0, a Job 10m)")
+	flags.DurationVar(&o.Linger, named("linger"), 0, "wait this `duration` at the end of the run for somebody who fetches the reports with -archive, or until they are fetched; with -print-job, the Job does (default: 0; a Job without -results-claim 10m)")
 	flags.StringVar(&o.Archive, named("archive"), "", "write the report folder to this `file` as a .tar.gz, or to standard output (-), once the run that works in it has ended; the exit code is the run's")
 }
 

@@ -18,11 +18,14 @@ func ImageName(image string) string {
 const DebugImage = "busybox"
 
 // Image is what is used in place of an image that a manifest names: the
-// reference given for its name; or that digest of it, where only a digest was
+// reference given for it with its tag, or for its name; or that digest of it, where only a digest was
 // given (@sha256:…), and else the pinned one; from the registry, where one was
 // given. What was given as a whole reference comes from where it says.
 func (p Placement) Image(documented string) string {
-	given := p.Images[ImageName(documented)]
+	given := p.Images[documented]
+	if given == "" {
+		given = p.Images[ImageName(documented)]
+	}
 	if given != "" && !strings.HasPrefix(given, "@") {
 		return given
 	}

@@ -23,6 +23,8 @@ func TestImage(t *testing.T) {
 	}{
 		"as documented":             {Placement{}, "nginx", "nginx"},
 		"by reference":              {Placement{Images: map[string]string{"nginx": "r.example:5000/n:1"}}, "nginx", "r.example:5000/n:1"},
+		"by its tag":                {Placement{Images: map[string]string{"busybox": "r.example/b", "busybox:1.28": "r.example/old"}}, "busybox:1.28", "r.example/old"},
+		"by its name, with a tag":   {Placement{Images: map[string]string{"busybox:1.28": "r.example/old"}}, "busybox", "busybox"},
 		"another image's reference": {Placement{Images: map[string]string{"busybox": "r.example/b"}}, "nginx", "nginx"},
 		"from a registry":           {Placement{Registry: "mirror.example/lib"}, "nginx", "mirror.example/lib/nginx"},
 		"with its tag":              {Placement{Registry: "mirror.example/lib/"}, "registry.k8s.io/pause:3.10.2", "mirror.example/lib/pause:3.10.2"},

@@ -25,7 +25,7 @@ _procns() {
 		'*-nodes[which nodes]:nodes:(sample all)' \
 		'*-runtime-classes[names of RuntimeClasses, each a target of its own on each node; default stands for the node'\''s own runtime]:runtime-classes:(default)' \
 		'*-tolerate[run on nodes with this taint as well]:tolerate:(all)' \
-		'*-image[use another image, name=reference, such as nginx=registry.example/nginx@sha256\:…, or by digest alone, nginx=@sha256\:…]:image:(busybox= nginx= pause=)' \
+		'*-image[use another image, name=reference, such as nginx=registry.example/nginx@sha256\:…, or by digest alone, nginx=@sha256\:…; busybox stands for every tag of it that busybox\:1.28 does not name]:image:(busybox= nginx= pause=)' \
 		'*-registry[take the images from this registry, with an optional path, as prefix]:registry:' \
 		'*-pull-secret[pull with this existing Secret, NAMESPACE/NAME]:pull-secret:' \
 		'*-namespace-label[give the run'\''s namespaces this label, key=value]:namespace-label:' \
