@@ -35,6 +35,10 @@ report-e2e: ## report.html in a real headless Chromium: filters, keyboard, scree
 vm-e2e: ## A node with another kernel (cgroup v2, AppArmor, Yama), under emulation, in three set-ups: hours. YAMA=1, CONFINED=0, CASES=a,b try some.
 	@scripts/vm.sh
 
+.PHONY: in-cluster-e2e
+in-cluster-e2e: ## The bundle's image as a Job, and as Sonobuoy's plugin, on a kind cluster, sound and broken.
+	@scripts/check-in-cluster.sh
+
 .PHONY: versions
 versions: ## Print the Kubernetes versions that are supported, as JSON: the nightly run's matrix.
 	@scripts/versions.sh
@@ -78,6 +82,14 @@ build: ## Build the suite as one file: bin/procns.test.
 .PHONY: image
 image: ## The suite's own image, for amd64 and arm64, without a container engine: dist/image/.
 	@VERSION=$(VERSION) scripts/image.sh
+
+.PHONY: bundle
+bundle: ## Programs, images and manifests for where there is no registry: dist/bundle.tar.
+	@VERSION=$(VERSION) scripts/bundle.sh
+
+.PHONY: release
+release: ## Static programs for linux and darwin, checksums, an SPDX list: dist/release/.
+	@VERSION=$(VERSION) scripts/release.sh
 
 .PHONY: clean
 clean: ## Remove what was built. Reports in _artifacts/ stay.

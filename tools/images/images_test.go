@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -123,6 +124,32 @@ func TestImage(t *testing.T) {
 		docker, err := tarball.ImageFromPath(filepath.Join(a.Out, "docker-"+architecture+".tar"), &tag)
 		check(t, err)
 		inspect(t, docker, architecture)
+	}
+}
+
+// untar unpacks an archive.
+func untar(t *testing.T, file, folder string) {
+	t.Helper()
+	in, err := os.Open(file)
+	check(t, err)
+	defer in.Close()
+	check(t, os.CopyFS(folder, tarFS(t, in)))
+}
+
+func tarFS(t *testing.T, in io.Reader) fs.FS {
+	t.Helper()
+	all := fstest.MapFS{}
+	for files := tar.NewReader(in); ; {
+		header, err := files.Next()
+		if err == io.EOF {
+			return all
+		}
+		check(t, err)
+		if header.Typeflag == tar.TypeReg {
+			text, err := io.ReadAll(files)
+			check(t, err)
+			all[header.Name] = &fstest.MapFile{Data: text, Mode: 0o644}
+		}
 	}
 }
 

@@ -3,12 +3,18 @@
 // registry, and what it writes depends on nothing but its arguments.
 //
 //	images -out FOLDER -name REFERENCE -binary linux/amd64=FILE [-binary linux/arm64=FILE]
+//
+// With the images that the fixtures use, it writes all of them, for where there is no
+// registry: pulled by digest, or from archives as docker save writes them.
+//
+//	images … -pull nginx=docker.io/library/nginx:1.31.2@sha256:… -archive busybox=localhost/busybox:1=FILE
 package main
 
 import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -30,7 +36,12 @@ type asked struct {
 	Out, Name string
 	About     about
 	Binaries  []platformFile
+	// Pulled and Loaded are the workloads of a bundle.
+	Pulled, Loaded []string
 }
+
+// bundle tells whether other images go with the suite's own.
+func (a asked) bundle() bool { return len(a.Pulled)+len(a.Loaded) > 0 }
 
 func parse(arguments []string) (asked, error) {
 	var a asked
@@ -48,6 +59,8 @@ func parse(arguments []string) (asked, error) {
 		a.Binaries = append(a.Binaries, b)
 		return err
 	})
+	flags.Func("pull", "a workload from a registry, `NAME=REFERENCE@DIGEST` (repeatable)", into(&a.Pulled))
+	flags.Func("archive", "a workload from an archive, `NAME=REFERENCE=FILE` (repeatable)", into(&a.Loaded))
 	if err := flags.Parse(arguments); err != nil {
 		return a, err
 	}
@@ -68,6 +81,13 @@ func parse(arguments []string) (asked, error) {
 		return a, fmt.Errorf("-name: %w", err)
 	}
 	return a, nil
+}
+
+func into(list *[]string) func(string) error {
+	return func(text string) error {
+		*list = append(*list, text)
+		return nil
+	}
 }
 
 func parseBinary(text string) (platformFile, error) {
@@ -109,13 +129,23 @@ func main() {
 	if errors.Is(err, flag.ErrHelp) {
 		os.Exit(0)
 	}
-	var digest v1.Hash
-	if err == nil {
-		digest, err = writeImage(a)
+	if err == nil && a.bundle() {
+		err = writeBundle(a, os.Stdout)
+	} else if err == nil {
+		err = writeAlone(a, os.Stdout)
 	}
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "images: %v\n", err)
 		os.Exit(3)
 	}
-	fmt.Printf("%s@%s\n", a.Name, digest)
+}
+
+// writeAlone writes the suite's image, and tells its name and digest.
+func writeAlone(a asked, tell io.Writer) error {
+	digest, err := writeImage(a)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(tell, "%s@%s\n", a.Name, digest)
+	return err
 }
