@@ -101,14 +101,10 @@ demonstrate_rbac() {
 
 demonstrate_incluster() {
 	local image=localhost/procns/check:1 folder=$CHECKS/image node code
-	mkdir -p "$folder"
-	scripts/go.sh test -c -o "$folder/procns.test" -ldflags -w ./e2e
-	printf 'FROM scratch\nCOPY procns.test /procns.test\nENTRYPOINT ["/procns.test"]\n' >"$folder/Dockerfile"
-	"$ENGINE" build --quiet --tag "$image" "$folder" >/dev/null
+	IMAGE="${image%:*}" VERSION="${image##*:}" PLATFORMS="linux/$(architecture)" scripts/image.sh "$folder" >/dev/null
 	for node in worker worker2; do
-		"$ENGINE" save "$image" | "$ENGINE" exec --interactive "$CLUSTER-$node" ctr -n k8s.io images import - >/dev/null
+		"$ENGINE" exec --interactive "$CLUSTER-$node" ctr -n k8s.io images import - <"$folder/image.tar" >/dev/null
 	done
-	"$ENGINE" rmi "$image" >/dev/null
 	print_rbac | apply
 	apply <<-END
 		apiVersion: v1

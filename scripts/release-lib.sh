@@ -2,9 +2,10 @@
 # What the scripts that build the suite for others share. Source it, do not run it. It needs nothing of
 # lib.sh: no cache, no container engine.
 #
-# VERSION and COMMIT say what is built: default what git says. SOURCE_URL and LICENCE (an SPDX expression)
-# are said in annotations and lists, where they are set. SOURCE_DATE_EPOCH is the time of it all: default
-# that of the commit. IMAGE is the name of the suite's image, without a tag.
+# VERSION and COMMIT say what is built: default what git says. LICENCE (an SPDX expression, default that of
+# the file LICENSE) and SOURCE_URL are said in annotations and lists, unless they are empty.
+# SOURCE_DATE_EPOCH is the time of it all: default that of the commit. IMAGE is the name of the suite's image,
+# without a tag.
 
 set -euo pipefail
 shopt -s inherit_errexit
@@ -15,7 +16,7 @@ COMMIT="${COMMIT:-$(git describe --always --dirty --abbrev=40 --exclude '*' 2>/d
 SOURCE_DATE_EPOCH="${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 0)}"
 IMAGE="${IMAGE:-localhost/procns/procns}"
 SOURCE_URL="${SOURCE_URL:-}"
-LICENCE="${LICENCE:-}"
+LICENCE="${LICENCE-Apache-2.0}"
 export VERSION COMMIT
 
 say() { printf '==> %s\n' "$*" >&2; }
