@@ -49,6 +49,9 @@ func makeFolder(parent, runID string, flat bool) (*folder, error) {
 		err = os.WriteFile(filepath.Join(f.Path, reserve), make([]byte, reserved), 0o600)
 	}
 	if err != nil {
+		if f.Log != nil {
+			f.Discard()
+		}
 		return nil, options.Usagef("the report folder cannot be written: %w: name another with -report-dir", err)
 	}
 	f.log = log.New(f.Log, "", log.LstdFlags|log.Lmicroseconds)

@@ -109,6 +109,12 @@ func TestSonobuoy(t *testing.T) {
 			_, code := Begin([]string{"-run", "pid2"}, "test", io.Discard, io.Discard)
 			return code
 		}, suite.ExitUsage, "inconclusive", "run/complete"},
+		"no room for reports": {func(t *testing.T) int {
+			reserved := filepath.Join(os.Getenv("SONOBUOY_RESULTS_DIR"), "procns", reserve)
+			require.NoError(t, os.MkdirAll(reserved, 0o755)) // where the file would be
+			_, code := Begin([]string{"-kubeconfig", "k"}, "test", io.Discard, io.Discard)
+			return code
+		}, suite.ExitUsage, "inconclusive", "run/complete"},
 		"left at once": {func(t *testing.T) int {
 			run, _ := Begin([]string{"-kubeconfig", "k"}, "test", io.Discard, io.Discard)
 			require.NotNil(t, run)
