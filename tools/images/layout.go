@@ -25,14 +25,6 @@ type named struct {
 	Image v1.Image // where there is no index
 }
 
-// digest is that of the index, or of the image.
-func (n named) digest() (v1.Hash, error) {
-	if n.Index != nil {
-		return n.Index.Digest()
-	}
-	return n.Image.Digest()
-}
-
 // writeLayout writes all of them into one OCI layout. containerd names an image by the
 // annotation io.containerd.image.name, other tools by the specification's own.
 func writeLayout(folder string, all []named) error {

@@ -46,7 +46,7 @@ func Conclude(shared, folder string) error {
 func writeDone(shared, send string) error {
 	hidden := filepath.Join(shared, ".done")
 	if err := os.WriteFile(hidden, []byte(send+"\n"), 0o644); err != nil {
-		return errors.Join(fmt.Errorf("Sonobuoy's worker cannot be told that the results are complete: %w", err), os.Remove(hidden))
+		return errors.Join(fmt.Errorf("the worker of Sonobuoy's cannot be told that the results are complete: %w", err), os.Remove(hidden))
 	}
 	return os.Rename(hidden, filepath.Join(shared, Done))
 }
