@@ -204,7 +204,8 @@ func (v *View) Write(text []byte) (int, error) {
 // Say prints what users are told besides.
 func (v *View) Say(text string) { v.Tell(Event{Kind: Said, Text: text}) }
 
-// Close takes the view off the terminal. What is said from then on is printed at once.
+// Close takes the view off the terminal. What is said from then on is printed at once, and
+// is no event any more: for programs, the end of the run was the last one.
 func (v *View) Close() {
 	v.mu.Lock()
 	was := v.closed
@@ -222,7 +223,7 @@ func (v *View) Close() {
 
 // write keeps an event for programs.
 func (v *View) write(e Event) {
-	if v.Events == nil {
+	if v.Events == nil || v.closed {
 		return
 	}
 	e.Time = e.Time.UTC().Truncate(time.Millisecond)

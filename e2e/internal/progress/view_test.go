@@ -37,7 +37,11 @@ func told(t *testing.T, v *View) (people, programs string) {
 	v.Tell(after(114, Event{Kind: RunEnded, ExitCode: &code, Outcome: suite.NonConformant, Seconds: 114, Line: "procns: non-conformant: 20 cases on 2 targets"}))
 	v.Close()
 	v.Close()
-	return out.String(), events.String()
+	people, programs = out.String(), events.String()
+	v.Say("procns: terminated: no longer waiting")
+	assert.Equal(t, people+"procns: terminated: no longer waiting\n", out.String(), "it is printed all the same")
+	assert.Equal(t, programs, events.String(), "the end of the run is the last event")
+	return people, programs
 }
 
 func TestLines(t *testing.T) {
