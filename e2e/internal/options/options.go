@@ -7,7 +7,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
@@ -346,69 +345,6 @@ func (o *Options) setCompare(text string) error {
 // Parse reads a command line alone: see Sources.
 func Parse(arguments []string, output io.Writer) (Options, error) {
 	return Sources{Arguments: arguments}.Parse(output)
-}
-
-// check says what is wrong with flags that are each well-formed.
-func (o *Options) check(given map[string]bool) error {
-	var modes []string
-	if err := o.checkPackaged(given); err != nil {
-		return err
-	}
-	for _, mode := range insteadOfARun {
-		if given[mode] {
-			modes = append(modes, "-"+mode)
-		}
-	}
-	needsCluster := o.Kubeconfig == "" && o.Context == "" && !o.InCluster && !o.prints()
-	switch {
-	case len(modes) > 1:
-		return fmt.Errorf("%s: choose one of them", strings.Join(modes, " and "))
-	case given["o"] && len(modes) > 0 && !slices.ContainsFunc(goesWith["o"], func(mode string) bool { return modes[0] == "-"+mode }):
-		return fmt.Errorf("-o is the form of a run's report, of -version, -list, -list-images and -compare, not of %s", modes[0])
-	case o.Form == Markdown && len(modes) > 0 && len(o.Compare) == 0 && !o.DryRun:
-		return fmt.Errorf("-o markdown is no form of %s: expected text or json", modes[0])
-	case o.Progress == Events && (o.Form == JSON || o.Form == Markdown):
-		return fmt.Errorf("-progress json and -o %s both want standard output: choose one of them (report.json and summary.md are written anyway)", o.Form)
-	case o.Quiet && o.Verbose:
-		return errors.New("-quiet and -v: choose one of them")
-	case len(o.Compare) != 0 && len(o.Compare) != 2:
-		return errors.New("-compare names two reports: -compare earlier.json later.json")
-	case (o.Baseline != "" || o.Phase != "" && !o.PrintRBAC && !o.prints()) && len(modes) > 0:
-		return fmt.Errorf("-baseline and -phase go with a run, not with %s", modes[0])
-	case o.Require != "" && len(modes) > 0 && len(o.Compare) == 0 && !o.DryRun && !o.prints():
-		return fmt.Errorf("-require goes with a run or with -compare, not with %s", modes[0])
-	case o.Witnesses && !o.Cleanup:
-		return errors.New("-witnesses says what -cleanup deletes: give both")
-	case o.Phase != "" && needsCluster && !o.Keep && !o.PrintRBAC:
-		return errors.New("-phase needs a cluster that outlives the run: add -keep, or name a cluster of yours")
-	case o.InCluster && (o.Kubeconfig != "" || o.Context != ""):
-		return errors.New("-in-cluster names the cluster: leave out -kubeconfig and -context")
-	case (o.DryRun || o.Cleanup) && needsCluster:
-		return fmt.Errorf("%s needs a cluster: name one with -kubeconfig, -context or -in-cluster", modes[0])
-	case o.KeepOnFailure && needsCluster && !o.Keep:
-		return errors.New("-keep-on-failure keeps nothing on a cluster that is deleted: add -keep, or name a cluster of yours")
-	case len(o.Machines) > 0 && !needsCluster:
-		return errors.New("-machine is for a node of the kind cluster that procns makes: on a cluster of yours it enters no node")
-	case o.Starting < 0:
-		return errors.New("-starting must not be below zero")
-	case o.Parallel < 1, o.Pods < 1, o.QPS <= 0, o.Timeout <= 0, o.CaseTimeout <= 0:
-		return errors.New("-parallel, -pods, -qps, -timeout and -case-timeout must be above zero")
-	}
-	for name, text := range map[string]string{"kubeconfig": o.Kubeconfig, "context": o.Context, "print-exempt": o.PrintExempt, "baseline": o.Baseline, "render": o.Render, "report-dir": o.ReportDir} {
-		if given[name] && text == "" {
-			return fmt.Errorf("-%s is empty: a variable that is not set?", name)
-		}
-	}
-	if problems := validation.IsDNS1123Label(o.KindName); len(problems) > 0 {
-		return fmt.Errorf("-kind-name %q: %s", o.KindName, strings.Join(problems, "; "))
-	}
-	if engines := []string{"docker", "podman", "nerdctl"}; !slices.Contains(engines, o.Engine) {
-		return fmt.Errorf("-engine %s: expected one of %s", o.Engine, strings.Join(engines, ", "))
-	}
-	if err := targets.CheckNodes(o.Nodes); err != nil {
-		return fmt.Errorf("-nodes: %w", err)
-	}
-	return nil
 }
 
 // Choice is what is asked for in targets.
