@@ -1,7 +1,6 @@
 package conformance
 
 import (
-	"bytes"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -22,7 +21,7 @@ func TestBuiltinExemptions(t *testing.T) {
 	assert.Equal(t, "pid1/is-the-sandbox", list[len(list)-1].Case)
 
 	for _, name := range exempt.Builtins() {
-		var stdout, stderr bytes.Buffer
+		var stdout, stderr heard
 		run, code := Begin([]string{"-print-exempt", name}, "test", &stdout, &stderr)
 		require.Nil(t, run)
 		require.Equal(t, suite.ExitConformant, code, stderr.String())
@@ -33,7 +32,7 @@ func TestBuiltinExemptions(t *testing.T) {
 		assert.Equal(t, built, printed)
 	}
 	for _, arguments := range [][]string{{"-exempt", "builtin:runc"}, {"-print-exempt", "builtin:runc"}, {"-print-exempt", ""}} {
-		var stdout, stderr bytes.Buffer
+		var stdout, stderr heard
 		_, code := Begin(arguments, "test", &stdout, &stderr)
 		assert.Equal(t, suite.ExitUsage, code)
 		assert.NotEmpty(t, stderr.String())

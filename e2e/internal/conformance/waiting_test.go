@@ -65,7 +65,7 @@ func unpacked(t *testing.T, from io.Reader) map[string]string {
 // finished is a run with one result, made up, whose reports are written.
 func finished(t *testing.T, outcome suite.Outcome, arguments ...string) int {
 	t.Helper()
-	var stdout, stderr bytes.Buffer
+	var stdout, stderr heard
 	run, _ := Begin(append([]string{"-run", "pid1/is-the-sandbox", "-kubeconfig", "k"}, arguments...), "test", &stdout, &stderr)
 	require.NotNil(t, run, stderr.String())
 	pretend(run, outcome)
@@ -150,7 +150,7 @@ func TestSonobuoy(t *testing.T) {
 // attemptHere is attempt, without a report folder of its own.
 func attemptHere(t *testing.T, kubeconfig string, arguments ...string) (code int, stdout, stderr string) {
 	t.Helper()
-	var out, said bytes.Buffer
+	var out, said heard
 	run, _ := Begin(append([]string{"-run", "pid1/is-the-sandbox", "-kubeconfig", kubeconfig}, arguments...), "test", &out, &said)
 	require.NotNil(t, run, said.String())
 	if err := run.Prepare(t.Context()); err == nil {
@@ -238,11 +238,12 @@ func TestLinger(t *testing.T) {
 	require.NoError(t, err)
 	defer os.RemoveAll(folder)
 	t.Setenv("ARTIFACTS", folder)
-	var stdout, stderr bytes.Buffer
+	var stdout, stderr heard
 	run, code := Begin([]string{"-run", "pid1/is-the-sandbox", "-kubeconfig", "k", "-linger", "1h"}, "test", &stdout, &stderr)
 	require.NotNil(t, run, "%d", code)
 
-	var fetched, said bytes.Buffer
+	var fetched bytes.Buffer
+	var said heard
 	codes := make(chan int)
 	go func() {
 		_, code := Begin([]string{"-archive", "-"}, "test", &fetched, &said)
@@ -279,7 +280,7 @@ func TestLingerInterrupted(t *testing.T) {
 			require.NoError(t, err)
 			defer os.RemoveAll(folder)
 			t.Setenv("ARTIFACTS", folder)
-			var stdout, stderr bytes.Buffer
+			var stdout, stderr heard
 			run, _ := Begin([]string{"-run", "pid1/is-the-sandbox", "-kubeconfig", "k", "-linger", "1h"}, "test", &stdout, &stderr)
 			require.NotNil(t, run, stderr.String())
 			var fetched bytes.Buffer
@@ -313,7 +314,7 @@ func TestArchiveRefused(t *testing.T) {
 		"nothing there": {t.TempDir(), "no run works in"},
 		"no folder":     {"/nonexistent/folder", "name the folder with -report-dir"},
 	} {
-		var stdout, stderr bytes.Buffer
+		var stdout, stderr heard
 		_, code := Begin([]string{"-archive", "-", "-report-dir", row.folder}, "test", &stdout, &stderr)
 		assert.Equal(t, suite.ExitUsage, code, name)
 		onlyLine(t, stderr.String(), row.says)
@@ -325,7 +326,7 @@ func TestArchiveRefused(t *testing.T) {
 // nothing.
 func TestLingerRefused(t *testing.T) {
 	parent := filepath.Join(t.TempDir(), strings.Repeat("long", 40))
-	var stdout, stderr bytes.Buffer
+	var stdout, stderr heard
 	run, code := Begin([]string{"-kubeconfig", "k", "-linger", "1m", "-report-dir", parent}, "test", &stdout, &stderr)
 	assert.Nil(t, run)
 	assert.Equal(t, suite.ExitUsage, code)
@@ -339,7 +340,7 @@ func TestLingerRefused(t *testing.T) {
 func TestEvidenceLost(t *testing.T) {
 	folder := t.TempDir()
 	t.Setenv("ARTIFACTS", folder)
-	var stdout, stderr bytes.Buffer
+	var stdout, stderr heard
 	run, _ := Begin([]string{"-run", "pid1/is-the-sandbox", "-kubeconfig", "k"}, "test", &stdout, &stderr)
 	require.NotNil(t, run, stderr.String())
 	require.NoError(t, os.WriteFile(filepath.Join(folder, "worker"), nil, 0o600)) // where a folder would be
@@ -363,7 +364,7 @@ func must[T any](value T, err error) T {
 // and the run is no pass.
 func TestFullVolume(t *testing.T) {
 	t.Setenv("ARTIFACTS", t.TempDir())
-	var stdout, stderr bytes.Buffer
+	var stdout, stderr heard
 	run, _ := Begin([]string{"-run", "pid1/is-the-sandbox", "-kubeconfig", "k"}, "test", &stdout, &stderr)
 	require.NotNil(t, run, stderr.String())
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"unicode/utf8"
 
@@ -17,6 +18,7 @@ import (
 // glass is a terminal as far as the view needs one. It breaks what is too wide for it,
 // and breaks it anew when its width changes, as most terminals do.
 type glass struct {
+	mu       sync.Mutex // a view may write while it is looked at
 	width    int
 	rows     []glassRow
 	row, col int    // of the cursor
@@ -32,6 +34,8 @@ var sequence = regexp.MustCompile(`^\x1b\[([0-9]*)([A-Z]|m)`)
 
 // Write implements io.Writer.
 func (g *glass) Write(text []byte) (int, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	n := len(text)
 	g.reach()
 	for len(text) > 0 {
@@ -130,6 +134,8 @@ func (g *glass) resize(width int) {
 
 // lines are what is on it, without the breaks that its width makes.
 func (g *glass) lines() []string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	all, goesOn := []string{}, false
 	for _, row := range g.rows {
 		if goesOn {
