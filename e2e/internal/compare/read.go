@@ -72,7 +72,7 @@ func check(d report.Document) error {
 			return fmt.Errorf("the report is damaged: it has two results of %s on %s", r.ID, r.Target)
 		case !slices.Contains(outcomes, r.Outcome):
 			return fmt.Errorf("%s on %s is %q, which this suite does not know: read the report with the suite that wrote it, or a newer one", r.ID, r.Target, r.Outcome)
-		case r.Outcome == suite.Exempted && (r.Exemption == nil || r.Exemption.Found != suite.NonConformant && r.Exemption.Found != suite.Inconclusive):
+		case r.Outcome == suite.Exempted && (r.Exemption == nil || !r.Exemption.Found.Failed()):
 			return fmt.Errorf("the report is damaged: %s on %s is exempted, and does not say from what", r.ID, r.Target)
 		}
 		seen[key] = true

@@ -102,7 +102,7 @@ type stopped struct {
 
 // note takes a result in. The first one that keeps the exit code from being 0 ends the run.
 func (s *stopped) note(r suite.Result, require suite.Requirement) {
-	if !require.Decides(r.Case.Level) || r.Outcome != suite.NonConformant && r.Outcome != suite.Inconclusive {
+	if !require.FailedBy(r) {
 		return
 	}
 	s.mu.Lock()

@@ -72,7 +72,7 @@ func (w *waiting) ended(r suite.Result, require suite.Requirement) {
 	w.mu.Unlock()
 	w.linger.SoFar(text)
 	failure := ""
-	if require.Decides(r.Case.Level) && (r.Outcome == suite.NonConformant || r.Outcome == suite.Inconclusive) {
+	if require.FailedBy(r) {
 		failure = fmt.Sprintf("%s on %s: %s", r.Case.ID, r.Target.Name(), r.Outcome)
 	}
 	w.progress.Ended(text, failure)

@@ -90,7 +90,7 @@ func weight(outcome suite.Outcome, level suite.Level) int {
 
 // passed tells whether nobody has to look at a result.
 func passed(r report.Result) bool {
-	return r.Level == suite.Informational || r.Outcome != suite.NonConformant && r.Outcome != suite.Inconclusive && marks[r.Outcome] != mark{}
+	return r.Level == suite.Informational || !r.Outcome.Failed() && marks[r.Outcome] != mark{}
 }
 
 // listed is a list of which the page shows the beginning.

@@ -199,7 +199,7 @@ func number(word string, n int) string {
 
 // loud has the outcomes that are no pass stand out without colours.
 func loud(word string) string {
-	if word == string(suite.NonConformant) || word == string(suite.Inconclusive) {
+	if suite.Outcome(word).Failed() {
 		return strings.ToUpper(word)
 	}
 	return word

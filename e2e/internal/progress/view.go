@@ -256,7 +256,7 @@ func (v *View) line(e Event) string {
 
 // noPass tells that a result is one that users want to know of at once.
 func noPass(e Event) bool {
-	return e.Level != suite.Informational && (e.Outcome == suite.NonConformant || e.Outcome == suite.Inconclusive)
+	return e.Level != suite.Informational && e.Outcome.Failed()
 }
 
 // result is one result in a line. Its reason is cut: the whole is told in the end.

@@ -43,11 +43,11 @@ func (r Run) areaRows() []areaRow {
 		row.seconds += result.Duration.Seconds()
 		row.notRun--
 		if informational(result) {
-			row.informed = row.informed.Plus(countOf(result.Outcome))
+			row.informed.Add(result.Outcome)
 			continue
 		}
-		row.judged = row.judged.Plus(countOf(result.Outcome))
-		if result.Outcome == suite.NonConformant || result.Outcome == suite.Inconclusive {
+		row.judged.Add(result.Outcome)
+		if result.Outcome.Failed() {
 			failing[area][result.Target.Name()] = true
 		}
 	}
@@ -63,10 +63,6 @@ func (r Run) areaRows() []areaRow {
 		}
 	}
 	return rows
-}
-
-func countOf(outcome suite.Outcome) suite.Counts {
-	return suite.Sum([]suite.Result{{Case: suite.Case{Level: suite.Core}, Outcome: outcome}}).Core
 }
 
 // areas shows a line an area.

@@ -171,8 +171,7 @@ func (r Run) explained() []suite.Result {
 
 // notDeciding says of a result that did not pass that it does not change the exit code.
 func (r Run) notDeciding(result suite.Result) string {
-	did := result.Outcome == suite.NonConformant || result.Outcome == suite.Inconclusive
-	if !did || informational(result) || r.Require.Decides(levelOf(result.Case)) {
+	if !result.Outcome.Failed() || informational(result) || r.Require.Decides(levelOf(result.Case)) {
 		return ""
 	}
 	return fmt.Sprintf(" (%s does not decide the exit code: -require %s)", result.Case.Level, r.Require.Name())

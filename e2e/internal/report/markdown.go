@@ -51,7 +51,7 @@ func WriteMarkdown(w io.Writer, run Run) error {
 		markdownTable(out, run, targets)
 	}
 	for _, result := range run.explained() {
-		if result.Outcome != suite.NonConformant && result.Outcome != suite.Inconclusive {
+		if !result.Outcome.Failed() {
 			continue
 		}
 		fmt.Fprintf(out, "\n## %s: %s on %s\n\n", inline(string(result.Outcome)), inline(result.Case.ID), inline(result.Target.Name()))

@@ -210,7 +210,7 @@ func (p *printer) explanations() {
 	for _, id := range order {
 		var loud []suite.Result
 		for _, result := range byCase[id] {
-			if result.Outcome == suite.NonConformant || result.Outcome == suite.Inconclusive {
+			if result.Outcome.Failed() {
 				loud = append(loud, result)
 			}
 		}

@@ -50,7 +50,7 @@ func (r *Runner) keepNodeLogs(ctx context.Context, since int64, results []Result
 	kept := map[string]bool{}
 	for _, result := range results {
 		node := result.Target.Node
-		if kept[node] || result.Outcome != NonConformant && result.Outcome != Inconclusive {
+		if kept[node] || !result.Outcome.Failed() {
 			continue
 		}
 		kept[node] = true

@@ -178,19 +178,14 @@ func (s *stage) pause(ctx context.Context, pauses *pace.Backoff) error {
 // asExpected tells whether the stage's own part in all its cases is what it has to be.
 func (s *stage) asExpected() bool { return s.err == nil && len(s.neighbours) == 0 && s.satisfied() }
 
-// satisfied tells whether every case's judge answers as the stage's part in it
-// demands, yes on a fixture, no on a control, or gives an answer that another look
-// cannot change: of an act that was refused, no effect is waited for.
+// satisfied tells whether every case's judge has answered: of an act that was refused, no effect is
+// waited for.
 func (s *stage) satisfied() bool {
 	if unobserved(s.observation) != nil {
 		return false
 	}
 	for _, e := range s.cases {
-		err := e.c.Judge(s.observation)
-		if isFinal(err) {
-			continue
-		}
-		if e.holds && err != nil || !e.holds && !IsViolation(err) {
+		if !e.answered(e.c.Judge(s.observation)) {
 			return false
 		}
 	}

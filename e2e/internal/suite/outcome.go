@@ -31,6 +31,9 @@ const (
 	Exempted Outcome = "exempted"
 )
 
+// Failed tells that a case that was run did not pass: the cluster is wrong, or nobody can tell.
+func (o Outcome) Failed() bool { return o == NonConformant || o == Inconclusive }
+
 // Exemption is why a result that is no pass does not count.
 type Exemption struct {
 	Found  Outcome `json:"found"` // what the outcome would be

@@ -87,6 +87,12 @@ type expectation struct {
 	holds bool // the stage is the case's fixture, not its control
 }
 
+// answered tells whether a judge's answer is what the stage's part in the case demands, yes on a
+// fixture, no on a control, or one that another look cannot change.
+func (e expectation) answered(err error) bool {
+	return isFinal(err) || e.holds && err == nil || !e.holds && IsViolation(err)
+}
+
 func (s *stage) expect(c Case, holds bool) {
 	s.cases = append(s.cases, expectation{c: c, holds: holds})
 }
@@ -126,7 +132,7 @@ func (s *stage) run(ctx context.Context) {
 	if errors.Is(s.err, errStopped) {
 		return
 	}
-	if s.blurred() && s.cleared(ctx) {
+	if why := s.blurred(); why != nil && s.cleared(ctx, why) {
 		s.err = s.perform(ctx)
 	}
 	if said := s.foreign(); said != "" && ctx.Err() == nil {
@@ -141,7 +147,7 @@ func (s *stage) run(ctx context.Context) {
 
 // concluded notes that a case has come to its result.
 func (s *stage) concluded(r Result) {
-	if r.Outcome == NonConformant || r.Outcome == Inconclusive {
+	if r.Outcome.Failed() {
 		s.failed.Store(true)
 	}
 	s.undecided.Done()

@@ -29,6 +29,10 @@ var startFailures = []string{"StartError", "ContainerCannotRun", "ContainerCreat
 // start it.
 func StartFailed(reason string) bool { return slices.Contains(startFailures, reason) }
 
+func startError(container string, ended *corev1.ContainerStateTerminated) *StartError {
+	return &StartError{Container: container, Said: strings.TrimSpace(ended.Reason + ": " + ended.Message)}
+}
+
 // startFailed finds a container that was not started, and that kubelet does not try to
 // start again; nil where there is none.
 func startFailed(pod *corev1.Pod) error {
@@ -53,7 +57,7 @@ func notStarted(containers []corev1.ContainerStatus) error {
 			ended = c.LastTerminationState.Terminated
 		}
 		if ended != nil && c.RestartCount == 0 && StartFailed(ended.Reason) {
-			return &StartError{Container: c.Name, Said: strings.TrimSpace(ended.Reason + ": " + ended.Message)}
+			return startError(c.Name, ended)
 		}
 	}
 	return nil
@@ -67,53 +71,59 @@ func startedLate(pod *corev1.Pod) error {
 	}
 	for _, c := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
 		if ended := c.LastTerminationState.Terminated; ended != nil && c.State.Running != nil && StartFailed(ended.Reason) {
-			return &StartError{Container: c.Name, Said: strings.TrimSpace(ended.Reason + ": " + ended.Message)}
+			return startError(c.Name, ended)
 		}
 	}
 	return nil
 }
 
-// blurred tells that the runtime failed to start a container during the act, and that this may be all
-// that was seen. Where kubelet tried again, restarts are counted that nothing of the case's caused: if
-// nobody can judge that, it is done once more; a violation that was found stays one. An ephemeral
-// container is started once: whether it can be is known when it failed twice.
-func (s *stage) blurred() bool {
+// blurred says that the runtime failed to start a container during the act, where this may be all that
+// was seen; nil where it is not. Where kubelet tried again, restarts are counted that nothing of the
+// case's caused: if nobody can judge that, it is done once more; a violation that was found stays one.
+// An ephemeral container is started once: whether it can be is known when it failed twice.
+func (s *stage) blurred() error {
 	if s.key.submit != Runs || s.disruption != nil || s.placed.Pod == nil || s.placed.Workload != nil || s.runner.Adopted != nil || len(s.copies) > 0 {
-		return false // what was done reaches further than this pod
+		return nil // what was done reaches further than this pod
 	}
-	current, _ := s.runner.Cluster.Current(s.pod)
-	never := current != nil && ephemeralNotStarted(current) != nil
-	if !never && startedLate(current) == nil {
-		return false
+	current, ok := s.runner.Cluster.Current(s.pod)
+	if !ok {
+		return nil
 	}
+	late, never := startedLate(current), ephemeralNotStarted(current)
+	failed := errors.Join(late, never)
 	var told *StartError
-	if s.err != nil {
-		return !errors.As(s.err, &told) // which failed twice before the act
-	}
-	if len(s.neighbours) > 0 {
-		return false // its cases are judged with those beside it
-	}
-	if never {
-		return !s.satisfied()
+	switch {
+	case failed == nil, errors.As(s.err, &told): // which failed twice before the act
+		return nil
+	case s.err != nil:
+		return failed
+	case len(s.neighbours) > 0: // its cases are judged with those beside it
+		return nil
+	case never != nil && !s.satisfied():
+		return failed
+	case never != nil:
+		return nil
 	}
 	blurred := false
 	for _, e := range s.cases {
 		err := errors.Join(given(e.c, s.observation), e.c.Judge(s.observation))
 		if e.holds && IsViolation(err) {
-			return false
+			return nil
 		}
-		blurred = blurred || !isFinal(err) && (e.holds && err != nil || !e.holds && !IsViolation(err))
+		blurred = blurred || !e.answered(err)
 	}
-	return blurred
+	if !blurred {
+		return nil
+	}
+	return failed
 }
 
-// cleared makes room for the same once more.
-func (s *stage) cleared(ctx context.Context) bool {
-	current, _ := s.runner.Cluster.Current(s.pod)
+// cleared makes room for the same once more, because of what blurred it.
+func (s *stage) cleared(ctx context.Context, why error) bool {
 	if ctx.Err() != nil || !s.takenAway(ctx, s.pod) {
 		return false
 	}
-	s.runner.Log("%s: %s: %v: once more, from the beginning", s.target.Name(), s.key.folder(), errors.Join(startedLate(current), ephemeralNotStarted(current)))
+	s.runner.Log("%s: %s: %v: once more, from the beginning", s.target.Name(), s.key.folder(), why)
 	s.runner.Evidence.Save(s.folder(), "observation-blurred.json", s.observation)
 	s.observation, s.added, s.ready = Observation{}, nil, 0
 	return true

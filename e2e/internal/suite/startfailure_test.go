@@ -148,9 +148,40 @@ func TestStartedLate(t *testing.T) {
 	}
 }
 
+// actWhoseStartsFail runs one case whose act finds that the runtime fails to start a container, so many
+// times, and returns its result, and how often the act was done.
+func actWhoseStartsFail(t *testing.T, failures int, fails func(*corev1.Pod), judge func(Observation) error) (result Result, acts int) {
+	t.Helper()
+	b := newBench()
+	c := sampleCase()
+	c.Control, c.NoControl, c.Judge = "", "none needed", judge
+	c.Act = &Act{Name: "act", Within: time.Millisecond, Do: func(_ context.Context, pod Hands) error {
+		if acts++; acts <= failures {
+			current, _ := b.Current(pod.Before().Pod.Name)
+			fails(current)
+		}
+		return nil
+	}}
+	results := runnerOn(t, deletable{b}, c).Run(t.Context())
+	require.Len(t, results, 1)
+	assert.Equal(t, acts, b.created["fixture.yaml"], "a pod for each")
+	return results[0], acts
+}
+
 // TestEphemeralOnceMore: an ephemeral container that an act adds is started once, and a runtime can fail
 // to do that once. A violation is told when it failed twice.
 func TestEphemeralOnceMore(t *testing.T) {
+	fails := func(pod *corev1.Pod) {
+		pod.Status.EphemeralContainerStatuses = []corev1.ContainerStatus{{Name: "late", State: corev1.ContainerState{
+			Terminated: &corev1.ContainerStateTerminated{ExitCode: 128, Reason: "StartError", Message: "unable to freeze"},
+		}}}
+	}
+	judge := func(o Observation) error {
+		if o.AfterPod != nil && StartFailed(o.AfterPod.Containers["late"].ExitReason) {
+			return Violation("the ephemeral container starts", "it ended")
+		}
+		return nil
+	}
 	for name, row := range map[string]struct {
 		failures int
 		outcome  Outcome
@@ -161,30 +192,8 @@ func TestEphemeralOnceMore(t *testing.T) {
 		"again": {2, NonConformant, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := newBench()
-			acts, left := 0, row.failures
-			c := sampleCase()
-			c.Control, c.NoControl = "", "none needed"
-			c.Judge = func(o Observation) error {
-				if o.AfterPod != nil && StartFailed(o.AfterPod.Containers["late"].ExitReason) {
-					return Violation("the ephemeral container starts", "it ended")
-				}
-				return nil
-			}
-			c.Act = &Act{Name: "act", Within: time.Millisecond, Do: func(_ context.Context, pod Hands) error {
-				acts++
-				current, _ := b.Current(pod.Before().Pod.Name)
-				late := corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}
-				if left > 0 {
-					left--
-					late = corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 128, Reason: "StartError", Message: "unable to freeze"}}
-				}
-				current.Status.EphemeralContainerStatuses = []corev1.ContainerStatus{{Name: "late", State: late}}
-				return nil
-			}}
-			results := runnerOn(t, deletable{b}, c).Run(t.Context())
-			require.Len(t, results, 1)
-			assert.Equal(t, row.outcome, results[0].Outcome, results[0].Reason)
+			result, acts := actWhoseStartsFail(t, row.failures, fails, judge)
+			assert.Equal(t, row.outcome, result.Outcome, result.Reason)
 			assert.Equal(t, row.acts, acts)
 		})
 	}
@@ -215,24 +224,9 @@ func TestActOnceMore(t *testing.T) {
 		"what no second time would change": {9, always(Forbidden("it", "no")), Skipped, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := newBench()
-			acts, left := 0, row.failures
-			c := sampleCase()
-			c.Control, c.NoControl, c.Judge = "", "none needed", row.judge
-			c.Act = &Act{Name: "act", Within: time.Millisecond, Do: func(_ context.Context, pod Hands) error {
-				acts++
-				current, _ := b.Current(pod.Before().Pod.Name)
-				if left > 0 {
-					left--
-					lateStart(current)
-				}
-				return nil
-			}}
-			results := runnerOn(t, deletable{b}, c).Run(t.Context())
-			require.Len(t, results, 1)
-			assert.Equal(t, row.outcome, results[0].Outcome, results[0].Reason)
+			result, acts := actWhoseStartsFail(t, row.failures, lateStart, row.judge)
+			assert.Equal(t, row.outcome, result.Outcome, result.Reason)
 			assert.Equal(t, row.acts, acts)
-			assert.Equal(t, row.acts, b.created["fixture.yaml"])
 		})
 	}
 }

@@ -37,6 +37,11 @@ func (r Requirement) Decides(level Level) bool {
 	return true
 }
 
+// FailedBy tells whether a result keeps the exit code from being 0.
+func (r Requirement) FailedBy(result Result) bool {
+	return r.Decides(result.Case.Level) && result.Outcome.Failed()
+}
+
 // CountLevels counts the cases of each level.
 func CountLevels(cases []Case) map[Level]int {
 	counts := map[Level]int{}
@@ -58,7 +63,7 @@ func (r Requirement) Name() Requirement {
 func Sum(results []Result) Verdict {
 	var v Verdict
 	for _, r := range results {
-		v.of(r.Case.Level).add(r.Outcome)
+		v.of(r.Case.Level).Add(r.Outcome)
 	}
 	return v
 }
@@ -76,7 +81,8 @@ func (v *Verdict) of(level Level) *Counts {
 // Of is what was counted of one level.
 func (v Verdict) Of(level Level) Counts { return *v.of(level) }
 
-func (c *Counts) add(outcome Outcome) {
+// Add counts one result.
+func (c *Counts) Add(outcome Outcome) {
 	switch outcome {
 	case Conformant:
 		c.Conformant++
