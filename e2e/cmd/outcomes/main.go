@@ -14,14 +14,9 @@ func main() {
 	if len(os.Args) != 2 {
 		fail("name one report: outcomes REPORT.json")
 	}
-	file, err := os.Open(os.Args[1])
+	run, err := report.ReadFile(os.Args[1])
 	if err != nil {
 		fail(err.Error())
-	}
-	defer func() { _ = file.Close() }()
-	run, err := report.ReadJSON(file)
-	if err != nil {
-		fail(os.Args[1] + ": " + err.Error())
 	}
 	for _, r := range run.Results {
 		fmt.Printf("%s\t%s\t%s\t%s\n", r.Outcome, r.Target, r.ID, strings.Join(strings.Fields(r.Reason), " "))

@@ -46,7 +46,7 @@ func main() {
 func write(reports []string, page, record string, versions map[string]string, part bool) ([]string, error) {
 	var documents []report.Document
 	for _, name := range reports {
-		d, err := read(name)
+		d, err := report.ReadFile(name)
 		if err != nil {
 			return nil, err
 		}
@@ -71,19 +71,6 @@ func write(reports []string, page, record string, versions map[string]string, pa
 		return nil, err
 	}
 	return found.Defects(explained), errors.Join(found.WritePage(out, explained), out.Close())
-}
-
-func read(name string) (report.Document, error) {
-	in, err := os.Open(name)
-	if err != nil {
-		return report.Document{}, err
-	}
-	defer func() { _ = in.Close() }()
-	d, err := report.ReadJSON(in)
-	if err != nil {
-		return report.Document{}, fmt.Errorf("%s: %w", name, err)
-	}
-	return d, nil
 }
 
 func fail(err error) {

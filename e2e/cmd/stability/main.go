@@ -16,7 +16,7 @@ func main() {
 	}
 	var runs []report.Document
 	for _, name := range os.Args[1:] {
-		run, err := read(name)
+		run, err := report.ReadFile(name)
 		if err != nil {
 			fail(err.Error())
 		}
@@ -29,19 +29,6 @@ func main() {
 	if len(stability.Unstable) > 0 {
 		os.Exit(1)
 	}
-}
-
-func read(name string) (report.Document, error) {
-	file, err := os.Open(name)
-	if err != nil {
-		return report.Document{}, err
-	}
-	defer func() { _ = file.Close() }()
-	run, err := report.ReadJSON(file)
-	if err != nil {
-		return report.Document{}, fmt.Errorf("%s: %w", name, err)
-	}
-	return run, nil
 }
 
 func fail(why string) {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 
 	"procns/e2e/internal/report"
@@ -13,13 +12,11 @@ import (
 
 // ReadFile reads a report.json. Its error is one line that names the file.
 func ReadFile(name string) (report.Document, error) {
-	file, err := os.Open(name)
+	d, err := report.ReadFile(name)
 	if err != nil {
 		return report.Document{}, err
 	}
-	defer func() { _ = file.Close() }()
-	d, err := Read(file)
-	if err != nil {
+	if err := check(d); err != nil {
 		return report.Document{}, fmt.Errorf("%s: %w", name, err)
 	}
 	return d, nil

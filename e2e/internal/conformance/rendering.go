@@ -1,7 +1,6 @@
 package conformance
 
 import (
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -11,19 +10,10 @@ import (
 	"procns/e2e/internal/report"
 )
 
-// writePage writes report.html from what report.json holds.
-func writePage(w io.Writer, run report.Run) error {
-	d, err := run.Complete()
-	if err != nil {
-		return err
-	}
-	return page.Write(w, d)
-}
-
 // renderReport is -render: the page of a report that is there, without a cluster. A report
 // that holds no process tables takes them from the evidence, where that lies beside it.
 func renderReport(file string, stdout io.Writer) error {
-	d, err := readReport(file)
+	d, err := report.ReadFile(file)
 	if err != nil {
 		return options.Usagef("-render: %w", err)
 	}
@@ -31,19 +21,6 @@ func renderReport(file string, stdout io.Writer) error {
 		d.Observed = observedIn(filepath.Dir(file), d)
 	}
 	return page.Write(stdout, d)
-}
-
-func readReport(file string) (report.Document, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return report.Document{}, err
-	}
-	defer func() { _ = f.Close() }()
-	d, err := report.ReadJSON(f)
-	if err != nil {
-		return d, fmt.Errorf("%s: %w", file, err)
-	}
-	return d, nil
 }
 
 // observedIn reads from the evidence below a folder what a reader of the report is to see.

@@ -15,6 +15,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"procns/e2e/internal/cluster"
+	"procns/e2e/internal/page"
 	"procns/e2e/internal/progress"
 	"procns/e2e/internal/report"
 	"procns/e2e/internal/sonobuoy"
@@ -37,14 +38,16 @@ func (c *Run) WriteReports(output io.Writer) int {
 		r.Notes = append(r.Notes, row.String())
 	}
 	c.compareWithBaseline()
-	r.Observed = observedIn(c.folder.Path, r.Document())
 	if said := c.folder.Lost(); said != "" {
 		c.say("procns: %s", said)
 		r.Notes = append(r.Notes, said)
 	}
+	complete, err := r.Complete()
+	complete.Observed = observedIn(c.folder.Path, complete)
+	r.Observed = complete.Observed
 	c.folder.Release()
 	code := r.Verdict().ExitCode
-	for _, document := range c.documents() {
+	for _, document := range c.documents(complete, err) {
 		var text bytes.Buffer
 		err := document.write(&text, *r)
 		if err == nil {
@@ -98,10 +101,19 @@ type document struct {
 }
 
 // documents are the forms that are written, the shortest first: where the disk is full, it
-// holds at least these.
-func (c *Run) documents() []document {
+// holds at least these. Two are written from the complete document, or say what is wrong with it.
+func (c *Run) documents(complete report.Document, wrong error) []document {
+	of := func(write func(io.Writer) error) func(io.Writer, report.Run) error {
+		return func(w io.Writer, _ report.Run) error {
+			if wrong != nil {
+				return wrong
+			}
+			return write(w)
+		}
+	}
 	all := []document{
-		{"summary.md", report.WriteMarkdown}, {"junit_01.xml", report.WriteJUnit}, {"report.json", report.WriteJSON}, {"report.html", writePage},
+		{"summary.md", report.WriteMarkdown}, {"junit_01.xml", report.WriteJUnit},
+		{"report.json", of(complete.Write)}, {"report.html", of(func(w io.Writer) error { return page.Write(w, complete) })},
 	}
 	if c.around.Sonobuoy != "" {
 		all = append([]document{{sonobuoy.ResultsFile, report.WriteSonobuoy}}, all...)

@@ -169,8 +169,12 @@ func writeArchive(o options.Options, stdout, stderr io.Writer) (*Run, int, error
 	var code int
 	if visit != nil {
 		code = visit.ExitCode
-	} else if code, err = exitCodeOf(o.ReportDir); err != nil {
-		return nil, 0, fmt.Errorf("-archive: no run works in %s, nor has one ended: %w: name the folder with -report-dir", o.ReportDir, err)
+	} else {
+		ended, err := report.ReadFile(filepath.Join(o.ReportDir, "report.json"))
+		if err != nil {
+			return nil, 0, fmt.Errorf("-archive: no run works in %s, nor has one ended: %w: name the folder with -report-dir", o.ReportDir, err)
+		}
+		code = ended.Verdict.ExitCode
 	}
 	if o.Archive == "-" {
 		err = archive.Write(stdout, o.ReportDir, linger.Socket(o.ReportDir))
@@ -185,17 +189,6 @@ func writeArchive(o options.Options, stdout, stderr io.Writer) (*Run, int, error
 	}
 	fmt.Fprintf(stderr, "==> the reports of %s, exit code %d\n", o.ReportDir, code)
 	return nil, code, nil
-}
-
-// exitCodeOf is what the report in a folder says.
-func exitCodeOf(folder string) (int, error) {
-	file, err := os.Open(filepath.Join(folder, "report.json"))
-	if err != nil {
-		return 0, err
-	}
-	defer file.Close()
-	d, err := report.ReadJSON(file)
-	return d.Verdict.ExitCode, err
 }
 
 // manifestOfRun is what a manifest is printed from.

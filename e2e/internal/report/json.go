@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
 
 	"procns/e2e/internal/suite"
 )
@@ -134,13 +135,18 @@ func (r Run) Complete() (Document, error) {
 	return d, nil
 }
 
-// WriteJSON writes report.json. Of what was seen, a line holds one pod: with a line for each
-// number it would be three times as long.
+// WriteJSON writes report.json.
 func WriteJSON(w io.Writer, run Run) error {
 	d, err := run.Complete()
 	if err != nil {
 		return err
 	}
+	return d.Write(w)
+}
+
+// Write writes the document as report.json. Of what was seen, a line holds one pod: with a line for
+// each number it would be three times as long.
+func (d Document) Write(w io.Writer) error {
 	observed := d.Observed
 	d.Observed = nil
 	var text bytes.Buffer
@@ -166,8 +172,22 @@ func WriteJSON(w io.Writer, run Run) error {
 		}
 		text.WriteString("\n  ]\n}\n")
 	}
-	_, err = text.WriteTo(w)
+	_, err := text.WriteTo(w)
 	return err
+}
+
+// ReadFile reads the report.json of that name. The error names the file.
+func ReadFile(name string) (Document, error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return Document{}, err
+	}
+	defer func() { _ = file.Close() }()
+	d, err := ReadJSON(file)
+	if err != nil {
+		return Document{}, fmt.Errorf("%s: %w", name, err)
+	}
+	return d, nil
 }
 
 // ReadJSON reads an earlier report.json, to compare with.

@@ -371,7 +371,7 @@ func (c *Campaign) Reports(mutant string) ([]Report, error) {
 	slices.Sort(files) // a run's folder begins with its time
 	var all []Report
 	for _, name := range files {
-		d, err := readReport(name)
+		d, err := report.ReadFile(name)
 		if err != nil {
 			return nil, err
 		}
@@ -381,17 +381,4 @@ func (c *Campaign) Reports(mutant string) ([]Report, error) {
 		return nil, fmt.Errorf("there is no report of a run under the mutant %s in %s", mutant, c.Folder)
 	}
 	return all, nil
-}
-
-func readReport(name string) (report.Document, error) {
-	file, err := os.Open(name)
-	if err != nil {
-		return report.Document{}, err
-	}
-	defer func() { _ = file.Close() }()
-	d, err := report.ReadJSON(file)
-	if err != nil {
-		return d, fmt.Errorf("%s: %w", name, err)
-	}
-	return d, nil
 }
