@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"procns/e2e/internal/locked"
 	"procns/e2e/internal/report"
 )
 
@@ -79,7 +80,7 @@ func (p *place) try(t *testing.T, in Input) Seen {
 	ctx, cancel := context.WithTimeout(t.Context(), in.Want.Within+time.Minute)
 	defer cancel()
 	command := exec.CommandContext(ctx, *binary, append(arguments, in.Flags...)...)
-	var output lockedBuffer
+	var output locked.Buffer
 	command.Stdout, command.Stderr = &output, &output
 	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
 	command.WaitDelay = 2 * time.Minute

@@ -1,9 +1,7 @@
 package archive
 
 import (
-	"archive/tar"
 	"bytes"
-	"compress/gzip"
 	"errors"
 	"io"
 	"net"
@@ -11,27 +9,11 @@ import (
 	"path/filepath"
 	"testing"
 
+	"procns/e2e/internal/archive/archivetest"
+
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
-
-// unpacked are the files of an archive, by their names.
-func unpacked(t *testing.T, from io.Reader) map[string]string {
-	t.Helper()
-	packed, err := gzip.NewReader(from)
-	require.NoError(t, err)
-	files := map[string]string{}
-	for in := tar.NewReader(packed); ; {
-		header, err := in.Next()
-		if errors.Is(err, io.EOF) {
-			return files
-		}
-		require.NoError(t, err)
-		text, err := io.ReadAll(in)
-		require.NoError(t, err)
-		files[header.Name] = string(text)
-	}
-}
 
 func someFolder(t *testing.T) string {
 	t.Helper()
@@ -53,11 +35,11 @@ func TestWrite(t *testing.T) {
 	require.NoError(t, os.Symlink("/etc/passwd", filepath.Join(folder, "link")))
 	var out bytes.Buffer
 	require.NoError(t, Write(&out, folder))
-	assert.Equal(t, all, unpacked(t, &out))
+	assert.Equal(t, all, archivetest.Unpacked(t, &out))
 
 	out.Reset()
 	require.NoError(t, Write(&out, folder, filepath.Join(folder, "empty")))
-	assert.NotContains(t, unpacked(t, &out), "empty")
+	assert.NotContains(t, archivetest.Unpacked(t, &out), "empty")
 }
 
 func TestWriteFile(t *testing.T) {
@@ -67,7 +49,7 @@ func TestWriteFile(t *testing.T) {
 		require.NoError(t, WriteFile(file, folder))
 		in, err := os.Open(file)
 		require.NoError(t, err)
-		assert.Equal(t, all, unpacked(t, in))
+		assert.Equal(t, all, archivetest.Unpacked(t, in))
 		require.NoError(t, in.Close())
 	}
 	about, err := os.Stat(file)

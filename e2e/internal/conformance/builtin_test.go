@@ -8,6 +8,7 @@ import (
 
 	"procns/e2e/cases"
 	"procns/e2e/internal/exempt"
+	"procns/e2e/internal/locked"
 	"procns/e2e/internal/suite"
 )
 
@@ -21,7 +22,7 @@ func TestBuiltinExemptions(t *testing.T) {
 	assert.Equal(t, "pid1/is-the-sandbox", list[len(list)-1].Case)
 
 	for _, name := range exempt.Builtins() {
-		var stdout, stderr heard
+		var stdout, stderr locked.Buffer
 		run, code := Begin([]string{"-print-exempt", name}, "test", &stdout, &stderr)
 		require.Nil(t, run)
 		require.Equal(t, suite.ExitConformant, code, stderr.String())
@@ -32,7 +33,7 @@ func TestBuiltinExemptions(t *testing.T) {
 		assert.Equal(t, built, printed)
 	}
 	for _, arguments := range [][]string{{"-exempt", "builtin:runc"}, {"-print-exempt", "builtin:runc"}, {"-print-exempt", ""}} {
-		var stdout, stderr heard
+		var stdout, stderr locked.Buffer
 		_, code := Begin(arguments, "test", &stdout, &stderr)
 		assert.Equal(t, suite.ExitUsage, code)
 		assert.NotEmpty(t, stderr.String())

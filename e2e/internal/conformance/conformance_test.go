@@ -18,6 +18,7 @@ import (
 
 	"procns/e2e/cases"
 	"procns/e2e/internal/cluster"
+	"procns/e2e/internal/locked"
 	"procns/e2e/internal/options"
 	"procns/e2e/internal/progress"
 	"procns/e2e/internal/report"
@@ -71,7 +72,7 @@ func TestRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv("KUBERNETES_SERVICE_HOST", "")
-			var stdout, stderr heard
+			var stdout, stderr locked.Buffer
 			run, code := Begin(row.arguments, "test", &stdout, &stderr)
 			assert.Nil(t, run)
 			assert.Equal(t, suite.ExitUsage, code)
@@ -88,7 +89,7 @@ func TestReadOnlyReportFolder(t *testing.T) {
 	if probe := filepath.Join(folder, "probe"); os.Mkdir(probe, 0o700) == nil {
 		t.Skip("this user may write everywhere")
 	}
-	var stdout, stderr heard
+	var stdout, stderr locked.Buffer
 	_, code := Begin([]string{"-report-dir", folder}, "test", &stdout, &stderr)
 	assert.Equal(t, suite.ExitUsage, code)
 	onlyLine(t, stderr.String(), "the report folder cannot be written")
@@ -120,7 +121,7 @@ func TestWithoutCluster(t *testing.T) {
 		"-print-sonobuoy-plugin":             "result-files: [sonobuoy_results.yaml]",
 		"-print-sonobuoy-plugin -suite-image r.example/p:1": "image: \"r.example/p:1\"",
 	} {
-		var stdout, stderr heard
+		var stdout, stderr locked.Buffer
 		run, code := Begin(strings.Fields(arguments), "test", &stdout, &stderr)
 		assert.Nil(t, run, arguments)
 		assert.Equal(t, suite.ExitConformant, code, arguments)
@@ -154,7 +155,7 @@ func TestKindFlags(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			prepared := false
-			var stdout, stderr heard
+			var stdout, stderr locked.Buffer
 			run, code := Begin(append([]string{"-report-dir", t.TempDir()}, row.arguments...), "test", &stdout, &stderr, func() ([]string, error) {
 				prepared = true
 				return []string{"-engine", "docker"}, row.fails
@@ -175,7 +176,7 @@ func TestKindFlags(t *testing.T) {
 // attempt prepares a run as far as a server lets it.
 func attempt(t *testing.T, kubeconfig string, arguments ...string) (code int, stdout, stderr string) {
 	t.Helper()
-	var out, said heard
+	var out, said locked.Buffer
 	arguments = append([]string{"-report-dir", t.TempDir(), "-run", "pid1/is-the-sandbox", "-kubeconfig", kubeconfig}, arguments...)
 	run, code := Begin(arguments, "test", &out, &said)
 	require.NotNil(t, run, said.String())
@@ -276,7 +277,7 @@ func TestTable(t *testing.T) {
 }
 
 func TestInterruptedSetUp(t *testing.T) {
-	var stdout, stderr heard
+	var stdout, stderr locked.Buffer
 	run, _ := Begin([]string{"-report-dir", t.TempDir(), "-kubeconfig", kubeconfigOf(t, sound())}, "test", &stdout, &stderr)
 	require.NotNil(t, run)
 	ctx, cancel := run.Bound(t.Context())
@@ -287,7 +288,7 @@ func TestInterruptedSetUp(t *testing.T) {
 }
 
 func TestTimeIsOver(t *testing.T) {
-	var stdout, stderr heard
+	var stdout, stderr locked.Buffer
 	run, _ := Begin([]string{"-report-dir", t.TempDir(), "-kubeconfig", kubeconfigOf(t, sound()), "-timeout", "1ns"}, "test", &stdout, &stderr)
 	require.NotNil(t, run)
 	ctx, cancel := run.Bound(t.Context())
@@ -300,7 +301,7 @@ func TestTimeIsOver(t *testing.T) {
 
 // TestAgain: a case is run again with what the run was told of the cluster.
 func TestAgain(t *testing.T) {
-	var stdout, stderr heard
+	var stdout, stderr locked.Buffer
 	run, _ := Begin([]string{
 		"-report-dir", t.TempDir(), "-kubeconfig", "k", "-context", "c d", "-nodes", "pool=blue", "-runtime-classes", "a,b",
 		"-tolerate", "gpu=x:NoSchedule", "-tolerate", "all", "-image", "nginx=r.example/n", "-registry", "mirror.example", "-pull-secret", "a/b",
@@ -344,7 +345,7 @@ func TestKeepOnFailure(t *testing.T) {
 		"interrupted": {suite.Inconclusive, true, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var stdout, stderr heard
+			var stdout, stderr locked.Buffer
 			kubeconfig := kubeconfigOf(t, sound())
 			run, _ := Begin([]string{"-report-dir", t.TempDir(), "-kubeconfig", kubeconfig, "-run", "pid1/is-the-sandbox", "-keep-on-failure"}, "test", &stdout, &stderr)
 			require.NotNil(t, run)
@@ -400,7 +401,7 @@ func TestCompare(t *testing.T) {
 		{yes, maybe, "markdown", suite.ExitInconclusive, "| unclear | pid1/is-the-sandbox |"},
 		{no, yes, "json", suite.ExitConformant, `"word": "mended"`},
 	} {
-		var stdout, stderr heard
+		var stdout, stderr locked.Buffer
 		run, code := Begin([]string{"-compare", row.before, row.now, "-o", row.form}, "test", &stdout, &stderr)
 		assert.Nil(t, run)
 		assert.Equal(t, row.exit, code)
@@ -411,7 +412,7 @@ func TestCompare(t *testing.T) {
 
 // TestBaseline: what changed is in the run's own report, and in its exit code.
 func TestBaseline(t *testing.T) {
-	var stdout, stderr heard
+	var stdout, stderr locked.Buffer
 	folder := t.TempDir()
 	run, _ := Begin([]string{"-report-dir", folder, "-kubeconfig", "k", "-run", "pid1/is-the-sandbox", "-baseline", reportOf(t, suite.Conformant)}, "test", &stdout, &stderr)
 	require.NotNil(t, run, stderr.String())
@@ -431,7 +432,7 @@ func TestBaseline(t *testing.T) {
 // TestPhases: which cases a run has, and what becomes of witnesses at its end.
 func TestPhases(t *testing.T) {
 	begin := func(arguments ...string) *Run {
-		var stdout, stderr heard
+		var stdout, stderr locked.Buffer
 		run, _ := Begin(append([]string{"-report-dir", t.TempDir(), "-kubeconfig", kubeconfigOf(t, sound())}, arguments...), "test", &stdout, &stderr)
 		require.NotNil(t, run, stderr.String())
 		return run
@@ -463,7 +464,7 @@ func TestPhases(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := sound()
-			var stderr heard
+			var stderr locked.Buffer
 			run := begin("-phase", string(row.phase))
 			run.view = &progress.View{Out: &stderr}
 			run.view.Open()
@@ -483,7 +484,7 @@ func TestPhases(t *testing.T) {
 func TestExemptedRun(t *testing.T) {
 	file := write(t, "exemptions:\n- {case: pid1/is-the-sandbox, target: '*', reason: known, link: 'https://example.com'}\n")
 	for outcome, exit := range map[suite.Outcome]int{suite.NonConformant: suite.ExitConformant, suite.Conformant: suite.ExitUsage} {
-		var stdout, stderr heard
+		var stdout, stderr locked.Buffer
 		run, _ := Begin([]string{"-report-dir", t.TempDir(), "-kubeconfig", "k", "-run", "pid1/is-the-sandbox,version", "-exempt", file}, "test", &stdout, &stderr)
 		require.NotNil(t, run, stderr.String())
 		target := suite.Target{Node: "a"}

@@ -2,7 +2,6 @@ package conformance
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log"
 	"os"
@@ -113,17 +112,4 @@ func (f *folder) Save(below, name string, document any) {
 		}
 		f.mu.Unlock()
 	}
-}
-
-// writeWhole writes a file as a whole, or not at all: half a report reads like a broken one.
-func writeWhole(file string, content []byte) error {
-	hidden := filepath.Join(filepath.Dir(file), "."+filepath.Base(file))
-	err := os.WriteFile(hidden, content, 0o644)
-	if err == nil {
-		err = os.Rename(hidden, file)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(hidden))
-	}
-	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"procns/e2e/internal/locked"
 	"procns/e2e/internal/probe"
 	"procns/e2e/internal/report"
 	"procns/e2e/internal/suite"
@@ -18,7 +19,7 @@ import (
 // rendered is what -render prints.
 func rendered(t *testing.T, file string) string {
 	t.Helper()
-	var stdout, stderr heard
+	var stdout, stderr locked.Buffer
 	run, code := Begin([]string{"-render", file}, "test", &stdout, &stderr)
 	require.Nil(t, run)
 	require.Equal(t, suite.ExitConformant, code, stderr.String())
@@ -36,7 +37,7 @@ func readText(t *testing.T, file string) string {
 // TestRender: a run's page is written from what report.json holds, and from nothing else: from
 // the file alone comes the same page, byte for byte.
 func TestRender(t *testing.T) {
-	var stdout, stderr heard
+	var stdout, stderr locked.Buffer
 	run, _ := Begin([]string{"-report-dir", t.TempDir(), "-kubeconfig", "k", "-run", "pid1/is-the-sandbox", "-baseline", reportOf(t, suite.Conformant)}, "test", &stdout, &stderr)
 	require.NotNil(t, run, stderr.String())
 	target := suite.Target{Node: "a"}

@@ -21,6 +21,7 @@ import (
 	"procns/e2e/internal/sonobuoy"
 	"procns/e2e/internal/suite"
 	"procns/e2e/internal/targets"
+	"procns/e2e/internal/whole"
 )
 
 // WriteReports writes every document and the terminal's summary, and returns the
@@ -51,7 +52,7 @@ func (c *Run) WriteReports(output io.Writer) int {
 		var text bytes.Buffer
 		err := document.write(&text, *r)
 		if err == nil {
-			err = writeWhole(filepath.Join(c.folder.Path, document.name), text.Bytes())
+			err = whole.Write(filepath.Join(c.folder.Path, document.name), text.Bytes())
 		}
 		if err == nil && document.name == "summary.md" {
 			err = appendSummary(os.Getenv("GITHUB_STEP_SUMMARY"), text.Bytes())

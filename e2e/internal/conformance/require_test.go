@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"procns/e2e/internal/cluster"
+	"procns/e2e/internal/locked"
 	"procns/e2e/internal/report"
 	"procns/e2e/internal/suite"
 )
@@ -33,7 +34,7 @@ func TestRequire(t *testing.T) {
 		"both": {nil, suite.ExitNonConformant, "Core conformant (1 of 1), Extended non-conformant (1 of 1 wrong: pid1/protected-from-inside)\n", `tests="2" failures="1"`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var stdout, stderr heard
+			var stdout, stderr locked.Buffer
 			arguments := append([]string{"-report-dir", t.TempDir(), "-kubeconfig", kubeconfigOf(t, sound()), "-run", "pid1/is-the-sandbox,pid1/protected-from-inside", "-keep-on-failure"}, row.flags...)
 			run, _ := Begin(arguments, "test", &stdout, &stderr)
 			require.NotNil(t, run, stderr.String())
@@ -63,7 +64,7 @@ func TestRequire(t *testing.T) {
 
 // TestRequireNothing: a run that could not end with 0 is refused before it begins.
 func TestRequireNothing(t *testing.T) {
-	var stdout, stderr heard
+	var stdout, stderr locked.Buffer
 	run, code := Begin([]string{"-report-dir", t.TempDir(), "-kubeconfig", "k", "-require", "core", "-level", "extended"}, "test", &stdout, &stderr)
 	assert.Nil(t, run)
 	assert.Equal(t, suite.ExitUsage, code)
@@ -95,7 +96,7 @@ func TestCompareRequires(t *testing.T) {
 		if row.flag != "" {
 			arguments = append(arguments, "-require", string(row.flag))
 		}
-		var stdout, stderr heard
+		var stdout, stderr locked.Buffer
 		_, code := Begin(arguments, "test", &stdout, &stderr)
 		assert.Equal(t, row.exit, code, "%+v: %s%s", row, stdout.String(), stderr.String())
 		assert.Contains(t, stdout.String(), "pid1/protected-from-inside on a")

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"procns/e2e/internal/locked"
 	"procns/e2e/internal/options"
 	"procns/e2e/internal/progress"
 	"procns/e2e/internal/report"
@@ -82,7 +83,7 @@ func TestSettingsAreTold(t *testing.T) {
 	folder := t.TempDir()
 	t.Setenv("PROCNS_REPORT_DIR", folder)
 	t.Setenv("PROCNS_CONFIG", write(t, "run: pid1/is-the-sandbox\n"))
-	var stdout, stderr heard
+	var stdout, stderr locked.Buffer
 	run, code := Begin([]string{"-kubeconfig", "/nonexistent"}, "test", &stdout, &stderr)
 	require.NotNil(t, run, "%d: %s", code, stderr.String())
 	require.Error(t, run.Prepare(t.Context()))
@@ -122,7 +123,7 @@ func TestView(t *testing.T) {
 		"programs":    {options.Options{Progress: options.Events}, progress.Lines, true},
 		"only them":   {options.Options{Progress: options.Events, Quiet: true}, progress.Quiet, true},
 	} {
-		var stdout, stderr heard
+		var stdout, stderr locked.Buffer
 		v := newView(row.options, &stdout, &stderr, environment)
 		assert.Equal(t, row.mode, v.Mode, name)
 		assert.Equal(t, row.events, v.Events != nil, name)

@@ -20,6 +20,7 @@ import (
 	"procns/e2e/internal/sonobuoy"
 	"procns/e2e/internal/suite"
 	"procns/e2e/internal/surroundings"
+	"procns/e2e/internal/whole"
 )
 
 // waiting are those who wait for a run: Sonobuoy's worker, and whoever fetches the reports
@@ -121,7 +122,7 @@ func reportAlone(shared, folder string, r report.Run, stderr io.Writer) {
 		err = os.MkdirAll(folder, 0o755)
 	}
 	if err == nil {
-		err = writeWhole(filepath.Join(folder, sonobuoy.ResultsFile), text.Bytes())
+		err = whole.Write(filepath.Join(folder, sonobuoy.ResultsFile), text.Bytes())
 	}
 	if err == nil {
 		err = sonobuoy.Conclude(shared, folder)

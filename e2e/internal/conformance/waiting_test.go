@@ -1,9 +1,7 @@
 package conformance
 
 import (
-	"archive/tar"
 	"bytes"
-	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
@@ -21,10 +19,13 @@ import (
 	"github.com/stretchr/testify/require"
 	"sigs.k8s.io/yaml"
 
+	"procns/e2e/internal/archive/archivetest"
+	"procns/e2e/internal/locked"
 	"procns/e2e/internal/options"
 	"procns/e2e/internal/report"
 	"procns/e2e/internal/sonobuoy"
 	"procns/e2e/internal/suite"
+	"procns/e2e/internal/whole"
 )
 
 // worker does what Sonobuoy's does: it waits for the file that says that the results are
@@ -42,30 +43,13 @@ func worker(t *testing.T, shared string) map[string]string {
 	file, err := os.Open(named())
 	require.NoError(t, err)
 	defer file.Close()
-	return unpacked(t, file)
-}
-
-func unpacked(t *testing.T, from io.Reader) map[string]string {
-	t.Helper()
-	packed, err := gzip.NewReader(from)
-	require.NoError(t, err)
-	files := map[string]string{}
-	for in := tar.NewReader(packed); ; {
-		header, err := in.Next()
-		if errors.Is(err, io.EOF) {
-			return files
-		}
-		require.NoError(t, err)
-		text, err := io.ReadAll(in)
-		require.NoError(t, err)
-		files[header.Name] = string(text)
-	}
+	return archivetest.Unpacked(t, file)
 }
 
 // finished is a run with one result, made up, whose reports are written.
 func finished(t *testing.T, outcome suite.Outcome, arguments ...string) int {
 	t.Helper()
-	var stdout, stderr heard
+	var stdout, stderr locked.Buffer
 	run, _ := Begin(append([]string{"-run", "pid1/is-the-sandbox", "-kubeconfig", "k"}, arguments...), "test", &stdout, &stderr)
 	require.NotNil(t, run, stderr.String())
 	pretend(run, outcome)
@@ -150,7 +134,7 @@ func TestSonobuoy(t *testing.T) {
 // attemptHere is attempt, without a report folder of its own.
 func attemptHere(t *testing.T, kubeconfig string, arguments ...string) (code int, stdout, stderr string) {
 	t.Helper()
-	var out, said heard
+	var out, said locked.Buffer
 	run, _ := Begin(append([]string{"-run", "pid1/is-the-sandbox", "-kubeconfig", kubeconfig}, arguments...), "test", &out, &said)
 	require.NotNil(t, run, said.String())
 	if err := run.Prepare(t.Context()); err == nil {
@@ -238,12 +222,12 @@ func TestLinger(t *testing.T) {
 	require.NoError(t, err)
 	defer os.RemoveAll(folder)
 	t.Setenv("ARTIFACTS", folder)
-	var stdout, stderr heard
+	var stdout, stderr locked.Buffer
 	run, code := Begin([]string{"-run", "pid1/is-the-sandbox", "-kubeconfig", "k", "-linger", "1h"}, "test", &stdout, &stderr)
 	require.NotNil(t, run, "%d", code)
 
 	var fetched bytes.Buffer
-	var said heard
+	var said locked.Buffer
 	codes := make(chan int)
 	go func() {
 		_, code := Begin([]string{"-archive", "-"}, "test", &fetched, &said)
@@ -256,7 +240,7 @@ func TestLinger(t *testing.T) {
 	assert.Equal(t, suite.ExitNonConformant, code)
 	assert.Equal(t, code, <-codes)
 	assert.Contains(t, said.String(), "exit code 1")
-	files := unpacked(t, &fetched)
+	files := archivetest.Unpacked(t, &fetched)
 	assert.Contains(t, files, "report.json")
 	assert.Contains(t, files["e2e.log"], "procns: non-conformant")
 	assert.Contains(t, stderr.String(), "the reports were fetched")
@@ -268,7 +252,7 @@ func TestLinger(t *testing.T) {
 	in, err := os.Open(file)
 	require.NoError(t, err)
 	defer in.Close()
-	assert.Len(t, unpacked(t, in), len(files))
+	assert.Len(t, archivetest.Unpacked(t, in), len(files))
 }
 
 // TestLingerInterrupted: who waits when the pod is deleted gets the reports all the same;
@@ -280,7 +264,7 @@ func TestLingerInterrupted(t *testing.T) {
 			require.NoError(t, err)
 			defer os.RemoveAll(folder)
 			t.Setenv("ARTIFACTS", folder)
-			var stdout, stderr heard
+			var stdout, stderr locked.Buffer
 			run, _ := Begin([]string{"-run", "pid1/is-the-sandbox", "-kubeconfig", "k", "-linger", "1h"}, "test", &stdout, &stderr)
 			require.NotNil(t, run, stderr.String())
 			var fetched bytes.Buffer
@@ -304,7 +288,7 @@ func TestLingerInterrupted(t *testing.T) {
 				return
 			}
 			assert.Equal(t, code, <-codes)
-			assert.Contains(t, unpacked(t, &fetched)["e2e.log"], "interrupted by terminated")
+			assert.Contains(t, archivetest.Unpacked(t, &fetched)["e2e.log"], "interrupted by terminated")
 		})
 	}
 }
@@ -314,7 +298,7 @@ func TestArchiveRefused(t *testing.T) {
 		"nothing there": {t.TempDir(), "no run works in"},
 		"no folder":     {"/nonexistent/folder", "name the folder with -report-dir"},
 	} {
-		var stdout, stderr heard
+		var stdout, stderr locked.Buffer
 		_, code := Begin([]string{"-archive", "-", "-report-dir", row.folder}, "test", &stdout, &stderr)
 		assert.Equal(t, suite.ExitUsage, code, name)
 		onlyLine(t, stderr.String(), row.says)
@@ -326,7 +310,7 @@ func TestArchiveRefused(t *testing.T) {
 // nothing.
 func TestLingerRefused(t *testing.T) {
 	parent := filepath.Join(t.TempDir(), strings.Repeat("long", 40))
-	var stdout, stderr heard
+	var stdout, stderr locked.Buffer
 	run, code := Begin([]string{"-kubeconfig", "k", "-linger", "1m", "-report-dir", parent}, "test", &stdout, &stderr)
 	assert.Nil(t, run)
 	assert.Equal(t, suite.ExitUsage, code)
@@ -340,7 +324,7 @@ func TestLingerRefused(t *testing.T) {
 func TestEvidenceLost(t *testing.T) {
 	folder := t.TempDir()
 	t.Setenv("ARTIFACTS", folder)
-	var stdout, stderr heard
+	var stdout, stderr locked.Buffer
 	run, _ := Begin([]string{"-run", "pid1/is-the-sandbox", "-kubeconfig", "k"}, "test", &stdout, &stderr)
 	require.NotNil(t, run, stderr.String())
 	require.NoError(t, os.WriteFile(filepath.Join(folder, "worker"), nil, 0o600)) // where a folder would be
@@ -364,7 +348,7 @@ func must[T any](value T, err error) T {
 // and the run is no pass.
 func TestFullVolume(t *testing.T) {
 	t.Setenv("ARTIFACTS", t.TempDir())
-	var stdout, stderr heard
+	var stdout, stderr locked.Buffer
 	run, _ := Begin([]string{"-run", "pid1/is-the-sandbox", "-kubeconfig", "k"}, "test", &stdout, &stderr)
 	require.NotNil(t, run, stderr.String())
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
@@ -383,11 +367,11 @@ func TestFullVolume(t *testing.T) {
 func TestWriteWhole(t *testing.T) {
 	folder := t.TempDir()
 	file := filepath.Join(folder, "report.json")
-	require.NoError(t, writeWhole(file, []byte("whole")))
-	require.Error(t, writeWhole(filepath.Join(folder, "nowhere", "report.json"), nil))
+	require.NoError(t, whole.Write(file, []byte("whole")))
+	require.Error(t, whole.Write(filepath.Join(folder, "nowhere", "report.json"), nil))
 	require.NoError(t, os.Mkdir(filepath.Join(folder, "taken"), 0o755))
 	require.NoError(t, os.WriteFile(filepath.Join(folder, "taken", "a"), nil, 0o600))
-	require.Error(t, writeWhole(filepath.Join(folder, "taken"), []byte("half")))
+	require.Error(t, whole.Write(filepath.Join(folder, "taken"), []byte("half")))
 	left, err := filepath.Glob(filepath.Join(folder, ".*"))
 	require.NoError(t, err)
 	assert.Empty(t, left)

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"gotest.tools/v3/golden"
 
+	"procns/e2e/internal/locked"
 	"procns/e2e/internal/suite"
 )
 
@@ -80,7 +80,7 @@ func TestLive(t *testing.T) {
 func TestTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cases := someCases(1, 10)
-		g, lines := &glass{width: 80}, &heard{}
+		g, lines := &glass{width: 80}, &locked.Buffer{}
 		views := []*View{{Mode: Live, Out: g, Size: func() Size { return Size{80, 24} }}, {Out: lines}}
 		for _, v := range views {
 			v.Open()
@@ -143,7 +143,7 @@ func TestEvents(t *testing.T) {
 func TestOthersAsk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &glass{width: 60}
-		lines := &heard{}
+		lines := &locked.Buffer{}
 		for _, v := range []*View{{Mode: Live, Out: g, Size: func() Size { return Size{60, 24} }}, {Mode: Quiet, Out: lines}} {
 			v.Open()
 			v.Tell(Event{Kind: StepBegan, Step: "preflight"})
@@ -238,28 +238,4 @@ func TestPage(t *testing.T) {
 	for _, kind := range []Kind{RunBegan, StepBegan, StepEnded, Said, Planned, CaseBegan, CaseEnded, AreaEnded, RunEnded} {
 		assert.Contains(t, string(page), "`"+string(kind)+"`")
 	}
-}
-
-// heard is what a view wrote, which may write on while it is read.
-type heard struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (h *heard) Write(p []byte) (int, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.text.Write(p)
-}
-
-func (h *heard) String() string {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.text.String()
-}
-
-func (h *heard) Reset() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.text.Reset()
 }

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"time"
 
+	"procns/e2e/internal/locked"
 	"procns/e2e/internal/probe"
 
 	corev1 "k8s.io/api/core/v1"
@@ -64,7 +65,7 @@ func (r Pod) execOnce(ctx context.Context, within time.Duration, container strin
 		err = fmt.Errorf("exec in container %s: it was not sent: %w", container, err)
 		return probe.CommandResult{Failure: err.Error()}, none, err
 	}
-	var stdout, stderr sink
+	var stdout, stderr locked.Buffer // a stream that was abandoned may write to them while they are read
 	late := &probe.DeadlineError{What: "exec in container " + container, Within: within}
 	err := r.stream(ctx, within, late, request, remotecommand.StreamOptions{Stdout: &stdout, Stderr: &stderr})
 	result := probe.CommandResult{Stdout: stdout.String(), Stderr: stderr.String()}

@@ -1,11 +1,9 @@
 package remote
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	utilexec "k8s.io/client-go/util/exec"
@@ -59,24 +57,4 @@ type deafTo struct{ ctx context.Context }
 func (d deafTo) Write([]byte) (int, error) {
 	<-d.ctx.Done()
 	return 0, context.Cause(d.ctx)
-}
-
-// sink collects what a stream writes. A stream that was abandoned may write to it
-// while it is read.
-type sink struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-// Write implements io.Writer.
-func (s *sink) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.text.Write(p)
-}
-
-func (s *sink) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.text.String()
 }

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 
 	"procns/e2e/internal/archive"
+	"procns/e2e/internal/whole"
 )
 
 // The files in the folder that plugin and worker share.
@@ -39,16 +40,11 @@ func Conclude(shared, folder string) error {
 			return errors.Join(packing, err)
 		}
 	}
-	return errors.Join(packing, writeDone(shared, send))
-}
-
-// writeDone writes the file in one step: the worker may read it at any time.
-func writeDone(shared, send string) error {
-	hidden := filepath.Join(shared, ".done")
-	if err := os.WriteFile(hidden, []byte(send+"\n"), 0o644); err != nil {
-		return errors.Join(fmt.Errorf("the worker of Sonobuoy's cannot be told that the results are complete: %w", err), os.Remove(hidden))
+	telling := whole.Write(filepath.Join(shared, Done), []byte(send+"\n"))
+	if telling != nil {
+		telling = fmt.Errorf("the worker of Sonobuoy's cannot be told that the results are complete: %w", telling)
 	}
-	return os.Rename(hidden, filepath.Join(shared, Done))
+	return errors.Join(packing, telling)
 }
 
 // Concluded tells whether the worker was told already.

@@ -1,10 +1,7 @@
 package sonobuoy
 
 import (
-	"archive/tar"
-	"compress/gzip"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -14,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"procns/e2e/internal/archive/archivetest"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -38,19 +37,7 @@ func sent(t *testing.T, shared string) map[string]string {
 		require.NoError(t, err)
 		return map[string]string{filepath.Base(path): string(content)}
 	}
-	packed, err := gzip.NewReader(file)
-	require.NoError(t, err)
-	files := map[string]string{}
-	for in := tar.NewReader(packed); ; {
-		header, err := in.Next()
-		if errors.Is(err, io.EOF) {
-			return files
-		}
-		require.NoError(t, err)
-		content, err := io.ReadAll(in)
-		require.NoError(t, err)
-		files[header.Name] = string(content)
-	}
+	return archivetest.Unpacked(t, file)
 }
 
 func TestConclude(t *testing.T) {
