@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"al.essio.dev/pkg/shellescape"
+
 	"procns/e2e/internal/pace"
 	"procns/e2e/internal/probe"
 )
@@ -24,12 +26,8 @@ const notReached = 255
 
 // run runs one command on the machine.
 func (m Machine) run(ctx context.Context, command ...string) (probe.CommandResult, error) {
-	words := make([]string, len(command))
-	for i, word := range command {
-		words[i] = "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
-	}
 	var stdout, stderr bytes.Buffer
-	reach := exec.CommandContext(ctx, m[0], append(m[1:len(m):len(m)], strings.Join(words, " "))...)
+	reach := exec.CommandContext(ctx, m[0], append(m[1:len(m):len(m)], shellescape.QuoteCommand(command))...)
 	reach.Stdout, reach.Stderr = &stdout, &stderr
 	// What the killed command leaves may hold its output.
 	const bound = 5 * time.Second

@@ -1,6 +1,7 @@
 package options
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -34,15 +35,7 @@ func Near(names []string, written string) []string {
 			all = append(all, candidate{name, s})
 		}
 	}
-	slices.SortStableFunc(all, func(a, b candidate) int {
-		switch {
-		case a.score > b.score:
-			return -1
-		case a.score < b.score:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(all, func(a, b candidate) int { return cmp.Compare(b.score, a.score) })
 	var near []string
 	for _, c := range all[:min(3, len(all))] {
 		if c.score >= all[0].score-asLikely {

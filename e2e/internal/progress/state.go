@@ -1,7 +1,9 @@
 package progress
 
 import (
+	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"procns/e2e/internal/suite"
@@ -135,19 +137,7 @@ func (s *State) longest(most int) []runs {
 		all = append(all, runs{key, since})
 	}
 	slices.SortFunc(all, func(a, b runs) int {
-		if c := a.since.Compare(b.since); c != 0 {
-			return c
-		}
-		if a.id != b.id {
-			if a.id < b.id {
-				return -1
-			}
-			return 1
-		}
-		if a.target < b.target {
-			return -1
-		}
-		return 1
+		return cmp.Or(a.since.Compare(b.since), strings.Compare(a.id, b.id), strings.Compare(a.target, b.target))
 	})
 	return all[:min(most, len(all))]
 }
