@@ -76,10 +76,6 @@ demonstrate_preflight() {
 
 print_rbac() { bin/procns.test -print-rbac; }
 
-apply() { "$ENGINE" exec --interactive "$CLUSTER-control-plane" kubectl --kubeconfig /etc/kubernetes/admin.conf apply -f - >/dev/null; }
-
-unapply() { "$ENGINE" exec --interactive "$CLUSTER-control-plane" kubectl --kubeconfig /etc/kubernetes/admin.conf delete --ignore-not-found -f - >/dev/null; }
-
 # kubeconfig_with_token prints the cluster's kubeconfig with a token instead of the administrator.
 kubeconfig_with_token() {
 	sed -E '/client-(certificate|key)-data:/d' "$KUBECONFIG" | sed -E "s#^( *)user: *(\{\})?\$#\1user: {token: $1}#; t; s#^users:#users:#"
@@ -100,11 +96,9 @@ demonstrate_rbac() {
 }
 
 demonstrate_incluster() {
-	local image=localhost/procns/check:1 folder=$CHECKS/image node code
+	local image=localhost/procns/check:1 folder=$CHECKS/image code
 	IMAGE="${image%:*}" VERSION="${image##*:}" PLATFORMS="linux/$(architecture)" scripts/image.sh "$folder" >/dev/null
-	for node in worker worker2; do
-		"$ENGINE" exec --interactive "$CLUSTER-$node" ctr -n k8s.io images import - <"$folder/image.tar" >/dev/null
-	done
+	load_into_workers "$folder/image.tar"
 	print_rbac | apply
 	apply <<-END
 		apiVersion: v1
@@ -132,8 +126,6 @@ demonstrate_incluster() {
 	expect incluster "from a pod of its own, the run is conformant" [ "$code" = 0 ]
 	expect incluster "nothing is left on the cluster" nothing_left
 }
-
-lacks() { ! grep -qF -- "$2" "$1"; }
 
 demonstrate_taints() {
 	local code=0

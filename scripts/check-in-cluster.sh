@@ -27,13 +27,10 @@ RUNS_OF_JOB=0
 
 # carry_bundle makes the bundle where no clone is, and loads its images into the workers.
 carry_bundle() {
-	local node
 	say "making the bundle (log: $CHECKS/bundle.log)"
 	WORKLOADS=${WORKLOADS:-build} PLATFORMS="linux/$(architecture)" scripts/bundle.sh "$BUNDLE" >"$CHECKS/bundle.log" 2>&1 ||
 		{ tail -n 5 "$CHECKS/bundle.log" >&2; die "the bundle could not be made"; }
-	for node in worker worker2; do
-		"$ENGINE" exec --interactive "$CLUSTER-$node" ctr -n k8s.io images import - <"$BUNDLE/images.tar" >/dev/null
-	done
+	load_into_workers "$BUNDLE/images.tar"
 }
 
 # flags prints the flags by which the bundle's manifests name its workloads.
@@ -48,16 +45,21 @@ print_job() {
 	procns -print-job -suite-image "$(head -n 1 "$BUNDLE/images.txt")" -nodes all -run "$CASES" "${images[@]}" "$@"
 }
 
-kubectl_reads() { "$ENGINE" exec --interactive "$CLUSTER-control-plane" kubectl --kubeconfig /etc/kubernetes/admin.conf "$@" -f - >/dev/null; }
-
-# start_job FLAGS... starts the Job, and waits until its pod runs.
-start_job() {
+# create_job creates the Job on standard input.
+create_job() {
 	RUNS_OF_JOB=$((RUNS_OF_JOB + 1))
 	REPORTS="$CHECKS/job-$RUNS_OF_JOB"
 	mkdir -p "$REPORTS"
-	print_job "$@" >"$REPORTS/job.yaml"
-	kubectl_reads apply <"$REPORTS/job.yaml"
-	kubectl -n procns wait --for='jsonpath={.status.ready}=1' job/procns --timeout=120s >/dev/null
+	cat >"$REPORTS/job.yaml"
+	apply <"$REPORTS/job.yaml"
+}
+
+await_job() { kubectl -n procns wait --for='jsonpath={.status.ready}=1' job/procns --timeout=120s >/dev/null; }
+
+# start_job FLAGS... starts the Job, and waits until its pod runs.
+start_job() {
+	create_job < <(print_job "$@")
+	await_job
 }
 
 # fetch fetches the reports by the documented line, unpacks them, and returns its exit code.
@@ -69,7 +71,7 @@ fetch() {
 	return "$code"
 }
 
-end_job() { kubectl_reads delete --ignore-not-found <"$REPORTS/job.yaml"; }
+end_job() { unapply <"$REPORTS/job.yaml"; }
 
 log_of_job() { kubectl -n procns logs job/procns 2>/dev/null; }
 
@@ -91,8 +93,6 @@ demonstrate_job() {
 	expect job "nothing is left on the cluster" nothing_left
 }
 
-lacks() { ! grep -qF -- "$2" "$1"; }
-
 demonstrate_bundle() {
 	local code=0 carried=$CHECKS/carried images=()
 	mapfile -t images < <(flags)
@@ -111,11 +111,7 @@ sums_hold() { (cd "$1" && sha256sum --quiet --check SHA256SUMS); }
 
 demonstrate_denied() {
 	local code=0
-	RUNS_OF_JOB=$((RUNS_OF_JOB + 1))
-	REPORTS="$CHECKS/job-$RUNS_OF_JOB"
-	mkdir -p "$REPORTS"
-	print_job | sed 's#resources: \[pods/exec\]#resources: [pods/binding]#' >"$REPORTS/job.yaml"
-	kubectl_reads apply <"$REPORTS/job.yaml"
+	create_job < <(print_job | sed 's#resources: \[pods/exec\]#resources: [pods/binding]#')
 	expect denied "the Job fails" job_is failed
 	log_of_job >"$REPORTS/out" || true
 	grep '^procns: ' "$REPORTS/out" >&2 || true
@@ -155,12 +151,8 @@ demonstrate_unfetched() {
 # A volume in memory has exactly the size that it is given.
 demonstrate_full() {
 	local code=0
-	RUNS_OF_JOB=$((RUNS_OF_JOB + 1))
-	REPORTS="$CHECKS/job-$RUNS_OF_JOB"
-	mkdir -p "$REPORTS"
-	print_job | sed 's#emptyDir: {}#emptyDir: {medium: Memory, sizeLimit: 6Mi}#' >"$REPORTS/job.yaml"
-	kubectl_reads apply <"$REPORTS/job.yaml"
-	kubectl -n procns wait --for='jsonpath={.status.ready}=1' job/procns --timeout=120s >/dev/null
+	create_job < <(print_job | sed 's#emptyDir: {}#emptyDir: {medium: Memory, sizeLimit: 6Mi}#')
+	await_job
 	fetch || code=$?
 	log_of_job | grep 'could not be written' >&2 || true
 	expect full "the run has its verdict, exit code 0" [ "$code" = 0 ]
@@ -177,8 +169,8 @@ demonstrate_sonobuoy() {
 	busybox=$(printf '%s\n' "${images[@]}" | sed -n 's/^-image=busybox=//p')
 	REPORTS=$CHECKS/sonobuoy
 	mkdir -p "$REPORTS"
-	procns -print-rbac | kubectl_reads apply
-	kubectl_reads apply <<-END
+	procns -print-rbac | apply
+	apply <<-END
 		apiVersion: v1
 		kind: Pod
 		metadata: {name: plugin, namespace: procns}
@@ -207,7 +199,7 @@ demonstrate_sonobuoy() {
 	status=$(sed -n 's/^status: //p' "$REPORTS/sonobuoy_results.yaml")
 	expect sonobuoy "another user's worker reads the results: $status" [ "$status" = passed ]
 	kubectl -n procns delete pod plugin >/dev/null
-	procns -print-rbac | kubectl_reads delete --ignore-not-found
+	procns -print-rbac | unapply
 	expect sonobuoy "nothing is left on the cluster" nothing_left
 }
 

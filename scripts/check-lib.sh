@@ -62,6 +62,23 @@ kubectl() {
 	on_node control-plane kubectl --kubeconfig /etc/kubernetes/admin.conf "$@"
 }
 
+# apply and unapply create and delete the objects on standard input.
+apply() { kubectl_reads apply; }
+unapply() { kubectl_reads delete --ignore-not-found; }
+
+kubectl_reads() { "$ENGINE" exec --interactive "$CLUSTER-control-plane" kubectl --kubeconfig /etc/kubernetes/admin.conf "$@" -f - >/dev/null; }
+
+# load_into_workers ARCHIVE loads images into the workers.
+load_into_workers() {
+	local node
+	for node in worker worker2; do
+		"$ENGINE" exec --interactive "$CLUSTER-$node" ctr -n k8s.io images import - <"$1" >/dev/null
+	done
+}
+
+# lacks FILE TEXT tells whether a file does not hold a text.
+lacks() { ! grep -qF -- "$2" "$1"; }
+
 # until_ready waits until the API server answers and every node is Ready.
 until_ready() { retry 60 nodes_ready || die "the nodes are not Ready again"; }
 

@@ -262,6 +262,18 @@ architecture() {
 	go env GOARCH
 }
 
+# worse CODE keeps the worst code in WORST, which the caller sets to 0 at first: what is wrong outweighs a failed set-up, and that what is unclear.
+worse() {
+	local order=(0 2 3 1) i have=0 new=3
+	for i in "${!order[@]}"; do
+		if ((order[i] == WORST)); then have=$i; fi
+		if ((order[i] == $1)); then new=$i; fi
+	done
+	if ((new > have)); then
+		WORST=$1
+	fi
+}
+
 # use_engine sets ENGINE and what belongs to it, unless the caller has done it before.
 use_engine() {
 	# Both: ENGINE alone may be somebody else's variable.

@@ -156,18 +156,6 @@ run() {
 	worse "$code"
 }
 
-# worse CODE keeps the worst code: a regression outweighs a failed set-up, and that what is unclear.
-worse() {
-	local order=(0 2 3 1) i have=0 new=3
-	for i in "${!order[@]}"; do
-		if ((order[i] == WORST)); then have=$i; fi
-		if ((order[i] == $1)); then new=$i; fi
-	done
-	if ((new > have)); then
-		WORST=$1
-	fi
-}
-
 workers() {
 	on_control_plane kubectl get nodes --selector '!node-role.kubernetes.io/control-plane' \
 		--output jsonpath='{range .items[*]}{.metadata.name}{"\n"}{end}'

@@ -227,16 +227,4 @@ disable_apparmor() {
 	END
 }
 
-# worse CODE keeps the worst code: what is wrong outweighs a failed set-up, and that what is unclear.
-worse() {
-	local order=(0 2 3 1) i have=0 new=3
-	for i in "${!order[@]}"; do
-		if ((order[i] == WORST)); then have=$i; fi
-		if ((order[i] == $1)); then new=$i; fi
-	done
-	if ((new > have)); then
-		WORST=$1
-	fi
-}
-
 main
