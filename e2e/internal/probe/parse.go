@@ -24,7 +24,10 @@ const observerName = "procns-observe"
 // boundary must be random; paths are read in the container's own root and below
 // every process's /proc/PID/root.
 func ObserveCommand(boundary string, paths []string) []string {
-	return append([]string{"sh", "-c", observeScript, observerName, boundary}, paths...)
+	// The script is handed on in the environment: it asks for its own arguments again and again, and
+	// these are short so.
+	const begin = `S=$0; export S; exec sh -c 'eval "$S"' "$@"`
+	return append([]string{"sh", "-c", begin, observeScript, observerName, boundary}, paths...)
 }
 
 // errnoTexts are strerror's texts; glibc, musl and uClibc agree on them.
@@ -58,25 +61,14 @@ type frame struct {
 // Its error says what is missing or malformed. Processes that ended while they
 // were being read are left out.
 func ParseSnapshot(container, boundary string, stdout, stderr []byte) (*Snapshot, error) {
-	frames, err := splitFrames(boundary, stdout)
+	frames, err := answers(boundary, stdout, stderr)
 	if err != nil {
 		return nil, err
 	}
-	messages, err := splitFrames(boundary, stderr)
-	if err != nil {
-		return nil, fmt.Errorf("standard error: %w", err)
-	}
-	type key struct{ subject, field string }
-	said := map[key][]byte{}
-	for _, m := range messages {
-		said[key{m.subject, m.field}] = m.stdout
-	}
-
 	s := &Snapshot{Container: container, Namespaces: map[string]uint64{}}
 	byPID := map[string]*Process{}
 	var order []string
 	for _, f := range frames {
-		f.stderr = said[key{f.subject, f.field}]
 		if f.subject == "self" {
 			if err := s.readSelf(f); err != nil {
 				return nil, err
@@ -127,7 +119,7 @@ func splitFrames(boundary string, stream []byte) ([]frame, error) {
 			return nil, errors.New("the observation was cut short in a heading")
 		}
 		subject, field, ok := strings.Cut(string(head), " ")
-		if !ok || subject != "self" && !isPID(subject) {
+		if !ok || subject != "self" && subject != many && !isPID(subject) {
 			return nil, fmt.Errorf("unexpected heading %q", head)
 		}
 		end := bytes.Index(body, mark)
@@ -406,7 +398,8 @@ func (s *Snapshot) markObservers() {
 			if p.Observer {
 				continue
 			}
-			script := len(p.Argv) > 3 && p.Argv[3] == observerName
+			// Its name is the fourth argument, and the fifth before the shell has started itself anew.
+			script := len(p.Argv) > 3 && slices.Contains(p.Argv[3:min(len(p.Argv), 5)], observerName)
 			if script || observers[p.PID] || (p.PPID != 0 && observers[p.PPID]) {
 				p.Observer, observers[p.PID], changed = true, true, true
 			}

@@ -43,12 +43,15 @@ func TestNothingOfOthersIsKept(t *testing.T) {
 
 	const boundary = "procns-0123456789abcdef"
 	var stdout, stderr bytes.Buffer
-	script := exec.Command("sh", "-c", observeScript, observerName, boundary)
+	command := ObserveCommand(boundary, nil)
+	script := exec.Command(command[0], command[1:]...)
 	script.Stdout, script.Stderr = &stdout, &stderr
 	assert.NilError(t, script.Run())
 	s, err := ParseSnapshot("here", boundary, stdout.Bytes(), stderr.Bytes())
 	assert.NilError(t, err)
-	raw := stdout.String() + "\n--- standard error ---\n" + stderr.String()
+	each, messages, err := Unpack(boundary, stdout.Bytes(), stderr.Bytes())
+	assert.NilError(t, err)
+	raw := string(each) + "\n--- standard error ---\n" + string(messages)
 	assert.Assert(t, strings.Contains(raw, secret), "the observation reads it")
 
 	s.Redact(Own{})
@@ -59,6 +62,8 @@ func TestNothingOfOthersIsKept(t *testing.T) {
 	encoded, err := json.Marshal(s)
 	assert.NilError(t, err)
 	kept := RedactRaw(raw, s)
+	packed := RedactRaw(stdout.String(), s)
+	assert.Assert(t, !strings.Contains(strings.ReplaceAll(packed, folder, ""), secret), "of an answer about many, nothing is kept: %s", packed)
 	for where, text := range map[string]string{"snapshot": string(encoded), "raw text": kept, "table": s.Table()} {
 		// The own process stands in the folder, whose name says so.
 		text = strings.ReplaceAll(text, folder, "")

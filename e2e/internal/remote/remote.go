@@ -124,11 +124,17 @@ func (r Pod) Observe(ctx context.Context, within time.Duration, container string
 	if err != nil {
 		return nil, "", err
 	}
-	raw := result.Stdout + "\n--- standard error ---\n" + result.Stderr
+	stdout, stderr := []byte(result.Stdout), []byte(result.Stderr)
+	if result.Ran() && result.Code == 0 {
+		if each, messages, err := probe.Unpack(boundary, stdout, stderr); err == nil {
+			stdout, stderr = each, messages
+		}
+	}
+	raw := string(stdout) + "\n--- standard error ---\n" + string(stderr)
 	if !result.Ran() || result.Code != 0 {
 		return &probe.Snapshot{Container: container, Failure: failureOf(result), NoShell: !result.Cut && result.NoSuchExecutable(), Cut: result.Cut}, raw, nil
 	}
-	snapshot, err := probe.ParseSnapshot(container, boundary, []byte(result.Stdout), []byte(result.Stderr))
+	snapshot, err := probe.ParseSnapshot(container, boundary, stdout, stderr)
 	if err != nil {
 		return &probe.Snapshot{Container: container, Failure: fmt.Sprintf("unreadable observation (exit code %d): %v", result.Code, err)}, raw, nil
 	}
