@@ -25,7 +25,6 @@ import (
 	"procns/e2e/internal/report"
 	"procns/e2e/internal/sonobuoy"
 	"procns/e2e/internal/suite"
-	"procns/e2e/internal/whole"
 )
 
 // worker does what Sonobuoy's does: it waits for the file that says that the results are
@@ -361,18 +360,4 @@ func TestFullVolume(t *testing.T) {
 	assert.Equal(t, suite.ExitUsage, run.WriteReports(&stdout))
 	assert.Contains(t, stderr.String(), "the log could not be written: write /dev/full: no space left on device")
 	assert.Contains(t, stdout.String(), "\nprocns: conformant: 1 case on 1 target")
-}
-
-// TestWriteWhole: a file is there as a whole, or not at all.
-func TestWriteWhole(t *testing.T) {
-	folder := t.TempDir()
-	file := filepath.Join(folder, "report.json")
-	require.NoError(t, whole.Write(file, []byte("whole")))
-	require.Error(t, whole.Write(filepath.Join(folder, "nowhere", "report.json"), nil))
-	require.NoError(t, os.Mkdir(filepath.Join(folder, "taken"), 0o755))
-	require.NoError(t, os.WriteFile(filepath.Join(folder, "taken", "a"), nil, 0o600))
-	require.Error(t, whole.Write(filepath.Join(folder, "taken"), []byte("half")))
-	left, err := filepath.Glob(filepath.Join(folder, ".*"))
-	require.NoError(t, err)
-	assert.Empty(t, left)
 }

@@ -50,25 +50,23 @@ func ErrnoOf(message string) Errno {
 	return Unknown
 }
 
-// frame is one answer of the script.
-type frame struct {
-	subject, field string
-	stdout, stderr []byte
-	code           int
-}
-
 // ParseSnapshot reads the two streams of one run of the observation script.
-// Its error says what is missing or malformed. Processes that ended while they
-// were being read are left out.
+// See ReadAnswers and Answers.Snapshot.
 func ParseSnapshot(container, boundary string, stdout, stderr []byte) (*Snapshot, error) {
-	frames, err := answers(boundary, stdout, stderr)
+	answers, err := ReadAnswers(boundary, stdout, stderr)
 	if err != nil {
 		return nil, err
 	}
+	return answers.Snapshot(container)
+}
+
+// Snapshot is what the answers say of the container. Its error says what is missing or malformed.
+// Processes that ended while they were being read are left out.
+func (a Answers) Snapshot(container string) (*Snapshot, error) {
 	s := &Snapshot{Container: container, Namespaces: map[string]uint64{}}
 	byPID := map[string]*Process{}
 	var order []string
-	for _, f := range frames {
+	for _, f := range a.frames {
 		if f.subject == "self" {
 			if err := s.readSelf(f); err != nil {
 				return nil, err
@@ -99,59 +97,6 @@ func ParseSnapshot(container, boundary string, stdout, stderr []byte) (*Snapshot
 	slices.SortFunc(s.Processes, func(a, b Process) int { return cmp.Compare(a.PID, b.PID) })
 	s.markObservers()
 	return s, nil
-}
-
-// splitFrames cuts one stream into its answers. A stream that ends within an
-// answer, or without the closing one, is an error: the exec was cut short, and
-// processes that it did not come to would seem not to exist.
-func splitFrames(boundary string, stream []byte) ([]frame, error) {
-	var frames []frame
-	mark := []byte("\n" + boundary + " ")
-	rest := stream
-	for {
-		start := bytes.Index(rest, mark)
-		if start < 0 {
-			break
-		}
-		rest = rest[start+len(mark):]
-		head, body, ok := bytes.Cut(rest, []byte("\n"))
-		if !ok {
-			return nil, errors.New("the observation was cut short in a heading")
-		}
-		subject, field, ok := strings.Cut(string(head), " ")
-		if !ok || subject != "self" && subject != many && !isPID(subject) {
-			return nil, fmt.Errorf("unexpected heading %q", head)
-		}
-		end := bytes.Index(body, mark)
-		if end < 0 {
-			return nil, fmt.Errorf("the observation was cut short within %q", head)
-		}
-		content, tail := body[:end], body[end+len(mark):]
-		line, after, ok := bytes.Cut(tail, []byte("\n"))
-		text, found := strings.CutPrefix(string(line), "= ")
-		if !ok || !found {
-			return nil, fmt.Errorf("%q is not closed by its exit code", head)
-		}
-		code, err := strconv.Atoi(text)
-		if err != nil {
-			return nil, fmt.Errorf("%q: exit code: %w", head, err)
-		}
-		frames = append(frames, frame{subject: subject, field: field, stdout: content, code: code})
-		rest = after
-	}
-	if len(frames) == 0 {
-		return nil, errors.New("the observation is empty")
-	}
-	if last := frames[len(frames)-1]; last.subject != "self" || last.field != "end" {
-		return nil, fmt.Errorf("the observation was cut short behind %q", last.subject+" "+last.field)
-	}
-	return frames, nil
-}
-
-// isPID says whether text names a directory of /proc that is a process's.
-func isPID(text string) bool {
-	pid, err := strconv.Atoi(text)
-	return err == nil && pid > 0 && strconv.Itoa(pid) == text
 }
 
 func (s *Snapshot) readSelf(f frame) error {

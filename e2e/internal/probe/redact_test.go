@@ -47,11 +47,11 @@ func TestNothingOfOthersIsKept(t *testing.T) {
 	script := exec.Command(command[0], command[1:]...)
 	script.Stdout, script.Stderr = &stdout, &stderr
 	assert.NilError(t, script.Run())
-	s, err := ParseSnapshot("here", boundary, stdout.Bytes(), stderr.Bytes())
+	answers, err := ReadAnswers(boundary, stdout.Bytes(), stderr.Bytes())
 	assert.NilError(t, err)
-	each, messages, err := Unpack(boundary, stdout.Bytes(), stderr.Bytes())
+	s, err := answers.Snapshot("here")
 	assert.NilError(t, err)
-	raw := string(each) + "\n--- standard error ---\n" + string(messages)
+	raw := answers.Text()
 	assert.Assert(t, strings.Contains(raw, secret), "the observation reads it")
 
 	s.Redact(Own{})
@@ -71,7 +71,7 @@ func TestNothingOfOthersIsKept(t *testing.T) {
 		assert.Assert(t, strings.Contains(text, marker), where)
 	}
 	// What is left can be read as it was.
-	out, errOut, _ := strings.Cut(kept, "\n--- standard error ---\n")
+	out, errOut, _ := strings.Cut(kept, RawText("", ""))
 	again, err := ParseSnapshot("here", boundary, []byte(out), []byte(errOut))
 	assert.NilError(t, err)
 	assert.Equal(t, len(again.Processes), len(s.Processes))

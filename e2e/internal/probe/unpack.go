@@ -24,59 +24,6 @@ const (
 // filesEach is how many files of a process are in such an answer.
 const filesEach = 4
 
-// Unpack is an observation's two streams with an answer for each process where the script has one for
-// many: as a person reads them, and as RedactRaw does. Its error says what is missing or malformed.
-func Unpack(boundary string, stdout, stderr []byte) (out, messages []byte, err error) {
-	frames, err := answers(boundary, stdout, stderr)
-	if err != nil {
-		return nil, nil, err
-	}
-	var one, other bytes.Buffer
-	for _, f := range frames {
-		write := func(to *bytes.Buffer, content []byte) {
-			fmt.Fprintf(to, "\n%s %s %s\n%s\n%s = %d\n", boundary, f.subject, f.field, content, boundary, f.code)
-		}
-		write(&one, f.stdout)
-		write(&other, f.stderr)
-	}
-	return one.Bytes(), other.Bytes(), nil
-}
-
-// answers are the answers on both streams, each about one process.
-func answers(boundary string, stdout, stderr []byte) ([]frame, error) {
-	packed, err := splitFrames(boundary, stdout)
-	if err != nil {
-		return nil, err
-	}
-	messages, err := splitFrames(boundary, stderr)
-	if err != nil {
-		return nil, fmt.Errorf("standard error: %w", err)
-	}
-	type key struct{ subject, field string }
-	said := map[key][]byte{}
-	for _, m := range messages {
-		said[key{m.subject, m.field}] = m.stdout
-	}
-	var frames []frame
-	var between []byte // the script's own arguments
-	for _, f := range packed {
-		f.stderr = said[key{f.subject, f.field}]
-		if f.subject == "self" && f.field == "cmdline" {
-			between = f.stdout
-		}
-		if f.subject != many {
-			frames = append(frames, f)
-			continue
-		}
-		each, err := f.each(boundary, between)
-		if err != nil {
-			return nil, fmt.Errorf("%q: %w", f.subject+" "+f.field, err)
-		}
-		frames = append(frames, each...)
-	}
-	return frames, nil
-}
-
 // each are the answers about each of the processes that f is about.
 func (f frame) each(boundary string, between []byte) ([]frame, error) {
 	asked := strings.Fields(f.field)
@@ -123,7 +70,7 @@ func (f frame) eachFiles(pids []string, boundary string, between []byte, said co
 		} {
 			one := frame{subject: pid, field: answer.field, stdout: answer.content}
 			for _, name := range answer.paths {
-				one.stderr = append(one.stderr, said.about("/proc/"+pid+"/"+name)...)
+				one.stderr = append(one.stderr, said.by["/proc/"+pid+"/"+name]...)
 			}
 			if len(one.stderr) == 0 && len(answer.content) == 0 {
 				one.stderr = said.aboutNothing // busybox's cat does not say which file it could not go on to read
@@ -149,12 +96,12 @@ func (f frame) eachLinks(pids []string, said complaints) []frame {
 	var frames []frame
 	for _, pid := range pids {
 		one := frame{subject: pid, field: askedLinks}
-		for _, name := range []string{"cwd", "exe", "ns/pid", "root"} {
+		for _, name := range linkNames {
 			path := "/proc/" + pid + "/" + name
 			if found := lines[path]; len(found) == 1 {
 				one.stdout = append(one.stdout, found[0]...)
 			}
-			one.stderr = append(one.stderr, said.about(path)...)
+			one.stderr = append(one.stderr, said.by[path]...)
 		}
 		if len(one.stderr) > 0 {
 			one.code = 1
@@ -164,7 +111,9 @@ func (f frame) eachLinks(pids []string, said complaints) []frame {
 	return frames
 }
 
-var linkOfProcess = regexp.MustCompile(`^\S+ .*? (/proc/[0-9]+/(?:cwd|exe|ns/pid|root)) -> `)
+var linkNames = []string{"cwd", "exe", "ns/pid", "root"}
+
+var linkOfProcess = regexp.MustCompile(`^\S+ .*? (/proc/[0-9]+/(?:` + strings.Join(linkNames, "|") + `)) -> `)
 
 // eachFDs gives each process the numbers behind its heading: ls prints one where it is asked for more
 // than one directory. Nothing but numbers is in these.
@@ -187,7 +136,7 @@ func (f frame) eachFDs(pids []string, said complaints) []frame {
 	var frames []frame
 	for _, pid := range pids {
 		path := "/proc/" + pid + "/fd"
-		one := frame{subject: pid, field: askedFDs, stdout: numbers[path+"/"], stderr: said.about(path)}
+		one := frame{subject: pid, field: askedFDs, stdout: numbers[path+"/"], stderr: said.by[path]}
 		if len(one.stderr) > 0 {
 			one.code = 1
 		}
@@ -205,12 +154,11 @@ type complaints struct {
 
 // fileOfProcess is a file of a process as a message names it. Whoever words it puts something behind it
 // that is no part of a name.
-var fileOfProcess = regexp.MustCompile(`/proc/[0-9]+/(?:status|stat|cmdline|environ|cwd|exe|ns/pid|root|fd)\b`)
+var fileOfProcess = regexp.MustCompile(`/proc/[0-9]+/(?:status|stat|cmdline|environ|fd|` + strings.Join(linkNames, "|") + `)\b`)
 
 func complaintsOf(stderr []byte) complaints {
 	c := complaints{by: map[string][]byte{}}
 	for line := range bytes.Lines(stderr) {
-		line = append(bytes.TrimRight(line, "\n"), '\n')
 		path := string(fileOfProcess.Find(line))
 		switch {
 		case path != "":
@@ -221,5 +169,3 @@ func complaintsOf(stderr []byte) complaints {
 	}
 	return c
 }
-
-func (c complaints) about(path string) []byte { return c.by[path] }

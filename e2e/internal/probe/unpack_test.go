@@ -21,8 +21,8 @@ func link(path, target string) string {
 	return fmt.Sprintf("lrwxrwxrwx 1 root root 0 Mar  1 12:00 %s -> %s\n", path, target)
 }
 
-// TestUnpack: an answer about many processes becomes one about each of them.
-func TestUnpack(t *testing.T) {
+// TestReadAnswers: an answer about many processes becomes one about each of them.
+func TestReadAnswers(t *testing.T) {
 	s := new(stream).self(42).answer("self", "cmdline", testArguments, "", 0).process(42, 0, "sh", testArguments, "")
 	s.answer("many", "files 1 7 8 9",
 		files(stat(1, 0, "pause"), status("pause"), "/pause\x00", "")+
@@ -38,14 +38,15 @@ func TestUnpack(t *testing.T) {
 		"ls: /proc/1/cwd: cannot read link: Permission denied\nls: cannot access '/proc/8/root': No such file or directory\n", 1)
 	s.answer("many", "fd 1 7 8 9", "/proc/7/fd/:\n0\n1\n12\n\n/proc/9/fd/:\n", "ls: cannot open directory '/proc/1/fd/': Permission denied\n", 2)
 	s.end()
-	out, messages, err := Unpack(testBoundary, s.stdout.Bytes(), s.stderr.Bytes())
+	answers, err := ReadAnswers(testBoundary, s.stdout.Bytes(), s.stderr.Bytes())
 	assert.NilError(t, err)
-	got, err := ParseSnapshot("shell", testBoundary, out, messages)
+	out, messages, _ := strings.Cut(answers.Text(), RawText("", ""))
+	got, err := ParseSnapshot("shell", testBoundary, []byte(out), []byte(messages))
 	assert.NilError(t, err)
 	direct, err := s.parse()
 	assert.NilError(t, err)
 	assert.DeepEqual(t, got, direct)
-	assert.Assert(t, !strings.Contains(string(out), "many"))
+	assert.Assert(t, !strings.Contains(out, "many"))
 
 	assert.Equal(t, len(got.Processes), 4, "process 8 has ended meanwhile")
 	p, _ := got.Process(1)
@@ -67,7 +68,7 @@ func TestUnpack(t *testing.T) {
 	assert.Assert(t, p.FD.OK() && p.FD.Text == "")
 }
 
-func TestUnpackErrors(t *testing.T) {
+func TestReadAnswersErrors(t *testing.T) {
 	whole := files(stat(1, 0, "pause"), status("pause"), "/pause\x00", "")
 	for name, row := range map[string]struct{ field, content, arguments, want string }{
 		"nothing asked":      {"", "", testArguments, "names no process"},
@@ -85,16 +86,16 @@ func TestUnpackErrors(t *testing.T) {
 	} {
 		s := new(stream).self(42).answer("self", "cmdline", row.arguments, "", 0).process(42, 0, "sh", testArguments, "").
 			answer("many", row.field, row.content, "", 0).end()
-		_, _, err := Unpack(testBoundary, s.stdout.Bytes(), s.stderr.Bytes())
+		_, err := ReadAnswers(testBoundary, s.stdout.Bytes(), s.stderr.Bytes())
 		assert.Check(t, cmp.ErrorContains(err, row.want), name)
 		_, err = s.parse()
 		assert.Check(t, err != nil, name)
 	}
 }
 
-// FuzzUnpack: what a process is called and says comes back byte by byte, and nothing of it is
+// FuzzReadAnswers: what a process is called and says comes back byte by byte, and nothing of it is
 // taken for another's.
-func FuzzUnpack(f *testing.F) {
+func FuzzReadAnswers(f *testing.F) {
 	f.Add("nginx", "nginx\x00-g\x00", "SECRET=x\x00", "/srv")
 	f.Add(") S 1 (\nName:", "-c\nx", "\n\n\x00\xff", "/a\nlrwxrwxrwx 1 root root 0 Mar  1 12:00 /proc/8/exe -> /forged")
 	f.Add("\n"+testBoundary+" self end\n", observerName, testBoundary, "\n/proc/8/fd/:\n0")

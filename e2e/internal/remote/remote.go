@@ -124,17 +124,16 @@ func (r Pod) Observe(ctx context.Context, within time.Duration, container string
 	if err != nil {
 		return nil, "", err
 	}
-	stdout, stderr := []byte(result.Stdout), []byte(result.Stderr)
-	if result.Ran() && result.Code == 0 {
-		if each, messages, err := probe.Unpack(boundary, stdout, stderr); err == nil {
-			stdout, stderr = each, messages
-		}
-	}
-	raw := string(stdout) + "\n--- standard error ---\n" + string(stderr)
+	raw := probe.RawText(result.Stdout, result.Stderr)
 	if !result.Ran() || result.Code != 0 {
 		return &probe.Snapshot{Container: container, Failure: failureOf(result), NoShell: !result.Cut && result.NoSuchExecutable(), Cut: result.Cut}, raw, nil
 	}
-	snapshot, err := probe.ParseSnapshot(container, boundary, stdout, stderr)
+	var snapshot *probe.Snapshot
+	answers, err := probe.ReadAnswers(boundary, []byte(result.Stdout), []byte(result.Stderr))
+	if err == nil {
+		raw = answers.Text()
+		snapshot, err = answers.Snapshot(container)
+	}
 	if err != nil {
 		return &probe.Snapshot{Container: container, Failure: fmt.Sprintf("unreadable observation (exit code %d): %v", result.Code, err)}, raw, nil
 	}
