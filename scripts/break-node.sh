@@ -26,7 +26,8 @@ build_sabotaged_runtime
 # shellcheck disable=SC2016 # for the shell in the node
 "$engine" exec --interactive "$node" sh -c 'mkdir -p /opt/procns-sabotage && cat >"$1" && chmod 755 "$1" && "$1" --version >/dev/null' \
 	place "/opt/procns-sabotage/$mutant" <bin/sabotaged-runtime
-"$engine" exec "$node" sed -i -E "s#^( *)SystemdCgroup = (true|false)\$#&\n\1BinaryName = \"/opt/procns-sabotage/$mutant\"#" /etc/containerd/config.toml
+# Of the default handler alone: another one has a program of its own, and a second one would be an error.
+"$engine" exec "$node" sed -i -E "/\.runtimes\.runc\.options\]/,/^ *\[/ s#^( *)SystemdCgroup = (true|false)\$#&\n\1BinaryName = \"/opt/procns-sabotage/$mutant\"#" /etc/containerd/config.toml
 "$engine" exec "$node" grep -q "/$mutant\"" /etc/containerd/config.toml
 "$engine" exec "$node" systemctl restart containerd
 say "$node is broken from here on: $mutant"
