@@ -255,6 +255,9 @@ func (s *Session) Await(ctx context.Context, name, what string, mayEnd bool, don
 			state := "it was never seen"
 			if ok {
 				state = Describe(pod)
+				if stalled := s.stalledPull(ctx, pod); stalled != nil {
+					return pod, fmt.Errorf("pod %s is not %s: %w", name, what, stalled)
+				}
 			}
 			return pod, fmt.Errorf("pod %s is not %s: %w; its last state: %s", name, what, context.Cause(ctx), state)
 		}

@@ -28,6 +28,9 @@ const (
 	// pullErrorLasts is longer than kubelet's first back-off as well: one failed pull can be
 	// the network's or the registry's fault of a moment.
 	pullErrorLasts = 30 * time.Second
+	// throttledLasts is longer than kubelet's first three back-offs, of 70 s together: a registry
+	// that throttles says that it will answer later, and most limits are those of a minute.
+	throttledLasts = 2 * time.Minute
 	// roomLasts is how long a pod waits for others to leave their place on the node.
 	roomLasts = 2 * time.Minute
 	// sandboxLasts is how long a pod may have no sandbox before its events are asked why.
@@ -125,8 +128,11 @@ func withoutSandbox(pod *corev1.Pod) bool {
 }
 
 // refusesPull is how registries say that an image is not there or not for us: trying
-// again is of no use.
-var refusesPull = regexp.MustCompile(`(?i)not found|manifest unknown|name unknown|unauthorized|authorization failed|access denied|denied:|insufficient_scope|no basic auth`)
+// again is of no use. throttlesPull is how they, or kubelet itself, say that there were too many requests.
+var (
+	refusesPull   = regexp.MustCompile(`(?i)not found|manifest unknown|name unknown|unauthorized|authorization failed|access denied|denied:|insufficient_scope|no basic auth|: 403 forbidden`)
+	throttlesPull = regexp.MustCompile(`(?i): 429 |too ?many ?requests|rate limit|pull QPS exceeded`)
+)
 
 // containerObstacles are those of one container.
 func containerObstacles(pod *corev1.Pod, c corev1.ContainerStatus, mayEnd bool) []obstacle {
@@ -148,7 +154,10 @@ func containerObstacles(pod *corev1.Pod, c corev1.ContainerStatus, mayEnd bool) 
 	case !known, mayEnd && !r.always:
 		return nil
 	case r.image:
-		if w.Reason == "ImagePullBackOff" && refusesPull.MatchString(w.Message) {
+		switch {
+		case !r.final && throttlesPull.MatchString(w.Message):
+			r.lasts = throttledLasts
+		case w.Reason == "ImagePullBackOff" && refusesPull.MatchString(w.Message):
 			r.lasts = 0
 		}
 		return []obstacle{{of: c.Name + "'s image", lasts: r.lasts, err: &suite.ImageError{Image: c.Image, Said: Describe(pod), Final: r.final}}}
@@ -268,6 +277,49 @@ func (s *Session) sandboxFailure(ctx context.Context, pod *corev1.Pod) error {
 		return nil //nolint:nilerr // the wait goes on, and says in the end what the status says
 	}
 	return failedSandbox(events, pod)
+}
+
+// askedInTheEnd is how long the events of a pod are asked for when its time is over.
+const askedInTheEnd = 10 * time.Second
+
+// stalledPull is what a pod's events say of an image of which the pull has not ended, when the
+// pod's time is over: others need not wait as long for the same image. It is nil where nothing is
+// being pulled, or the events may not be listed.
+func (s *Session) stalledPull(ctx context.Context, pod *corev1.Pod) error {
+	if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return nil // somebody wants the run to end
+	}
+	asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), askedInTheEnd)
+	defer cancel()
+	events, err := s.Events(asking, pod.Name)
+	if err != nil {
+		return nil //nolint:nilerr // what the pod's status says is told all the same
+	}
+	return pullUnderWay(events, pod, context.Cause(ctx))
+}
+
+// pullUnderWay reads it from the events: kubelet says when it begins to pull, and when it has
+// pulled or failed to.
+func pullUnderWay(events []suite.Event, pod *corev1.Pod, over error) error {
+	begun, ended := map[string]int{}, map[string]int{}
+	for _, e := range events {
+		switch {
+		case e.Reason == "Pulling":
+			begun[e.Container] += max(1, e.Count)
+		case e.Reason == "Pulled", e.Reason == "Failed" && strings.HasPrefix(e.Message, "Failed to pull"):
+			ended[e.Container] += max(1, e.Count)
+		}
+	}
+	statuses := slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses, pod.Status.EphemeralContainerStatuses)
+	for _, c := range statuses {
+		w := c.State.Waiting
+		for field := range begun {
+			if w != nil && strings.HasSuffix(field, "{"+c.Name+"}") && begun[field] > ended[field] {
+				return &suite.ImageError{Image: c.Image, Said: fmt.Sprintf("its pull has not ended (%v): %s", over, Describe(pod))}
+			}
+		}
+	}
+	return nil
 }
 
 func times(n int) string {

@@ -39,6 +39,12 @@ func crashed(reason string, code int32) corev1.ContainerStatus {
 	return c
 }
 
+// refusedPull is what kubelet says of a registry that answers with this status, with containerd.
+func refusedPull(status string) string {
+	return `Back-off pulling image "docker.io/library/nginx:1@sha256:00": ErrImagePull: failed to pull and unpack image "docker.io/library/nginx@sha256:00": ` +
+		`failed to resolve reference "docker.io/library/nginx@sha256:00": unexpected status from HEAD request to http://10.0.0.1:5000/v2/library/nginx/manifests/sha256:00?ns=docker.io: ` + status
+}
+
 func refusedByScheduler(message string) corev1.PodStatus {
 	return corev1.PodStatus{Phase: corev1.PodPending, Conditions: []corev1.PodCondition{
 		{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: "Unschedulable", Message: message},
@@ -73,8 +79,17 @@ func TestObstacles(t *testing.T) {
 		"no such image":          {of(waiting("ImagePullBackOff", "Back-off pulling image: ErrImagePull: docker.io/x:1: not found")), "", 0, 0, "shell: ImagePullBackOff"},
 		"may not be pulled":      {of(waiting("ImagePullBackOff", "pull access denied, repository does not exist or may require authorization")), "", 0, 0, "access denied"},
 		"registry does not come": {of(waiting("ImagePullBackOff", "dial tcp: lookup registry.example: no such host")), "", pullErrorLasts, pullErrorLasts, "no such host"},
-		"wrong name":             {of(waiting("InvalidImageName", "")), "", 0, 0, "InvalidImageName"},
-		"init's image":           {corev1.PodStatus{InitContainerStatuses: []corev1.ContainerStatus{waiting("ErrImageNeverPull", "")}}, "", 0, 0, "ErrImageNeverPull"},
+		"forbidden":              {of(waiting("ImagePullBackOff", refusedPull("403 Forbidden"))), "", 0, 0, "403 Forbidden"},
+		"a password is asked for": {of(waiting("ImagePullBackOff",
+			"Back-off pulling image: ErrImagePull: failed to resolve image: pull access denied, repository does not exist or may require authorization: authorization failed: no basic auth credentials")),
+			"", 0, 0, "no basic auth credentials"},
+		"a wrong password":     {of(waiting("ImagePullBackOff", refusedPull("401 Unauthorized"))), "", 0, 0, "401 Unauthorized"},
+		"throttled, at once":   {of(waiting("ErrImagePull", refusedPull("429 Too Many Requests"))), "", throttledLasts, throttledLasts, "429 Too Many"},
+		"throttled":            {of(waiting("ImagePullBackOff", refusedPull("429 Too Many Requests"))), "", throttledLasts, throttledLasts, "429 Too Many"},
+		"throttled by kubelet": {of(waiting("ImagePullBackOff", "Back-off pulling image: ErrImagePull: pull QPS exceeded")), "", throttledLasts, throttledLasts, "QPS"},
+		"a registry's fault":   {of(waiting("ImagePullBackOff", refusedPull("503 Service Unavailable"))), "", pullErrorLasts, pullErrorLasts, "503"},
+		"wrong name":           {of(waiting("InvalidImageName", "")), "", 0, 0, "InvalidImageName"},
+		"init's image":         {corev1.PodStatus{InitContainerStatuses: []corev1.ContainerStatus{waiting("ErrImageNeverPull", "")}}, "", 0, 0, "ErrImageNeverPull"},
 		"debugger's image": {corev1.PodStatus{
 			ContainerStatuses:          []corev1.ContainerStatus{{Name: "app", Ready: true}},
 			EphemeralContainerStatuses: []corev1.ContainerStatus{waiting("ErrImageNeverPull", "not there")},
@@ -240,6 +255,88 @@ func TestAwaitEnds(t *testing.T) {
 				_, err := s.Await(ctx, "p", "Ready", row.mayEnd, never)
 				require.ErrorContains(t, err, row.says)
 				assert.Equal(t, row.took, time.Since(began))
+			})
+		})
+	}
+}
+
+// pulling are a pod's events, as kubelet writes them of its container shell.
+func pulling(reasons ...string) []suite.Event {
+	var all []suite.Event
+	for _, reason := range reasons {
+		e := suite.Event{Reason: reason, Container: "spec.containers{shell}", Message: reason + " image"}
+		if reason == "Failed" {
+			e.Message = "Failed to pull image: timeout"
+		}
+		all = append(all, e)
+	}
+	return all
+}
+
+// TestPullUnderWay: only a pull that began and did not end is what a pod still waits for.
+func TestPullUnderWay(t *testing.T) {
+	over := errors.New("not within 5m")
+	creating := waiting("ContainerCreating", "")
+	creating.Image = "docker.io/library/busybox:1"
+	running := corev1.ContainerStatus{Name: "shell", State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}}
+	other := pulling("Pulling")
+	other[0].Container = "spec.containers{nginx-shell}"
+	twice := pulling("Pulling", "Failed")
+	twice[0].Count = 2
+	for name, row := range map[string]struct {
+		events    []suite.Event
+		container corev1.ContainerStatus
+		stalls    bool
+	}{
+		"begun":               {pulling("Scheduled", "Pulling"), creating, true},
+		"begun again":         {twice, creating, true},
+		"pulled":              {pulling("Pulling", "Pulled"), creating, false},
+		"failed":              {pulling("Pulling", "Failed"), creating, false},
+		"not begun":           {pulling("Scheduled"), creating, false},
+		"present":             {pulling("Pulled"), creating, false},
+		"another container's": {other, creating, false},
+		"running":             {pulling("Pulling"), running, false},
+	} {
+		err := pullUnderWay(row.events, inStatus("", corev1.PodStatus{Phase: corev1.PodPending, ContainerStatuses: []corev1.ContainerStatus{row.container}}), over)
+		if !row.stalls {
+			require.NoError(t, err, name)
+			continue
+		}
+		var image *suite.ImageError
+		require.ErrorAs(t, err, &image, name)
+		assert.Equal(t, creating.Image, image.Image, name)
+		assert.False(t, image.Final, name)
+		assert.ErrorContains(t, err, "its pull has not ended (not within 5m): pod p on node", name)
+	}
+}
+
+// TestStalledPull: a pod whose time is over because of its image says so; one that nobody wants
+// to wait for any more is not asked about.
+func TestStalledPull(t *testing.T) {
+	pod := inStatus("", corev1.PodStatus{
+		Phase: corev1.PodPending, ContainerStatuses: []corev1.ContainerStatus{waiting("ContainerCreating", "")},
+		Conditions: []corev1.PodCondition{{Type: corev1.PodReadyToStartContainers, Status: corev1.ConditionTrue}},
+	})
+	event := &corev1.Event{
+		ObjectMeta: metav1.ObjectMeta{Name: "e", Namespace: "ns"}, Reason: "Pulling", Message: "Pulling image",
+		InvolvedObject: corev1.ObjectReference{Name: "p", FieldPath: "spec.containers{shell}"},
+	}
+	for name, interrupted := range map[string]bool{"time is over": false, "interrupted": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := cache.NewStore(cache.MetaNamespaceKeyFunc)
+				require.NoError(t, store.Add(pod))
+				s := &Session{Client: fake.NewClientset(pod, event), Namespace: "ns", store: store, changed: make(chan struct{})}
+				parent, interrupt := context.WithCancelCause(t.Context())
+				defer interrupt(nil)
+				ctx, cancel := context.WithTimeoutCause(parent, 5*time.Minute, errors.New("not in time"))
+				defer cancel()
+				if interrupted {
+					interrupt(errors.New("somebody left"))
+				}
+				_, err := s.Await(ctx, "p", "Ready", false, func(*corev1.Pod) bool { return false })
+				var image *suite.ImageError
+				assert.Equal(t, !interrupted, errors.As(err, &image), "%v", err)
 			})
 		})
 	}
