@@ -182,11 +182,11 @@ func inspect(t *testing.T, image v1.Image, architecture string) {
 		check(t, err)
 		text, err := io.ReadAll(files)
 		check(t, err)
-		found[header.Name] = header.FileInfo().Mode().String() + " " + string(text)
+		found[header.Name] = header.FileInfo().Mode().String() + " " + string(text) + header.Linkname
 	}
 	want := map[string]string{
 		"usr/": "drwxr-xr-x ", "usr/local/": "drwxr-xr-x ", "usr/local/bin/": "drwxr-xr-x ", "tmp/": "dtrwxrwxrwx ",
-		"usr/local/bin/procns": "-rwxr-xr-x the program for " + architecture,
+		"usr/local/bin/procns": "-rwxr-xr-x the program for " + architecture, "usr/local/bin/e2e.test": "Lrwxrwxrwx procns",
 	}
 	if len(found) != len(want) {
 		t.Errorf("the files are %v", found)

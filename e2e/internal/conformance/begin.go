@@ -43,8 +43,8 @@ func Begin(arguments []string, version string, stdout, stderr io.Writer, kindFla
 	}
 	if err != nil {
 		code = refuse(stderr, err)
-		if o.Runs() { // Sonobuoy waits for its results
-			reportRefusal(around, version, err, stderr)
+		if o.Runs() { // somebody may wait for its results
+			reportRefusal(around, version, err, stdout, stderr)
 		}
 		return nil, code
 	}

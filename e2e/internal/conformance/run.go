@@ -35,10 +35,11 @@ type Run struct {
 	baseline   *report.Document // what -baseline named, if anything
 	folder     *folder
 	view       *progress.View
-	stderr     io.Writer // for what is said once the view is closed
-	stopped    stopped
-	around     surroundings.Surroundings
-	waiting    waiting // who waits for the run
+	// stdout and stderr are for what is said once the view is closed.
+	stdout, stderr io.Writer
+	stopped        stopped
+	around         surroundings.Surroundings
+	waiting        waiting // who waits for the run
 
 	kind    *cluster.Kind
 	created bool // this run made the kind cluster
@@ -64,7 +65,7 @@ func newRun(o options.Options, around surroundings.Surroundings, catalogue, sele
 		return nil, err
 	}
 	c := &Run{
-		Options: o, Cases: selected, exemptions: exemptions, folder: folder, around: around, view: newView(o, stdout, stderr, os.Getenv), stderr: stderr,
+		Options: o, Cases: selected, exemptions: exemptions, folder: folder, around: around, view: newView(o, stdout, stderr, os.Getenv), stdout: stdout, stderr: stderr,
 		results: newResultTable(), ran: make(chan struct{}), cgroupModes: make(chan []string, 1),
 		report: report.Run{
 			ID: id, Started: now, Folder: folder.Path,

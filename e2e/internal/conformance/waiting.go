@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"procns/e2e/internal/archive"
+	"procns/e2e/internal/hydrophone"
 	"procns/e2e/internal/incluster"
 	"procns/e2e/internal/linger"
 	"procns/e2e/internal/options"
@@ -23,8 +24,8 @@ import (
 	"procns/e2e/internal/whole"
 )
 
-// waiting are those who wait for a run: Sonobuoy's worker, and whoever fetches the reports
-// of a run that lingers. Mostly there are none.
+// waiting are those who wait for a run: Sonobuoy's worker, Hydrophone, and whoever fetches
+// the reports of a run that lingers. Mostly there are none.
 type waiting struct {
 	linger   *linger.Run
 	progress *sonobuoy.Progress
@@ -95,40 +96,60 @@ func (c *Run) conclude() int {
 
 // Abandon tells those who wait that the run is left where it is.
 func (c *Run) Abandon() {
-	if c.around.Sonobuoy == "" {
+	if !c.around.Waited() {
 		return
 	}
 	c.folder.Release()
 	r := c.report
 	r.Results, r.Problem, r.CannotTell = nil, "left without cleaning up, at a second signal", true
-	reportAlone(c.around.Sonobuoy, c.folder.Path, r, c.stderr)
+	reportAlone(c.around, c.folder.Path, r, c.stdout, c.stderr)
 }
 
-// reportRefusal tells Sonobuoy's worker that there is no run. It leaves alone what another
+// reportRefusal tells those who wait that there is no run. It leaves alone what another
 // run has written: somebody may try flags in the pod of one.
-func reportRefusal(around surroundings.Surroundings, version string, why error, stderr io.Writer) {
+func reportRefusal(around surroundings.Surroundings, version string, why error, stdout, stderr io.Writer) {
 	folder := around.ReportFolder()
-	if around.Sonobuoy == "" || holdsReport(folder) || sonobuoy.Concluded(around.Sonobuoy) {
+	if !around.Waited() || holdsReport(folder) || around.Sonobuoy != "" && sonobuoy.Concluded(around.Sonobuoy) {
 		return
 	}
-	reportAlone(around.Sonobuoy, folder, report.Run{Started: time.Now(), Suite: report.Suite{Version: version}, Problem: oneLine(why)}, stderr)
+	reportAlone(around, folder, report.Run{Started: time.Now(), Suite: report.Suite{Version: version}, Problem: oneLine(why)}, stdout, stderr)
 }
 
-// reportAlone writes a run's results for Sonobuoy, and nothing else.
-func reportAlone(shared, folder string, r report.Run, stderr io.Writer) {
-	var text bytes.Buffer
-	err := report.WriteSonobuoy(&text, r)
-	if err == nil {
-		err = os.MkdirAll(folder, 0o755)
+// reportAlone writes what is fetched of a run by those who wait, and nothing else, and tells
+// them so. A log that was begun is left as it is.
+func reportAlone(around surroundings.Surroundings, folder string, r report.Run, stdout, stderr io.Writer) {
+	all := []document{{sonobuoy.ResultsFile, report.WriteSonobuoy}}
+	if around.Hydrophone != "" {
+		all = []document{{hydrophone.JUnit, report.WriteJUnit}, {hydrophone.Log, func(w io.Writer, r report.Run) error {
+			return report.WriteTerminal(w, r, report.Style{})
+		}}}
 	}
-	if err == nil {
-		err = whole.Write(filepath.Join(folder, sonobuoy.ResultsFile), text.Bytes())
+	err := os.MkdirAll(folder, 0o755)
+	for _, d := range all {
+		file := filepath.Join(folder, d.name)
+		if _, there := os.Stat(file); there == nil && d.name == hydrophone.Log {
+			continue
+		}
+		var text bytes.Buffer
+		wrong := d.write(&text, r)
+		if wrong == nil {
+			wrong = whole.Write(file, text.Bytes())
+		}
+		err = errors.Join(err, wrong)
 	}
-	if err == nil {
-		err = sonobuoy.Conclude(shared, folder)
+	if err == nil && around.Sonobuoy != "" {
+		err = sonobuoy.Conclude(around.Sonobuoy, folder)
 	}
 	if err != nil {
 		fmt.Fprintf(stderr, "procns: %s\n", oneLine(err))
+	}
+	lastWord(around, stdout)
+}
+
+// lastWord ends Hydrophone's reading of the log, whatever was written: it would read for ever.
+func lastWord(around surroundings.Surroundings, stdout io.Writer) {
+	if around.Hydrophone != "" {
+		_ = hydrophone.WriteLast(stdout)
 	}
 }
 
@@ -137,12 +158,16 @@ func reportAlone(shared, folder string, r report.Run, stderr io.Writer) {
 const forThoseThere = 20 * time.Second
 
 // Await waits, if the run was told to linger, until its reports were fetched, for so long
-// at most, or until somebody wants it to end.
+// at most, or until somebody wants it to end. Nothing is printed after it.
 func (c *Run) Await(ctx context.Context, exitCode int) {
-	l := c.waiting.linger
-	if l == nil {
-		return
+	if c.waiting.linger != nil {
+		c.await(ctx, exitCode)
 	}
+	lastWord(c.around, c.stdout)
+}
+
+func (c *Run) await(ctx context.Context, exitCode int) {
+	l := c.waiting.linger
 	l.Ended(exitCode)
 	fetched := l.Await(ctx, c.Linger)
 	if !fetched && ctx.Err() != nil && l.Visited() {

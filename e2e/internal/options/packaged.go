@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"procns/e2e/internal/exempt"
+	"procns/e2e/internal/hydrophone"
 	"procns/e2e/internal/surroundings"
 )
 
@@ -30,6 +31,8 @@ type Packaged struct {
 	Archive string
 	// Flat: the reports go straight into ReportDir.
 	Flat bool
+	// Filter is which cases Hydrophone asks for, besides all that flags say.
+	Filter hydrophone.Filter
 	// Passed are the arguments that a printed manifest passes on, in one word each.
 	Passed []string
 }
@@ -64,13 +67,49 @@ func (o *Options) setSuiteImage(text string) error {
 }
 
 // settle fills in what the environment tells of who runs the suite, where no setting says it.
-func (o *Options) settle(around surroundings.Surroundings, given map[string]bool) {
+func (o *Options) settle(around surroundings.Surroundings, given map[string]bool) (err error) {
 	if folder := around.ReportFolder(); folder != "" && !given["report-dir"] {
 		o.ReportDir, o.Flat = folder, true
 	}
-	if around.Sonobuoy != "" && around.InPod && o.Kubeconfig == "" && o.Context == "" {
+	if around.Waited() && around.InPod && o.Kubeconfig == "" && o.Context == "" {
 		o.InCluster = true // nobody has a plugin make a kind cluster
 	}
+	if around.Hydrophone == "" {
+		return nil
+	}
+	if around.DryRun && o.Runs() {
+		o.DryRun, given["dry-run"] = true, true
+	}
+	if given["report-dir"] && o.Runs() {
+		return fmt.Errorf("-report-dir: Hydrophone fetches the reports from %s: leave it out", around.Hydrophone)
+	}
+	if o.Filter, err = hydrophone.NewFilter(around.Focus, around.Skip); err == nil {
+		o.Settings = append(o.Settings, "Hydrophone asks for the cases of "+o.Filter.String())
+	}
+	return err
+}
+
+// readExtra reads the settings that Hydrophone passes on as --extra-args: words of the form
+// --name=value, with a space between two.
+func readExtra(words string) ([]setting, error) {
+	var o Options
+	flags, _ := o.define()
+	var all []setting
+	for _, word := range strings.Fields(words) {
+		name, text, ok := strings.Cut(strings.TrimLeft(word, "-"), "=")
+		switch {
+		case flags.Lookup(name) == nil:
+			return nil, fmt.Errorf("%s: there is no flag -%s%s; all of them: -help", hydrophone.ExtraVariable, name, nearFlags(settable(flags), name, "-"))
+		case name == "config":
+			return nil, fmt.Errorf("%s: -config: the suite's image has no such file: name the settings themselves", hydrophone.ExtraVariable)
+		case commandLineAlone(name):
+			return nil, fmt.Errorf("%s: -%s is said on the command line alone", hydrophone.ExtraVariable, name)
+		case !ok:
+			return nil, fmt.Errorf("%s: expected --%s=value", hydrophone.ExtraVariable, name)
+		}
+		all = append(all, setting{name: name, values: []string{text}, variable: hydrophone.ExtraVariable})
+	}
+	return all, nil
 }
 
 // notInside are the flags that mean nothing in a pod of the cluster that is judged.

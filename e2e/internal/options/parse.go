@@ -9,13 +9,14 @@ import (
 	"slices"
 	"strings"
 
+	"procns/e2e/internal/hydrophone"
 	"procns/e2e/internal/surroundings"
 	"procns/e2e/internal/targets"
 )
 
-// Sources are what settings come from, the strongest first: the command line, the
-// environment, the file that -config or PROCNS_CONFIG names, and, for what none of these
-// says, what the environment tells of who runs the suite.
+// Sources are what settings come from, the strongest first: the command line, what
+// Hydrophone passes on, the environment, the file that -config or PROCNS_CONFIG names, and,
+// for what none of these says, what the environment tells of who runs the suite.
 type Sources struct {
 	// Arguments are without the program's name, and without the testing package's own flags.
 	Arguments []string
@@ -61,7 +62,9 @@ func (s Sources) Parse(output io.Writer) (Options, error) {
 	for _, one := range weaker {
 		given[one.name] = true
 	}
-	o.settle(s.Surroundings(), given)
+	if err := o.settle(s.Surroundings(), given); err != nil {
+		return o, UsageError{err}
+	}
 	if o.prints() {
 		o.Passed = passedOn(weaker, s.Arguments, flags)
 	}
@@ -171,6 +174,10 @@ var rivals = map[string][]string{
 // weaker sets what the environment and the file say and the command line does not, and
 // returns it.
 func (s Sources) weaker(o *Options, flags *flag.FlagSet, line map[string]bool, file string) (all []setting, err error) {
+	passed, err := readExtra(s.Surroundings().Arguments)
+	if err != nil {
+		return nil, err
+	}
 	fromEnvironment, err := readEnvironment(s.Environment)
 	if err != nil {
 		return nil, err
@@ -212,7 +219,7 @@ func (s Sources) weaker(o *Options, flags *flag.FlagSet, line map[string]bool, f
 	for _, source := range []struct {
 		title    string
 		settings []setting
-	}{{"the environment", fromEnvironment}, {file, fromFile}} {
+	}{{hydrophone.ExtraVariable, passed}, {"the environment", fromEnvironment}, {file, fromFile}} {
 		var set []string
 		for _, one := range source.settings {
 			if taken[one.name] || mode != "" && !one.goesWith(mode) {
@@ -231,7 +238,7 @@ func (s Sources) weaker(o *Options, flags *flag.FlagSet, line map[string]bool, f
 		}
 		if len(set) > 0 {
 			slices.Sort(set)
-			o.Settings = append(o.Settings, fmt.Sprintf("set by %s: %s", source.title, strings.Join(set, ", ")))
+			o.Settings = append(o.Settings, fmt.Sprintf("set by %s: %s", source.title, strings.Join(slices.Compact(set), ", ")))
 		}
 	}
 	return all, nil

@@ -42,7 +42,27 @@ func (o Options) Select(all []suite.Case, fixtures func(string) ([]byte, error))
 	if len(selected) == 0 {
 		return nil, Usagef("-level %s leaves none of the cases that -run selects: they are %s", strings.Join(texts(o.Levels), ","), strings.Join(levelsOf(named), " and "))
 	}
-	return selected, nil
+	return o.focused(selected)
+}
+
+// focused are the cases that Hydrophone asks for: its expressions are looked for in
+// "ID [level] claim". What it runs unless it is told otherwise is \[Conformance\], which
+// stands for Core.
+func (o Options) focused(selected []suite.Case) ([]suite.Case, error) {
+	left := slices.DeleteFunc(slices.Clone(selected), func(c suite.Case) bool { return !o.Filter.Passes(asTests(c)...) })
+	if len(left) == 0 {
+		return nil, Usagef("%s leaves none of the cases: a regular expression is looked for in texts such as %q", o.Filter, asTests(selected[0])[0])
+	}
+	return left, nil
+}
+
+// asTests are the texts by which a case goes where a regular expression chooses tests.
+func asTests(c suite.Case) []string {
+	texts := []string{fmt.Sprintf("%s [%s] %s", c.ID, c.Level, c.Claim)}
+	if c.Level == suite.Core {
+		texts = append(texts, fmt.Sprintf("%s [Conformance] %s", c.ID, c.Claim))
+	}
+	return texts
 }
 
 // CheckRequired refuses a -require that none of the selected cases can decide: such a

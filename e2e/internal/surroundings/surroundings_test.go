@@ -19,6 +19,26 @@ func TestRead(t *testing.T) {
 			map[string]string{"SONOBUOY_RESULTS_DIR": "/tmp/sonobuoy/results", "SONOBUOY_PROGRESS_PORT": "8099", "KUBERNETES_SERVICE_HOST": "10.0.0.1"},
 			Surroundings{Sonobuoy: "/tmp/sonobuoy/results", ProgressPort: "8099", InPod: true}, "/tmp/sonobuoy/results/procns",
 		},
+		"Hydrophone": {
+			map[string]string{
+				"E2E_FOCUS": `\[Conformance\]`, "E2E_SKIP": "Slow", "E2E_PROVIDER": "skeleton", "E2E_VERBOSITY": "4",
+				"E2E_USE_GO_RUNNER": "true", "E2E_EXTRA_ARGS": "--nodes=all", "E2E_DRYRUN": "true", "KUBERNETES_SERVICE_HOST": "10.0.0.1",
+			},
+			Surroundings{Hydrophone: "/tmp/results", Focus: `\[Conformance\]`, Skip: "Slow", Arguments: "--nodes=all", DryRun: true, InPod: true}, "/tmp/results",
+		},
+		"Hydrophone, elsewhere": {
+			map[string]string{"E2E_FOCUS": "a", "E2E_USE_GO_RUNNER": "true", "RESULTS_DIR": "/r"},
+			Surroundings{Hydrophone: "/r", Focus: "a"}, "/r",
+		},
+		"a script that knows one of its variables": {map[string]string{"E2E_FOCUS": "a"}, Surroundings{}, ""},
+		"a job of Prow's that knows both": {
+			map[string]string{"E2E_FOCUS": "a", "E2E_USE_GO_RUNNER": "true", "ARTIFACTS": "/a"},
+			Surroundings{Artifacts: "/a"}, "/a",
+		},
+		"Sonobuoy, with Hydrophone's variables": {
+			map[string]string{"E2E_FOCUS": "a", "E2E_USE_GO_RUNNER": "true", "SONOBUOY_RESULTS_DIR": "/r", "RESULTS_DIR": "/r"},
+			Surroundings{Sonobuoy: "/r"}, "/r/procns",
+		},
 		"both": {
 			map[string]string{"SONOBUOY_RESULTS_DIR": "/r", "ARTIFACTS": "/a"},
 			Surroundings{Sonobuoy: "/r", Artifacts: "/a"}, "/r/procns",
