@@ -39,6 +39,14 @@ vm-e2e: ## A node with another kernel (cgroup v2, AppArmor, Yama), under emulati
 in-cluster-e2e: ## The bundle's image as a Job, and as Sonobuoy's plugin, on a kind cluster, sound and broken.
 	@scripts/check-in-cluster.sh
 
+.PHONY: hydrophone-e2e
+hydrophone-e2e: ## Hydrophone, built from its Go module, runs the bundle's image on a kind cluster, sound and broken.
+	@scripts/check-in-cluster.sh hydrophone
+
+.PHONY: registry-e2e
+registry-e2e: ## A kind cluster that pulls from a registry of this machine: one that serves, asks for a password, refuses, throttles, stalls.
+	@scripts/check-in-cluster.sh registry
+
 .PHONY: versions
 versions: ## Print the Kubernetes versions that are supported, as JSON: the nightly run's matrix.
 	@scripts/versions.sh

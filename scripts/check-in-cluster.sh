@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the suite where the cluster is, by the lines of docs/IN_CLUSTER.md, and checks what comes of it:
 #
-#     scripts/check-in-cluster.sh [DEMONSTRATION ...]     default: all of them
+#     scripts/check-in-cluster.sh [DEMONSTRATION ...]     default: all but the last two
 #
 # job        the bundle's Job under the printed permissions and Pod Security restricted: conformant, fetched
 # bundle     the bundle's program and files alone, in another folder
@@ -9,17 +9,25 @@
 # deleted    the pod is deleted in mid-run: nothing is left, and who waits gets the reports
 # unfetched  nobody fetches: the Job ends with the run's code
 # full       a volume that the evidence fills: the reports are there, and what is lost is said
+# lost       the API server is stopped in mid-run, and comes again: no wrong verdict, and the reports are fetched
 # sonobuoy   a container beside it that does what Sonobuoy's worker does
-# broken     one worker's runtime is broken: exit code 1 (last, because it stays broken)
+# broken     one worker's runtime is broken: exit code 1
+# hydrophone Hydrophone runs the bundle's image: a conformant cluster, a broken one, a dry run
+# registry   nothing is loaded into the nodes: they pull from a registry, by digest, through a mirror, by another
+#            name, and with a password; and from one that refuses, throttles or stalls
 #
-# A kind cluster is made for it, as make e2e makes it, and deleted. CASES are the cases that are run.
-# WORKLOADS is that of scripts/bundle.sh: build, unless it is set.
+# Each can be run alone. A kind cluster is made for them, as make e2e makes it, and deleted. CASES are the cases
+# that are run where it is not Core. WORKLOADS is that of scripts/bundle.sh: build, unless it is set.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=scripts/lib.sh
 . scripts/lib.sh
 # shellcheck source=scripts/check-lib.sh
 . scripts/check-lib.sh
+# shellcheck source=scripts/check-hydrophone-lib.sh
+. scripts/check-hydrophone-lib.sh
+# shellcheck source=scripts/check-registry-lib.sh
+. scripts/check-registry-lib.sh
 
 CASES=${CASES:-visibility,signals,filesystem,pid1,version}
 BUNDLE=$CHECKS/bundle
@@ -75,15 +83,17 @@ end_job() { unapply <"$REPORTS/job.yaml"; }
 
 log_of_job() { kubectl -n procns logs job/procns 2>/dev/null; }
 
-said() { [[ $(cat "$1" 2>/dev/null) == *"$2"* ]]; }
+# job_is CONDITION [SECONDS] waits until the Job is complete, or has failed.
+job_is() { kubectl -n procns wait --for="condition=$1" job/procns --timeout="${2:-90}s" >/dev/null; }
 
-job_is() { kubectl -n procns wait --for="condition=$1" job/procns --timeout=90s >/dev/null; }
+# verdict_of_job prints the last line that the run said of itself.
+verdict_of_job() { log_of_job | { grep '^procns: ' || echo "the log has no verdict"; } | tail -n 1 >&2; }
 
 demonstrate_job() {
 	local code=0
 	start_job
 	fetch || code=$?
-	log_of_job | grep '^procns: ' | tail -n 1 >&2
+	verdict_of_job
 	expect job "the exit code of the fetching line is the run's, 0" [ "$code" = 0 ]
 	expect job "the reports are whole" [ -s "$REPORTS/results/report.json" ]
 	expect job "and the evidence is there" [ -n "$(find "$REPORTS/results" -name pod.json -print -quit)" ]
@@ -94,17 +104,33 @@ demonstrate_job() {
 }
 
 demonstrate_bundle() {
-	local code=0 carried=$CHECKS/carried images=()
+	local code=0 carried architecture images=()
 	mapfile -t images < <(flags)
-	rm -rf "$carried"
-	mkdir -p "$carried"
+	architecture=$(architecture)
+	REPORTS=$CHECKS/carried
+	mkdir -p "$REPORTS"
+	carried=$(mktemp -d)
 	tar -xf "$BUNDLE.tar" -C "$carried" --strip-components=1
+	cp "$KUBECONFIG" "$carried/kubeconfig"
 	expect bundle "all its files are as they were made" sums_hold "$carried"
-	(cd "$carried" && env -i "PATH=/usr/bin:/bin" "HOME=$carried" "bin/procns-linux-$(architecture)" -kubeconfig "$KUBECONFIG" \
-		-report-dir "$carried/reports" -nodes all -run "$CASES" "${images[@]}" >"$carried/out" 2>&1) || code=$?
-	tail -n 1 "$carried/out" >&2
+	(cd "$carried" && without_clone env -i "PATH=/usr/bin:/bin" "HOME=$carried" "bin/procns-linux-$architecture" -kubeconfig kubeconfig \
+		-report-dir reports -nodes all -run "$CASES" "${images[@]}" >"$REPORTS/out" 2>&1) || code=$?
+	tail -n 1 "$REPORTS/out" >&2
+	cp -r "$carried/reports" "$REPORTS/" || true
+	rm -rf "$carried"
 	expect bundle "its program makes a verdict, with its images and nothing else" [ "$code" = 0 ]
 	expect bundle "nothing is left on the cluster" nothing_left
+}
+
+# without_clone COMMAND... runs a command where this clone is not to be seen: an empty folder is in its place.
+without_clone() {
+	if [ "$(id -u)" != 0 ]; then
+		say "bundle: only root can hide the clone from a program"
+		"$@"
+		return
+	fi
+	# shellcheck disable=SC2016 # for the shell without the clone
+	unshare --mount --propagation private sh -c 'mount -t tmpfs none "$0" && exec "$@"' "$ROOT" "$@"
 }
 
 sums_hold() { (cd "$1" && sha256sum --quiet --check SHA256SUMS); }
@@ -116,7 +142,7 @@ demonstrate_denied() {
 	log_of_job >"$REPORTS/out" || true
 	grep '^procns: ' "$REPORTS/out" >&2 || true
 	expect denied "one line of its log says what is missing" said "$REPORTS/out" "not allowed to create, get pods/exec"
-	code=$(kubectl -n procns get pods --selector job-name=procns -o 'jsonpath={.items[0].status.containerStatuses[0].state.terminated.exitCode}')
+	code=$(kubectl -n procns get pods --selector job-name=procns -o 'jsonpath={.items[*].status.containerStatuses[0].state.terminated.exitCode}')
 	expect denied "the exit code is 3" [ "$code" = 3 ]
 	end_job
 	expect denied "nothing is left on the cluster" nothing_left
@@ -141,11 +167,13 @@ demonstrate_deleted() {
 
 demonstrate_unfetched() {
 	start_job -linger 5s
-	expect unfetched "the Job is complete" job_is complete
-	log_of_job >"$REPORTS/out"
+	expect unfetched "the Job is complete" job_is complete "${LIMIT:-1800}"
+	verdict_of_job
+	log_of_job >"$REPORTS/out" || true
 	expect unfetched "its log holds the verdict" said "$REPORTS/out" "procns: conformant: "
 	expect unfetched "and says that nobody came" said "$REPORTS/out" "nobody fetched the reports"
 	end_job
+	expect unfetched "nothing is left on the cluster" nothing_left
 }
 
 # A volume in memory has exactly the size that it is given.
@@ -161,6 +189,28 @@ demonstrate_full() {
 	end_job
 	expect full "nothing is left on the cluster" nothing_left
 }
+
+demonstrate_lost() {
+	local code=0
+	start_job -progress json
+	until [ "$(log_of_job | grep -c '"event":"case-ended"')" -ge 10 ] || job_ended; do
+		sleep 0.5 # between two looks at the log
+	done
+	# shellcheck disable=SC2016 # for the shell in the node
+	on_node control-plane sh -c 'crictl stop "$(crictl ps --quiet --name kube-apiserver)"' >/dev/null
+	until_ready
+	fetch || code=$?
+	tail -n 1 "$REPORTS/results/e2e.log" >&2 || true
+	expect lost "the run ends without a wrong verdict, with exit code 0 or 2: $code" is_one_of "$code" 0 2
+	expect lost "the reports are whole" [ -s "$REPORTS/results/report.json" ]
+	end_job
+	expect lost "nothing is left on the cluster" nothing_left
+}
+
+# job_ended tells whether the Job's pod runs no more.
+job_ended() { [ "$(kubectl -n procns get job procns -o 'jsonpath={.status.ready}')" != 1 ]; }
+
+is_one_of() { [[ " ${*:2} " == *" $1 "* ]]; }
 
 # The plugin's container, with what Sonobuoy adds to it, beside one that does what its worker does.
 demonstrate_sonobuoy() {
@@ -194,31 +244,45 @@ demonstrate_sonobuoy() {
 		    volumeMounts: *results
 		  volumes: [{name: results, emptyDir: {}}]
 	END
-	kubectl -n procns wait --for='jsonpath={.status.phase}=Succeeded' pod/plugin --timeout=1200s >/dev/null || true
-	kubectl -n procns logs plugin -c sonobuoy-worker >"$REPORTS/sonobuoy_results.yaml" || true
+	retry 60 worker_logs || true # until its container is there, and then until that ends
+	kubectl -n procns logs plugin -c plugin >"$REPORTS/out" || true
 	status=$(sed -n 's/^status: //p' "$REPORTS/sonobuoy_results.yaml")
 	expect sonobuoy "another user's worker reads the results: $status" [ "$status" = passed ]
-	kubectl -n procns delete pod plugin >/dev/null
+	kubectl -n procns delete pod plugin --grace-period=1 >/dev/null
 	procns -print-rbac | unapply
 	expect sonobuoy "nothing is left on the cluster" nothing_left
 }
 
-demonstrate_broken() {
-	local code=0
+worker_logs() { kubectl -n procns logs --follow plugin -c sonobuoy-worker >"$REPORTS/sonobuoy_results.yaml" 2>/dev/null; }
+
+# break_worker2 breaks the runtime of one worker, and mend_worker2 takes that back.
+break_worker2() {
 	scripts/break-node.sh own-pid-namespace "$CLUSTER-worker2" "$ENGINE" "$CLUSTER-worker2"
 	until_ready
+}
+
+mend_worker2() {
+	on_node worker2 sed -i '/BinaryName = "\/opt\/procns-sabotage\//d' /etc/containerd/config.toml
+	on_node worker2 systemctl restart containerd
+	until_ready
+}
+
+demonstrate_broken() {
+	local code=0
+	break_worker2
 	start_job
 	fetch || code=$?
-	log_of_job >"$REPORTS/out"
+	log_of_job >"$REPORTS/out" || true
 	expect broken "the exit code of the fetching line is the run's, 1" [ "$code" = 1 ]
 	expect broken "the log names what is wrong" said "$REPORTS/out" "NON-CONFORMANT pid1/is-the-sandbox"
 	expect broken "the Job failed" job_is failed
 	end_job
+	mend_worker2
 	expect broken "nothing is left on the cluster" nothing_left
 }
 
 demonstrations=("$@")
-[ "$#" -gt 0 ] || demonstrations=(job bundle denied deleted unfetched full sonobuoy broken)
+[ "$#" -gt 0 ] || demonstrations=(job bundle denied deleted unfetched full lost sonobuoy broken)
 for demonstration in "${demonstrations[@]}"; do
 	declare -F "demonstrate_$demonstration" >/dev/null || die "there is no demonstration $demonstration: the head of this script lists them"
 done

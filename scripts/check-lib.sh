@@ -6,6 +6,7 @@ CHECKS="$ROOT/_artifacts/checks-$(date +%Y%m%d-%H%M%S)"
 mkdir -p "$CHECKS"
 FAILURES=0
 RUNNING= # process ID of the run in the background
+HELPER=  # process ID of what serves the check in the background
 REPORTS= # its report folder
 RUNS=0
 
@@ -40,8 +41,17 @@ conclude_badly() {
 		kill -INT "$RUNNING" 2>/dev/null || true
 		wait "$RUNNING" || true
 	fi
+	end_helper
 	delete_cluster
 	exit "$code"
+}
+
+end_helper() {
+	if [[ -n $HELPER ]]; then
+		kill "$HELPER" 2>/dev/null || true
+		wait "$HELPER" 2>/dev/null || true
+	fi
+	HELPER=
 }
 
 delete_cluster() {
@@ -68,16 +78,23 @@ unapply() { kubectl_reads delete --ignore-not-found; }
 
 kubectl_reads() { "$ENGINE" exec --interactive "$CLUSTER-control-plane" kubectl --kubeconfig /etc/kubernetes/admin.conf "$@" -f - >/dev/null; }
 
-# load_into_workers ARCHIVE loads images into the workers.
-load_into_workers() {
-	local node
-	for node in worker worker2; do
-		"$ENGINE" exec --interactive "$CLUSTER-$node" ctr -n k8s.io images import - <"$1" >/dev/null
+# load_into_workers ARCHIVE loads images into the workers, and load_into ARCHIVE NODE... into nodes.
+load_into_workers() { load_into "$1" worker worker2; }
+
+load_into() {
+	local archive=$1 node
+	shift
+	for node in "$@"; do
+		"$ENGINE" exec --interactive "$CLUSTER-$node" ctr -n k8s.io images import - <"$archive" >/dev/null
 	done
 }
 
 # lacks FILE TEXT tells whether a file does not hold a text.
 lacks() { ! grep -qF -- "$2" "$1"; }
+
+# said FILE TEXT tells whether a file holds a text, and fails COMMAND... whether a command fails.
+said() { grep -qF -- "$2" "$1" 2>/dev/null; }
+fails() { ! "$@"; }
 
 # until_ready waits until the API server answers and every node is Ready.
 until_ready() { retry 60 nodes_ready || die "the nodes are not Ready again"; }
