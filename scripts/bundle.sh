@@ -76,7 +76,7 @@ manifests() (
 
 # load_page FOLDER FLAGS... prints how the images get into a cluster.
 load_page() {
-	local folder="$1" reference architecture
+	local folder="$1" reference architecture flags=("${@:2}")
 	shift
 	cat <<-END
 		# procns $VERSION, for clusters without a registry
@@ -110,7 +110,19 @@ load_page() {
 		printf " \\\\\n        -image %s=\$MIRROR/%s" "${2%%=*}" "$(short "${2#*=}" keep)"
 		shift 2
 	done
-	printf '\n'
+	printf '\n\n## Images for Hydrophone\n\n'
+	hydrophone_line "${flags[@]}"
+}
+
+# hydrophone_line FLAGS... prints how Hydrophone is told of them.
+hydrophone_line() {
+	local busybox='' extra=--nodes=all
+	while (($# > 0)); do
+		case "$2" in busybox=*) busybox="${2#busybox=}" ;; esac
+		extra+=",--image=$2"
+		shift 2
+	done
+	printf '    hydrophone --conformance-image %s --busybox-image %s --disable-progress-status \\\n        --extra-args %s\n' "$IMAGE:$VERSION" "$busybox" "$extra"
 }
 
 platform_architectures() { printf '%s\n' "$PLATFORMS" | tr ' ' '\n' | sed 's#.*/##'; }
