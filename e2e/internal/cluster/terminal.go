@@ -282,12 +282,17 @@ func (s *Session) sandboxFailure(ctx context.Context, pod *corev1.Pod) error {
 // askedInTheEnd is how long the events of a pod are asked for when its time is over.
 const askedInTheEnd = 10 * time.Second
 
-// stalledPull is what a pod's events say of an image of which the pull has not ended, when the
-// pod's time is over: others need not wait as long for the same image. It is nil where nothing is
-// being pulled, or the events may not be listed.
+// stalledPull says of a pod whose time is over that it still waits for an image: others need not
+// wait as long for the same one. Either the last pull has just failed, or it has not ended, as the
+// pod's events say. It is nil where neither is so, or the events may not be listed.
 func (s *Session) stalledPull(ctx context.Context, pod *corev1.Pod) error {
 	if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return nil // somebody wants the run to end
+	}
+	for _, o := range obstacles(pod, true) {
+		if image := (*suite.ImageError)(nil); errors.As(o.err, &image) {
+			return image
+		}
 	}
 	asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), askedInTheEnd)
 	defer cancel()

@@ -313,30 +313,39 @@ func TestPullUnderWay(t *testing.T) {
 // TestStalledPull: a pod whose time is over because of its image says so; one that nobody wants
 // to wait for any more is not asked about.
 func TestStalledPull(t *testing.T) {
-	pod := inStatus("", corev1.PodStatus{
-		Phase: corev1.PodPending, ContainerStatuses: []corev1.ContainerStatus{waiting("ContainerCreating", "")},
-		Conditions: []corev1.PodCondition{{Type: corev1.PodReadyToStartContainers, Status: corev1.ConditionTrue}},
-	})
 	event := &corev1.Event{
 		ObjectMeta: metav1.ObjectMeta{Name: "e", Namespace: "ns"}, Reason: "Pulling", Message: "Pulling image",
 		InvolvedObject: corev1.ObjectReference{Name: "p", FieldPath: "spec.containers{shell}"},
 	}
-	for name, interrupted := range map[string]bool{"time is over": false, "interrupted": true} {
+	for name, row := range map[string]struct {
+		container   corev1.ContainerStatus
+		interrupted bool
+		says        string
+	}{
+		"time is over":         {waiting("ContainerCreating", ""), false, "its pull has not ended (not in time)"},
+		"its last pull failed": {waiting("ErrImagePull", "no progress"), false, "ErrImagePull: no progress"},
+		"interrupted":          {waiting("ContainerCreating", ""), true, ""},
+	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
+				pod := inStatus("", corev1.PodStatus{
+					Phase: corev1.PodPending, ContainerStatuses: []corev1.ContainerStatus{row.container},
+					Conditions: []corev1.PodCondition{{Type: corev1.PodReadyToStartContainers, Status: corev1.ConditionTrue}},
+				})
 				store := cache.NewStore(cache.MetaNamespaceKeyFunc)
 				require.NoError(t, store.Add(pod))
 				s := &Session{Client: fake.NewClientset(pod, event), Namespace: "ns", store: store, changed: make(chan struct{})}
 				parent, interrupt := context.WithCancelCause(t.Context())
 				defer interrupt(nil)
-				ctx, cancel := context.WithTimeoutCause(parent, 5*time.Minute, errors.New("not in time"))
+				ctx, cancel := context.WithTimeoutCause(parent, pullErrorLasts/2, errors.New("not in time"))
 				defer cancel()
-				if interrupted {
+				if row.interrupted {
 					interrupt(errors.New("somebody left"))
 				}
 				_, err := s.Await(ctx, "p", "Ready", false, func(*corev1.Pod) bool { return false })
 				var image *suite.ImageError
-				assert.Equal(t, !interrupted, errors.As(err, &image), "%v", err)
+				assert.Equal(t, !row.interrupted, errors.As(err, &image), "%v", err)
+				assert.ErrorContains(t, err, row.says)
 			})
 		})
 	}
