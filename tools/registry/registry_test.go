@@ -222,19 +222,3 @@ func TestRefused(t *testing.T) {
 		}
 	}
 }
-
-// FuzzBehaviour: whatever is written is refused, or answers as it says.
-func FuzzBehaviour(f *testing.F) {
-	for _, text := range []string{"open", "status=403", "throttle=45s", "stall", "password", "status=0403", "throttle=-1s"} {
-		f.Add(text)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		b, err := parseBehaviour(text, login{"somebody", "secret"})
-		if err != nil {
-			return
-		}
-		if b.on == nil || b.Name != text {
-			t.Errorf("%q is %+v", text, b)
-		}
-	})
-}

@@ -3,7 +3,6 @@ package conformance
 import (
 	"bufio"
 	"encoding/xml"
-	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -181,6 +180,4 @@ func TestHydrophoneCannotWrite(t *testing.T) {
 	assert.Equal(t, suite.ExitUsage, code)
 	assert.Contains(t, log.String(), "the report folder cannot be written")
 	assert.True(t, over(t, log.String()))
-	_, err := os.Stat("/dev/null/results")
-	assert.False(t, errors.Is(err, nil))
 }
