@@ -64,6 +64,12 @@ demonstrate_hydrophone() {
 	run_hydrophone hydrophone-dry --disable-progress-status --dry-run || code=$?
 	expect_of_hydrophone "a dry run" "$code" 2 inconclusive
 
+	code=0
+	run_hydrophone hydrophone-refused --disable-progress-status --focus sig-network || code=$?
+	expect hydrophone "no such case: exit code 3" [ "$code" = 3 ]
+	expect hydrophone "no such case: it is said" said "$REPORTS/out" "procns: E2E_FOCUS=sig-network leaves none of the cases"
+	expect hydrophone "no such case: nothing of Hydrophone is left" hydrophone_is_gone
+
 	run_hydrophone hydrophone-images --list-images || true
 	expect hydrophone "it lists the images" said "$REPORTS/out" "docker.io/library/nginx"
 

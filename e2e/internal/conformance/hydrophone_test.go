@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"bufio"
+	"context"
 	"encoding/xml"
 	"io"
 	"os"
@@ -9,12 +10,16 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"procns/e2e/internal/hydrophone"
 	"procns/e2e/internal/locked"
 	"procns/e2e/internal/suite"
+	"procns/e2e/internal/surroundings"
 )
 
 // underHydrophone sets the environment of Hydrophone's image, and returns the folder that it
@@ -167,6 +172,36 @@ func TestNobodyWaits(t *testing.T) {
 	_, code := Begin([]string{"-levl", "core"}, "test", &log, &log)
 	assert.Equal(t, suite.ExitUsage, code)
 	assert.False(t, over(t, log.String()))
+}
+
+// TestBeSeen: a container of Hydrophone's runs for long enough to be seen, and nobody else waits.
+func TestBeSeen(t *testing.T) {
+	under := surroundings.Surroundings{Hydrophone: "/tmp/results", InPod: true}
+	for name, row := range map[string]struct {
+		around      surroundings.Surroundings
+		ago         time.Duration
+		interrupted bool
+		took        time.Duration
+	}{
+		"soon done":   {under, time.Second, false, hydrophone.Seen - time.Second},
+		"long a run":  {under, time.Hour, false, 0},
+		"interrupted": {under, 0, true, 0},
+		"in no pod":   {surroundings.Surroundings{Hydrophone: "/tmp/results"}, 0, false, 0},
+		"Sonobuoy":    {surroundings.Surroundings{Sonobuoy: "/r", InPod: true}, 0, false, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, interrupt := context.WithCancel(t.Context())
+				defer interrupt()
+				if row.interrupted {
+					interrupt()
+				}
+				began := time.Now()
+				beSeen(ctx, row.around, began.Add(-row.ago))
+				assert.Equal(t, row.took, time.Since(began))
+			})
+		})
+	}
 }
 
 // TestHydrophoneCannotWrite: where nothing can be written, Hydrophone is told all the same: it

@@ -112,7 +112,9 @@ func reportRefusal(around surroundings.Surroundings, version string, why error, 
 	if !around.Waited() || holdsReport(folder) || around.Sonobuoy != "" && sonobuoy.Concluded(around.Sonobuoy) {
 		return
 	}
-	reportAlone(around, folder, report.Run{Started: time.Now(), Suite: report.Suite{Version: version}, Problem: oneLine(why)}, stdout, stderr)
+	began := time.Now()
+	reportAlone(around, folder, report.Run{Started: began, Suite: report.Suite{Version: version}, Problem: oneLine(why)}, stdout, stderr)
+	beSeen(context.Background(), around, began)
 }
 
 // reportAlone writes what is fetched of a run by those who wait, and nothing else, and tells
@@ -153,6 +155,17 @@ func lastWord(around surroundings.Surroundings, stdout io.Writer) {
 	}
 }
 
+// beSeen waits, in a container of Hydrophone's that was soon done, until that has seen it running.
+func beSeen(ctx context.Context, around surroundings.Surroundings, since time.Time) {
+	if around.Hydrophone == "" || !around.InPod {
+		return
+	}
+	select {
+	case <-time.After(time.Until(since.Add(hydrophone.Seen))):
+	case <-ctx.Done():
+	}
+}
+
 // forThoseThere is how long a run that somebody wants to end waits for who is fetching its
 // reports, or has waited for them: less than kubelet leaves it after the clean-up.
 const forThoseThere = 20 * time.Second
@@ -164,6 +177,7 @@ func (c *Run) Await(ctx context.Context, exitCode int) {
 		c.await(ctx, exitCode)
 	}
 	lastWord(c.around, c.stdout)
+	beSeen(ctx, c.around, c.report.Started)
 }
 
 func (c *Run) await(ctx context.Context, exitCode int) {

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"time"
 )
 
 // What Hydrophone fetches, and the folder that it fetches them from. Where one of the files is
@@ -31,6 +32,11 @@ const (
 	// FolderVariable names another folder: the image's own convention, which Hydrophone does not use.
 	FolderVariable = "RESULTS_DIR"
 )
+
+// Seen is how long the container has to run at least. One that has ended with an error before
+// Hydrophone first sees the pod running, it takes for one that could not be started: then it
+// learns no exit code, and removes nothing.
+const Seen = 10 * time.Second
 
 // last is what Hydrophone looks for in the last 30 lines of the log, to know that the tests
 // are over. Until it finds that, it reads the log from the beginning, again and again.
