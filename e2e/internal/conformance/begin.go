@@ -57,7 +57,7 @@ func begin(o options.Options, arguments []string, around surroundings.Surroundin
 		return nil, compareReports(o, stdout, stderr), nil
 	}
 	if o.Archive != "" {
-		return writeArchive(o, stdout, stderr)
+		return writeArchive(o, around, stdout, stderr)
 	}
 	catalogue := cases.All()
 	if o.Phase == options.After {

@@ -17,6 +17,7 @@ import (
 	"procns/e2e/internal/incluster"
 	"procns/e2e/internal/linger"
 	"procns/e2e/internal/options"
+	"procns/e2e/internal/pace"
 	"procns/e2e/internal/report"
 	"procns/e2e/internal/sonobuoy"
 	"procns/e2e/internal/suite"
@@ -197,13 +198,43 @@ func (c *Run) await(ctx context.Context, exitCode int) {
 	_ = l.Close()
 }
 
+// toBegin is how long the run in a pod may take until it can be asked: kubelet calls a container
+// ready as soon as its program is started.
+const toBegin = 20 * time.Second
+
+// awaitEnd waits until the run that works in a folder has ended. It returns none where the run
+// has ended before, or there is none.
+func awaitEnd(folder string, around surroundings.Surroundings, stderr io.Writer) (visit *linger.Visit, err error) {
+	var patience time.Duration
+	if around.InPod {
+		patience = toBegin
+	}
+	told := false
+	err = pace.Until(context.Background(), patience, func() (bool, error) {
+		var err error
+		visit, err = linger.AwaitEnd(folder, func(soFar string) {
+			fmt.Fprintf(stderr, "==> waiting for the end of the run: %s\n", soFar)
+		})
+		if !errors.Is(err, linger.ErrNoRun) {
+			return true, err
+		}
+		if _, missing := os.Stat(filepath.Join(folder, "report.json")); missing == nil {
+			return true, nil
+		}
+		if around.InPod && !told {
+			fmt.Fprintf(stderr, "==> no run works in %s yet\n", folder)
+			told = true
+		}
+		return false, nil
+	})
+	return visit, err
+}
+
 // writeArchive writes the report folder as an archive, once the run that works in it has
 // ended. The exit code is the run's, where the reports are fetched.
-func writeArchive(o options.Options, stdout, stderr io.Writer) (*Run, int, error) {
-	visit, err := linger.AwaitEnd(o.ReportDir, func(soFar string) {
-		fmt.Fprintf(stderr, "==> waiting for the end of the run: %s\n", soFar)
-	})
-	if err != nil && !errors.Is(err, linger.ErrNoRun) {
+func writeArchive(o options.Options, around surroundings.Surroundings, stdout, stderr io.Writer) (*Run, int, error) {
+	visit, err := awaitEnd(o.ReportDir, around, stderr)
+	if err != nil {
 		return nil, 0, fmt.Errorf("-archive: %s: %w", o.ReportDir, err)
 	}
 	var code int

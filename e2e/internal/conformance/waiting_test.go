@@ -292,6 +292,31 @@ func TestLingerInterrupted(t *testing.T) {
 	}
 }
 
+// TestArchiveTooEarly: who is quicker than the run in its pod waits for it to begin.
+func TestArchiveTooEarly(t *testing.T) {
+	folder, err := os.MkdirTemp("", "procns")
+	require.NoError(t, err)
+	defer os.RemoveAll(folder)
+	t.Setenv("ARTIFACTS", folder)
+	t.Setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+	var fetched bytes.Buffer
+	var said locked.Buffer
+	codes := make(chan int)
+	go func() {
+		_, code := Begin([]string{"-archive", "-"}, "test", &fetched, &said)
+		codes <- code
+	}()
+	require.Eventually(t, func() bool { return strings.Contains(said.String(), "no run works in "+folder+" yet") }, 10*time.Second, time.Millisecond)
+	var stdout, stderr locked.Buffer
+	run, _ := Begin([]string{"-run", "pid1/is-the-sandbox", "-kubeconfig", "k", "-linger", "1h"}, "test", &stdout, &stderr)
+	require.NotNil(t, run, stderr.String())
+	pretend(run, suite.Conformant)
+	code := run.WriteReports(&stdout)
+	run.Await(t.Context(), code)
+	assert.Equal(t, suite.ExitConformant, <-codes)
+	assert.Contains(t, archivetest.Unpacked(t, &fetched), "report.json")
+}
+
 func TestArchiveRefused(t *testing.T) {
 	for name, row := range map[string]struct{ folder, says string }{
 		"nothing there": {t.TempDir(), "no run works in"},
