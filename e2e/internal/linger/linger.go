@@ -42,6 +42,7 @@ type Run struct {
 	ended    bool
 	visitors int
 	changed  chan struct{} // closed and made anew with each change
+	left     chan struct{} // the same, when a visitor leaves
 }
 
 // Listen opens the socket.
@@ -59,7 +60,7 @@ func Listen(folder string) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Run{listener: listener, fetched: make(chan struct{}), changed: make(chan struct{})}
+	r := &Run{listener: listener, fetched: make(chan struct{}), changed: make(chan struct{}), left: make(chan struct{})}
 	go r.serve()
 	return r, nil
 }
@@ -102,6 +103,10 @@ func (r *Run) visit(more int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.visitors += more
+	if more < 0 {
+		close(r.left)
+		r.left = make(chan struct{})
+	}
 }
 
 // Visited tells whether somebody is there, to wait or to fetch.
@@ -131,18 +136,44 @@ func (r *Run) SoFar(text string) { r.say(saysSo+strings.ReplaceAll(text, "\n", "
 // Ended says that the reports are written, and the exit code.
 func (r *Run) Ended(exitCode int) { r.say(saysEnded+strconv.Itoa(exitCode), true) }
 
-// Await waits until somebody has fetched the results, for so long at most, or until the
-// context is done.
+// forOthers is how long the run waits for further visitors once one has fetched everything. That
+// one may have been there for somebody who is gone, and whose place another has taken.
+const forOthers = 30 * time.Second
+
+// Await waits until somebody has fetched the results, and the others who are there have as well,
+// for so long at most, or until the context is done.
 func (r *Run) Await(ctx context.Context, atMost time.Duration) (fetched bool) {
 	timer := time.NewTimer(atMost)
 	defer timer.Stop()
 	select {
 	case <-r.fetched:
+		r.awaitOthers(ctx)
 		return true
 	case <-ctx.Done():
 	case <-timer.C:
 	}
 	return false
+}
+
+// awaitOthers waits until no visitor is there.
+func (r *Run) awaitOthers(ctx context.Context) {
+	timer := time.NewTimer(forOthers)
+	defer timer.Stop()
+	for {
+		r.mu.Lock()
+		visitors, left := r.visitors, r.left
+		r.mu.Unlock()
+		if visitors == 0 {
+			return
+		}
+		select {
+		case <-left:
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+			return
+		}
+	}
 }
 
 // Close removes the socket.

@@ -57,6 +57,34 @@ func TestFetched(t *testing.T) {
 	require.NoError(t, late.Done(false))
 }
 
+// TestFetchedTwice: where two are there, because the connection of the first was cut and nobody
+// told it, the run waits for the second as well.
+func TestFetchedTwice(t *testing.T) {
+	in := folder(t)
+	r := listen(t, in)
+	r.Ended(0)
+	first, err := AwaitEnd(in, func(string) {})
+	require.NoError(t, err)
+	second, err := AwaitEnd(in, func(string) {})
+	require.NoError(t, err)
+	awaited := make(chan bool, 1)
+	go func() { awaited <- r.Await(t.Context(), time.Minute) }()
+	require.NoError(t, first.Done(true))
+	<-r.fetched
+	assert.Never(t, func() bool { return len(awaited) > 0 }, 100*time.Millisecond, 10*time.Millisecond)
+	require.NoError(t, second.Done(true))
+	assert.True(t, <-awaited)
+
+	third, err := AwaitEnd(in, func(string) {})
+	require.NoError(t, err)
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	began := time.Now()
+	r.Await(ended, time.Minute) // somebody wants the run to end
+	assert.Less(t, time.Since(began), forOthers)
+	require.NoError(t, third.Done(false))
+}
+
 // TestNotFetched: a broken connection is not taken for a fetch, and a run does not wait
 // longer than it was told to, or once it is told to end.
 func TestNotFetched(t *testing.T) {
