@@ -104,7 +104,7 @@ forget_images() {
 }
 
 # asked_for PATTERN tells whether the registry was asked for something since the last run began.
-asked_for() { tail -n "+$((LOGGED + 1))" "$CHECKS/registry/log" | grep -qE "$1"; }
+asked_for() { grep -qE "$1" <(tail -n "+$((LOGGED + 1))" "$CHECKS/registry/log"); }
 
 # run_pulling FLAGS... runs the suite where no image is on the workers, and returns the exit code.
 run_pulling() {
