@@ -172,11 +172,13 @@ func findNodes(ctx context.Context, client kubernetes.Interface, choice targets.
 	}
 	found := fleet{images: map[string][]string{}, states: map[string]NodeState{}}
 	found.selection, found.err = targets.Select(nodes.Items, classes, choice)
+	chosen := map[string]bool{}
 	for _, t := range found.selection.Targets {
-		for _, node := range nodes.Items {
-			if node.Name == t.Node && found.images[t.Node] == nil {
-				found.images[t.Node], found.states[t.Node] = imagesOn(node), nodeState(node)
-			}
+		chosen[t.Node] = true
+	}
+	for _, node := range nodes.Items {
+		if chosen[node.Name] {
+			found.images[node.Name], found.states[node.Name] = imagesOn(node), nodeState(node)
 		}
 	}
 	return found

@@ -79,7 +79,7 @@ func (p *printer) areas() {
 	for _, row := range rows {
 		said, colour := row.outcomes()
 		if len(row.targets) > 0 {
-			said += "; on " + strings.Join(row.targets, ", ")
+			said += "; on " + fewNames(row.targets)
 		}
 		fmt.Fprintf(p, "%s  %*d  %6s  %s\n", pad(clean(row.name, oneLine), name), number, row.results, shortSeconds(row.seconds), p.paint(colour, clean(said, oneLine)))
 	}

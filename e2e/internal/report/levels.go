@@ -209,7 +209,7 @@ func (v LevelVerdict) byTarget() string {
 			}
 		}
 		if len(names) > 0 && len(names) < len(v.Targets) {
-			parts = append(parts, string(outcome)+" on "+strings.Join(names, ", "))
+			parts = append(parts, string(outcome)+" on "+fewNames(names))
 		}
 	}
 	return strings.Join(parts, "; ")

@@ -233,14 +233,19 @@ func (r Run) cases() []suite.Case {
 	return all
 }
 
-// result finds a case's result on a target.
-func (r Run) result(caseID, target string) (suite.Result, bool) {
-	for _, result := range r.Results {
-		if result.Case.ID == caseID && result.Target.Name() == target {
-			return result, true
+// pair is a case on a target, by their names.
+type pair struct{ id, target string }
+
+// cells finds the results by case and target; of several, the first.
+func (r Run) cells() map[pair]*suite.Result {
+	all := make(map[pair]*suite.Result, len(r.Results))
+	for i := range r.Results {
+		at := pair{r.Results[i].Case.ID, r.Results[i].Target.Name()}
+		if all[at] == nil {
+			all[at] = &r.Results[i]
 		}
 	}
-	return suite.Result{}, false
+	return all
 }
 
 // counts tells whether a result changes the exit code: what is Informational does
