@@ -35,7 +35,7 @@ func together(all []line) []line {
 		joined = append(joined, line{few(names[text]), text})
 	}
 	if more := len(all) - told; more > 0 {
-		joined = append(joined, line{fmt.Sprintf("… and %d more", more), order[mostLines]})
+		joined = append(joined, line{fmt.Sprintf("… and %d more", more), order[mostLines] + ", for one"})
 	}
 	return joined
 }

@@ -176,11 +176,11 @@ func (k kindPart) tellWhere(c *junitCase, t together) {
 		}
 	}
 	if c.Failure == nil && c.Skipped == nil {
-		text := t.said
+		text := clean(t.said, oneLine)
 		if c.SystemOut != nil {
 			text += "\non " + clean(t.first.Target.Name(), oneLine) + ":\n" + c.SystemOut.Data
 		}
-		c.SystemOut = &junit.Output{Data: clean(text, manyLines)}
+		c.SystemOut = &junit.Output{Data: text}
 	}
 }
 

@@ -30,6 +30,9 @@ type LevelVerdict struct {
 	Tally
 	// Targets are the outcomes on each target, in the order of the targets.
 	Targets []TargetVerdict `json:"targets"`
+	// ConformantOn are, in a compact report.json, the conformant ones, which Targets lacks
+	// there. Read, Targets has them.
+	ConformantOn Ranges `json:"conformantOn,omitempty"`
 }
 
 // TargetVerdict is the answer of one level on one target.
