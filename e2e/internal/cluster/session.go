@@ -51,6 +51,8 @@ type Session struct {
 	deleted map[string]*corev1.Pod
 	// closed says what keeps new pods away from a node, and wasClosed what ever did.
 	closed, wasClosed map[string]string
+	// absent says why nothing can be run on a node.
+	absent map[string]string
 
 	mutatingMu sync.Mutex
 	mutating   mutating

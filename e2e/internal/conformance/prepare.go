@@ -221,7 +221,7 @@ func (c *Run) makeRunner(client kubernetes.Interface, placement suite.Placement,
 	c.runner = &suite.Runner{
 		Cluster: c.session, Nodes: own, Cases: ordinary(c.Cases), Targets: c.report.Targets, Fixtures: fixtures.Read,
 		Placement: placement, Facts: &suite.Facts{},
-		Timeout: c.CaseTimeout, Parallel: c.Parallel, Starting: c.startingAtOnce(), AtOnce: c.Pods, KeepFailed: c.KeepOnFailure,
+		Timeout: c.CaseTimeout, Parallel: c.Parallel, Starting: c.startingAtOnce(), AtOnce: c.Pods, NodesAtOnce: c.NodesAtOnce, KeepFailed: c.KeepOnFailure,
 		Evidence: c.folder, Log: c.folder.log.Printf,
 		OnResult: func(r suite.Result) {
 			c.folder.log.Printf("%s: %s: %s %s", r.Target.Name(), r.Case.ID, r.Outcome, r.Reason)
@@ -232,6 +232,7 @@ func (c *Run) makeRunner(client kubernetes.Interface, placement suite.Placement,
 			c.results.put(one[0])
 			c.waiting.ended(one[0], c.Require)
 		},
+		Absent: c.session.Absent, OnLeftOut: c.leaveOut,
 		OnStart:   func(one suite.Case, on suite.Target) { c.view.Tell(progress.Began(one, on)) },
 		Stopped:   stopped,
 		OnReady:   c.noteReady,
@@ -257,8 +258,8 @@ func (c *Run) startingAtOnce() int {
 	if c.kind != nil {
 		return 4 * runtime.NumCPU()
 	}
-	const each = 8
-	return each * len(c.report.Targets)
+	const each, most = 8, 64
+	return min(each*len(c.report.Targets), most)
 }
 
 // gateOff creates the documented pod, on servers whose feature gate may be off,

@@ -52,6 +52,7 @@ type Run struct {
 
 	report  report.Run
 	results *resultTable
+	leftOut leftOut
 	ran     chan struct{} // closed when the runner is done
 }
 
@@ -165,6 +166,7 @@ func (c *Run) Finish(ctx context.Context) {
 	if c.report.Interrupted = ctx.Err() != nil; c.report.Interrupted {
 		c.report.InterruptedBy = oneLine(context.Cause(ctx))
 	}
+	c.noteLeftOut()
 	if err := c.exemptions.Apply(c.report.Results); err != nil && !c.report.Interrupted {
 		c.report.Problem = firstOf(c.report.Problem, oneLine(err))
 	}

@@ -74,6 +74,7 @@ type Options struct {
 	FailFast             bool
 	Timeout, CaseTimeout time.Duration
 	Parallel, Pods       int
+	NodesAtOnce          int
 	Starting             int // 0: as the cluster lets us guess
 	QPS                  float64
 
@@ -264,7 +265,8 @@ func (o *Options) define() (*flag.FlagSet, []Group) {
 	flags.DurationVar(&o.CaseTimeout, named("case-timeout"), 5*time.Minute, "longest `duration` that a case waits for its pod, and for what it needs to see first")
 	flags.IntVar(&o.Parallel, named("parallel"), 16, "how `many` pods are acted on and observed at one time")
 	flags.IntVar(&o.Pods, named("pods"), 40, "how `many` pods each target runs at one time, at most: fewer where its node has no room")
-	flags.IntVar(&o.Starting, named("starting"), 0, "how `many` pods start at one time (default: 8 for each target; four for each processor where the nodes are kind's)")
+	flags.IntVar(&o.Starting, named("starting"), 0, "how `many` pods start at one time (default: 8 for each target, and 64 at most; four for each processor where the nodes are kind's)")
+	flags.IntVar(&o.NodesAtOnce, named("nodes-at-once"), suite.NodesAtOnce, "on how `many` nodes there is work at one time: the others wait for their turn")
 	flags.Float64Var(&o.QPS, named("qps"), 100, "requests a second to the API server, at most this `rate`")
 
 	group("The kind cluster", "For a run without a cluster of yours; `make e2e` sets them.")

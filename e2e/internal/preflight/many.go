@@ -71,8 +71,12 @@ func ofManyTargets(name string, selection targets.Selection) []Check {
 	for _, l := range selection.LeftOut {
 		out = append(out, line{l.Node, l.Reason})
 	}
+	verb := " is left out: "
+	if len(out) > mostLines {
+		verb = " are left out: "
+	}
 	for _, l := range together(out) {
-		checks = append(checks, Check{name, Note, l.names + " left out: " + l.text})
+		checks = append(checks, Check{name, Note, l.names + verb + l.text})
 	}
 	return checks
 }

@@ -110,6 +110,14 @@ type Runner struct {
 	Parallel int
 	Starting int
 	AtOnce   int
+	// NodesAtOnce bounds on how many nodes there is work at one time; 0: the constant of that
+	// name. The others wait for their turn.
+	NodesAtOnce int
+	// Absent says why nothing can be run on a node, that has waited for its turn, any more: it is
+	// gone, or not Ready; "" where it is there. nil: all of them are. OnLeftOut is told of each target
+	// that has no result for it; nil: nobody is.
+	Absent    func(node string) string
+	OnLeftOut func(target Target, why string)
 	// Room is how many pods of the run a node can take, by its name, where that is known.
 	Room     map[string]int
 	Evidence EvidenceSink
@@ -157,11 +165,7 @@ func (r *Runner) Run(ctx context.Context) []Result {
 	for _, target := range r.Targets {
 		limits.turns[target.Node].quiet.Add(1)
 	}
-	var wg sync.WaitGroup
-	for i, target := range r.Targets {
-		wg.Go(func() { results[i] = r.runTarget(ctx, target, limits) })
-	}
-	wg.Wait()
+	r.eachInWindow(func(i int) { results[i] = r.runTarget(ctx, r.Targets[i], limits) })
 	var all []Result
 	for _, some := range results {
 		all = append(all, slices.DeleteFunc(some, func(r Result) bool { return r.notRun })...)
