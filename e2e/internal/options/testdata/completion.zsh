@@ -64,6 +64,7 @@ _procns() {
 		'*-parallel[how many pods are acted on and observed at one time]:parallel:' \
 		'*-pods[how many pods each target runs at one time, at most]:pods:' \
 		'*-starting[how many pods start at one time]:starting:' \
+		'*-nodes-at-once[on how many nodes there is work at one time]:nodes-at-once:' \
 		'*-qps[requests a second to the API server, at most this rate]:qps:' \
 		'*-engine[container engine]:engine:(docker podman nerdctl)' \
 		'*-node-image[node image]:node-image:' \
