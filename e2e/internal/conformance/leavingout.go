@@ -42,6 +42,9 @@ func (l *leftOut) apart(targets []suite.Target) (rest []suite.Target, out []repo
 func (c *Run) leaveOut(target suite.Target, why string) {
 	c.leftOut.note(target, why)
 	for _, one := range ordinary(c.Cases) {
+		if !c.Asks(target, one) {
+			continue
+		}
 		r := suite.Result{Case: one, Target: target, Outcome: suite.Skipped, Reason: "the node was left out: " + why}
 		c.view.Tell(progress.Ended(r, c.Require.Decides(one.Level)))
 		c.results.put(r)

@@ -83,6 +83,7 @@ func (c *Run) preflight(ctx context.Context, config *rest.Config, client kuberne
 	if err != nil {
 		return err
 	}
+	c.chooseScope()
 	if err := c.exemptions.Check(c.Cases, c.report.Targets); err != nil {
 		return options.Usagef("-exempt %s: %w", strings.Join(c.Exempt, ","), err)
 	}
@@ -117,7 +118,7 @@ func (c *Run) preflight(ctx context.Context, config *rest.Config, client kuberne
 	if err != nil {
 		return err
 	}
-	checks = append(checks, c.session.LookInside(ctx, samples, ordinary(c.Cases), min(c.Pods, podsOfCase*len(c.Cases))*len(c.report.Targets))...)
+	checks = append(checks, c.session.LookInside(ctx, samples, ordinary(c.Cases), min(c.Pods, podsOfCase*len(c.Cases))*min(len(c.report.Targets), c.NodesAtOnce))...)
 	wanted := min(c.Pods, podsOfCase*len(c.Cases))
 	room, said := c.session.Room(ctx, c.report.Targets, wanted)
 	checks = append(checks, said...)
@@ -197,6 +198,9 @@ func manifestOf(file string) (suite.Manifest, error) {
 func (c *Run) plan() {
 	for _, target := range c.report.Targets {
 		for _, one := range c.Cases {
+			if !c.Asks(target, one) {
+				continue
+			}
 			r := suite.Result{Case: one, Target: target, Outcome: suite.Planned}
 			c.report.Results = append(c.report.Results, r)
 			c.results.put(r)
@@ -220,7 +224,7 @@ func (c *Run) makeRunner(client kubernetes.Interface, placement suite.Placement,
 	}
 	c.runner = &suite.Runner{
 		Cluster: c.session, Nodes: own, Cases: ordinary(c.Cases), Targets: c.report.Targets, Fixtures: fixtures.Read,
-		Placement: placement, Facts: &suite.Facts{},
+		Placement: placement, Scope: c.report.Sweep, Facts: &suite.Facts{},
 		Timeout: c.CaseTimeout, Parallel: c.Parallel, Starting: c.startingAtOnce(), AtOnce: c.Pods, NodesAtOnce: c.NodesAtOnce, KeepFailed: c.KeepOnFailure,
 		Evidence: c.folder, Log: c.folder.log.Printf,
 		OnResult: func(r suite.Result) {

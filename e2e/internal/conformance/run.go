@@ -53,7 +53,8 @@ type Run struct {
 	report  report.Run
 	results *resultTable
 	leftOut leftOut
-	ran     chan struct{} // closed when the runner is done
+	asks    func(id, target string) bool // which case is asked on which target
+	ran     chan struct{}                // closed when the runner is done
 }
 
 // newRun prepares a run: its folder, its log. Nothing outside is touched.
@@ -132,11 +133,11 @@ func (c *Run) Start(ctx context.Context) {
 	if c.runner == nil {
 		return // only planned
 	}
-	c.waiting.begin(len(c.report.Targets)*len(c.Cases), c.report.Targets)
+	c.waiting.begin(c.report.Sweep.On(c.report.Targets, len(c.Cases), c.askedEverywhere()), c.report.Targets)
 	go func() {
 		defer close(c.ran)
 		began := time.Now()
-		c.view.Tell(progress.Plan(c.Cases, c.report.Targets))
+		c.view.Tell(progress.Plan(c.Cases, c.report.Targets, c.report.Sweep))
 		c.report.Results = append(c.judgeWitnesses(ctx), c.runner.Run(ctx)...)
 		for i, t := range c.report.Targets {
 			c.report.Targets[i] = c.runner.Facts.Known(t)

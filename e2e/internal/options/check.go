@@ -54,6 +54,8 @@ func (o *Options) check(given map[string]bool) error {
 		return errors.New("-machine is for a node of the kind cluster that procns makes: on a cluster of yours it enters no node")
 	case o.Starting < 0:
 		return errors.New("-starting must not be below zero")
+	case o.Profile == Sweep && o.Phase != "":
+		return errors.New("-profile sweep and -phase: choose one of them: witnesses are left by a run of full or core")
 	case o.NodesAtOnce < 1:
 		return errors.New("-nodes-at-once must be above zero")
 	case o.Parallel < 1, o.Pods < 1, o.QPS <= 0, o.Timeout <= 0, o.CaseTimeout <= 0:

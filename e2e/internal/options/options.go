@@ -23,6 +23,8 @@ type Options struct {
 	Kubeconfig, Context string
 	InCluster           bool
 
+	// Profile is what the run is of; empty: Full.
+	Profile        Profile
 	Run, Skip      []string
 	Levels         []suite.Level
 	Nodes          string
@@ -207,6 +209,7 @@ func (o *Options) define() (*flag.FlagSet, []Group) {
 	flags.BoolVar(&o.InCluster, named("in-cluster"), false, "judge the cluster that procns itself runs in, with its pod's ServiceAccount")
 
 	group("Which cases", "")
+	flags.Var(value{text: func() string { return string(Full) }, set: o.setProfile}, named("profile"), "`what` the run is of: full (the whole catalogue), core (its Core cases), or sweep (all Core cases on one node of each kind, and on every node those that are read off two small pods); -level, -run and -skip select within it")
 	flags.Var(list(&o.Run, nonEmpty), named("run"), "run only the cases that match this `pattern`: an ID, an area, or a pattern with * such as signals/* (repeatable, or behind commas)")
 	flags.Var(list(&o.Skip, nonEmpty), named("skip"), "leave out the cases that match this `pattern`, as for -run, or "+HostPID+": those of which a pod asks for the node's PID namespace (repeatable, or behind commas)")
 	flags.Var(list(&o.Levels, parseLevel), named("level"), "run only the cases of this `level`: core, extended or informational (repeatable, or behind commas)")
@@ -215,7 +218,7 @@ func (o *Options) define() (*flag.FlagSet, []Group) {
 	flags.Var(value{text: func() string { return "" }, set: o.setRequire}, named("require"), "which `level` decides the exit code: core (Core alone) or extended (Core and Extended); the verdict of each level is told all the same (default: extended)")
 
 	group("Which targets", "A target is a node with one of its runtimes. Every case is run on every target.")
-	flags.StringVar(&o.Nodes, named("nodes"), "", "`which` nodes: sample (one for each OS image, kernel, runtime, architecture and kubelet), all, or a label selector (default: sample; all on a cluster that procns makes)")
+	flags.StringVar(&o.Nodes, named("nodes"), "", "`which` nodes: sample (one for each OS image, kernel, runtime, architecture and kubelet), all, or a label selector (default: sample; all with -profile sweep, and on a cluster that procns makes)")
 	flags.Var(list(&o.RuntimeClasses, nonEmpty), named("runtime-classes"), "`names` of RuntimeClasses, each a target of its own on each node; default stands for the node's own runtime (default: that alone)")
 	flags.Var(value{many: true, text: func() string { return "" }, set: o.setTolerate}, named("tolerate"), "run on nodes with this `taint` as well: key:Effect, key=value:Effect, or all, which leaves out those that mark a node as unwell or cordoned (repeatable)")
 

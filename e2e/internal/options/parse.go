@@ -71,7 +71,7 @@ func (s Sources) Parse(output io.Writer) (Options, error) {
 	o.Provision = o.Kubeconfig == "" && o.Context == "" && !o.InCluster && !o.prints()
 	if o.Nodes == "" {
 		o.Nodes = targets.Sample
-		if o.Provision {
+		if o.Provision || o.Profile == Sweep {
 			o.Nodes = targets.All
 		}
 	}

@@ -131,7 +131,7 @@ func (r Run) notRunOf(level suite.Level) int {
 			cases++
 		}
 	}
-	wanted := max(cases, r.Suite.SelectedByLevel[level]) * len(r.targets())
+	wanted := r.Sweep.On(r.targets(), max(cases, r.Suite.SelectedByLevel[level]), r.everywhere(level))
 	pairs := map[[2]string]bool{}
 	for _, result := range r.Results {
 		if levelOf(result.Case) == level {

@@ -146,10 +146,9 @@ func (r Run) outcomesOf() map[string]string {
 			all[id].failed = append(all[id].failed, result.Target.Name())
 		}
 	}
-	targets := len(r.targets())
 	said := map[string]string{}
 	for id, c := range all {
-		row := areaRow{judged: c.Counts, notRun: targets - c.Total()}
+		row := areaRow{judged: c.Counts, notRun: r.asked(id) - c.Total()}
 		if level[id] == suite.Informational {
 			row.judged, row.informed = suite.Counts{}, c.Counts
 		}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -218,6 +219,39 @@ func TestCompactJSONIsReadAsItWas(t *testing.T) {
 			was.Evidence, was.ControlEvidence, was.Seen, was.DurationSeconds = r.Evidence, r.ControlEvidence, r.Seen, r.DurationSeconds
 			assert.DeepEqual(t, r, was)
 		}
+	}
+}
+
+// TestASweepLacksNothing: what it does not ask is not missing, and what it asks and has no
+// result is.
+func TestASweepLacksNothing(t *testing.T) {
+	sweep := func(n int) Run {
+		run := manyNodes(n, nil)
+		run.Suite.Selected, run.Suite.SelectedByLevel = 2, map[suite.Level]int{suite.Core: 2}
+		run.Sweep = suite.NewScope(run.Targets, []suite.Case{pid1, hup}, func(c suite.Case) bool { return c.ID == pid1.ID })
+		asks := run.Sweep.Asks()
+		run.Results = slices.DeleteFunc(run.Results, func(r suite.Result) bool {
+			return r.Case.Level != suite.Core || !asks(r.Case.ID, r.Target.Name())
+		})
+		return run
+	}
+	for _, n := range []int{5, 500} {
+		run := sweep(n)
+		assert.Equal(t, len(run.Results), n+2)
+		v := run.Verdict()
+		assert.Equal(t, v.ExitCode, suite.ExitConformant)
+		assert.Equal(t, v.NotRun, 0)
+		for form, write := range writers {
+			var text bytes.Buffer
+			assert.NilError(t, write(&text, run))
+			assert.Assert(t, !strings.Contains(text.String(), "not run"), "%s: %s", form, text.String())
+		}
+		d, err := ReadJSON(strings.NewReader(asJSON(t, run)))
+		assert.NilError(t, err)
+		assert.DeepEqual(t, d.Sweep, run.Sweep)
+		run.Results = run.Results[:len(run.Results)-1]
+		assert.Equal(t, run.Verdict().NotRun, 1)
+		assert.Equal(t, run.Verdict().ExitCode, suite.ExitInconclusive)
 	}
 }
 

@@ -120,7 +120,7 @@ func markdownTable(out io.Writer, run Run, targets []suite.Target) {
 		}
 		return
 	}
-	cells := run.cells()
+	cells, asks := run.cells(), run.Sweep.Asks()
 	heading, rule := "\n| case | level |", "|---|---|"
 	for _, t := range targets {
 		heading += " " + inline(t.Name()) + " |"
@@ -131,6 +131,9 @@ func markdownTable(out io.Writer, run Run, targets []suite.Target) {
 		row := fmt.Sprintf("| %s | %s |", inline(c.ID), inline(string(c.Level)))
 		for _, t := range targets {
 			text, _ := cell(cells[pair{c.ID, t.Name()}])
+			if !asks(c.ID, t.Name()) {
+				text = notAsked
+			}
 			row += " " + inline(strings.Join(strings.Fields(text), " ")) + " |"
 		}
 		fmt.Fprintln(out, row)

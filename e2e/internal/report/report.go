@@ -31,6 +31,8 @@ type Run struct {
 	Suite   Suite          `json:"suite"`
 	Cluster Cluster        `json:"cluster"`
 	Targets []suite.Target `json:"-"`
+	// Sweep says which cases were asked on which targets; nil: all on each.
+	Sweep *suite.Scope `json:"sweep,omitempty"`
 	// Require says which levels decide the exit code; empty: Core and Extended.
 	Require suite.Requirement `json:"-"`
 	// LeftOut are the nodes on which nothing was run, and why.

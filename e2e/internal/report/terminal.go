@@ -156,7 +156,7 @@ func (p *printer) table() {
 		p.casesInLines(cases)
 		return
 	}
-	cells := p.run.cells()
+	cells, asks := p.run.cells(), p.run.Sweep.Asks()
 	const gap = "  "
 	idWidth := len("CASE")
 	for _, c := range cases {
@@ -182,6 +182,9 @@ func (p *printer) table() {
 			line := pad(clean(c.ID, oneLine), idWidth)
 			for _, t := range targets {
 				text, colour := cell(cells[pair{c.ID, t.Name()}])
+				if !asks(c.ID, t.Name()) {
+					text, colour = notAsked, dim
+				}
 				line += gap + p.paint(colour, text) + strings.Repeat(" ", max(0, columns-utf8.RuneCountInString(text)))
 			}
 			fmt.Fprintln(p, strings.TrimRight(line, " "))
@@ -191,6 +194,9 @@ func (p *printer) table() {
 	fmt.Fprintln(p, p.paint(bold, pad("OUTCOME", column)+gap+pad("CASE", idWidth)+gap+"TARGET"))
 	for _, c := range cases {
 		for i, t := range targets {
+			if !asks(c.ID, t.Name()) {
+				continue
+			}
 			text, colour := cell(cells[pair{c.ID, t.Name()}])
 			fmt.Fprintln(p, p.paint(colour, pad(text, column))+gap+pad(clean(c.ID, oneLine), idWidth)+gap+names[i])
 		}

@@ -146,3 +146,23 @@ func TestTimeBeginsWhenThePodIsAccepted(t *testing.T) {
 		})
 	}
 }
+
+// TestScope: all cases on one node of each kind, and those of everywhere on all.
+func TestScope(t *testing.T) {
+	b := newBench()
+	everywhere, elsewhere := sampleCase(), sampleCase()
+	elsewhere.ID, elsewhere.Fixture = "area/other", "same-as-fixture.yaml"
+	runner := runnerOn(t, b, everywhere, elsewhere)
+	runner.Targets = []Target{{Node: "a"}, {Node: "b"}, {Node: "c", Kernel: "7"}, {Node: "d"}}
+	runner.Scope = NewScope(runner.Targets, runner.Cases, func(c Case) bool { return c.ID == everywhere.ID })
+	assert.Equal(t, &Scope{Everywhere: []string{everywhere.ID}, Samples: []string{"a", "c"}}, runner.Scope)
+	var ran []string
+	for _, r := range runner.Run(t.Context()) {
+		assert.Equal(t, Conformant, r.Outcome, r.Reason)
+		ran = append(ran, r.Target.Node+" "+r.Case.ID)
+	}
+	assert.Equal(t, []string{"a area/case", "a area/other", "b area/case", "c area/case", "c area/other", "d area/case"}, ran)
+	assert.Equal(t, map[string]int{"fixture.yaml": 4, "control.yaml": 4, "same-as-fixture.yaml": 2}, b.created)
+	assert.Equal(t, 6, runner.Scope.On(runner.Targets, 2, 1))
+	assert.Equal(t, 8, (*Scope)(nil).On(runner.Targets, 2, 1))
+}

@@ -17,6 +17,7 @@ _procns() {
 		'*-kubeconfig[judge the cluster of this kubeconfig file, or list of files as $KUBECONFIG may be]:kubeconfig:_files' \
 		'*-context[judge the cluster of this context of the kubeconfig]:context:_procns_contexts' \
 		'-in-cluster[judge the cluster that procns itself runs in, with its pod'\''s ServiceAccount]' \
+		'*-profile[what the run is of]:profile:(sweep core full)' \
 		'*-run[run only the cases that match this pattern]:run:_procns_cases' \
 		'*-skip[leave out the cases that match this pattern, as for -run, or @host-pid]:skip:_procns_cases' \
 		'*-level[run only the cases of this level]:level:(core extended informational)' \
