@@ -195,7 +195,7 @@ func (s *Session) Create(ctx context.Context, m suite.Manifest) (*corev1.Pod, er
 	if m.Workload != nil {
 		return s.createWorkload(ctx, m)
 	}
-	stored, err := core.Pods(s.Namespace).Create(ctx, m.New(), metav1.CreateOptions{})
+	stored, err := createPod(ctx, s.Client, m.New(), s.Namespace)
 	if err != nil {
 		return nil, s.refusedPod(ctx, suite.Failed(err, "creating pod %s from %s", m.Pod.Name, m.File))
 	}
