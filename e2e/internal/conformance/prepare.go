@@ -84,6 +84,10 @@ func (c *Run) preflight(ctx context.Context, config *rest.Config, client kuberne
 		return err
 	}
 	c.chooseScope()
+	ask, err := c.goOn()
+	if err != nil {
+		return err
+	}
 	if err := c.exemptions.Check(c.Cases, c.report.Targets); err != nil {
 		return options.Usagef("-exempt %s: %w", strings.Join(c.Exempt, ","), err)
 	}
@@ -91,6 +95,11 @@ func (c *Run) preflight(ctx context.Context, config *rest.Config, client kuberne
 	placement := c.Placement(c.report.ID, survey.Selection.Tolerations)
 	placement.Server = survey.Version
 	if c.DryRun {
+		would, err := c.estimate()
+		if err != nil {
+			return err
+		}
+		checks = append(checks, would)
 		c.plan()
 		return nil
 	}
@@ -132,7 +141,11 @@ func (c *Run) preflight(ctx context.Context, config *rest.Config, client kuberne
 			return err
 		}
 	}
+	if err := c.openStream(ask); err != nil {
+		return fmt.Errorf("%s cannot be written: %w", report.StreamFile, err)
+	}
 	c.makeRunner(client, placement, survey.Version, off)
+	c.runner.Targets = ask
 	c.runner.Room = room
 	return nil
 }
@@ -229,6 +242,7 @@ func (c *Run) makeRunner(client kubernetes.Interface, placement suite.Placement,
 		Evidence: c.folder, Log: c.folder.log.Printf,
 		OnResult: func(r suite.Result) {
 			c.folder.log.Printf("%s: %s: %s %s", r.Target.Name(), r.Case.ID, r.Outcome, r.Reason)
+			c.stream.add(r, c.runner.Facts.Known)
 			one := []suite.Result{r}
 			_ = c.exemptions.Apply(one) // what is not needed is said of all results together
 			c.view.Tell(progress.Ended(one[0], c.Require.Decides(one[0].Case.Level)))

@@ -53,6 +53,8 @@ type Run struct {
 	report  report.Run
 	results *resultTable
 	leftOut leftOut
+	stream  *stream                      // nil where results are only planned
+	resumed *resumed                     // nil where no earlier run is gone on with
 	asks    func(id, target string) bool // which case is asked on which target
 	ran     chan struct{}                // closed when the runner is done
 }
@@ -61,12 +63,21 @@ type Run struct {
 func newRun(o options.Options, around surroundings.Surroundings, catalogue, selected []suite.Case, exemptions exempt.List, version string, stdout, stderr io.Writer) (*Run, error) {
 	now := time.Now()
 	id := now.UTC().Format("20060102-150405") + "-" + probe.RandomHex(2)
-	folder, err := makeFolder(o.ReportDir, id, o.Flat)
+	earlier, err := readResumed(o.Resume)
+	if err != nil {
+		return nil, err
+	}
+	var folder *folder
+	if earlier != nil {
+		folder, err = reopenFolder(o.Resume)
+	} else {
+		folder, err = makeFolder(o.ReportDir, id, o.Flat)
+	}
 	if err != nil {
 		return nil, err
 	}
 	c := &Run{
-		Options: o, Cases: selected, exemptions: exemptions, folder: folder, around: around, view: newView(o, stdout, stderr, os.Getenv), stderr: stderr,
+		Options: o, Cases: selected, resumed: earlier, exemptions: exemptions, folder: folder, around: around, view: newView(o, stdout, stderr, os.Getenv), stderr: stderr,
 		results: newResultTable(), ran: make(chan struct{}), cgroupModes: make(chan []string, 1),
 		report: report.Run{
 			ID: id, Started: now, Folder: folder.Path,
@@ -138,10 +149,9 @@ func (c *Run) Start(ctx context.Context) {
 		defer close(c.ran)
 		began := time.Now()
 		c.view.Tell(progress.Plan(c.Cases, c.report.Targets, c.report.Sweep))
-		c.report.Results = append(c.judgeWitnesses(ctx), c.runner.Run(ctx)...)
-		for i, t := range c.report.Targets {
-			c.report.Targets[i] = c.runner.Facts.Known(t)
-		}
+		c.tellResumed()
+		c.report.Results = c.withResumed(append(c.judgeWitnesses(ctx), c.runner.Run(ctx)...))
+		c.keepFacts()
 		c.leaveWitnesses(ctx)
 		c.report.Stats.CatalogueSeconds = time.Since(began).Seconds()
 	}()

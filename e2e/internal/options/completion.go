@@ -33,7 +33,7 @@ var completes = map[string][]string{
 	"engine": {"docker", "podman", "nerdctl"}, "nodes": {"sample", "all"}, "tolerate": {"all"}, "runtime-classes": {"default"},
 	"print-exempt": {"builtin:gvisor", "builtin:kata"}, "image": {"busybox=", "nginx=", "pause="},
 	"exempt": {"builtin:gvisor", "builtin:kata", files},
-	"run":    {caseIDs}, "skip": {HostPID, caseIDs}, "context": {contexts}, "report-dir": {folders},
+	"run":    {caseIDs}, "skip": {HostPID, caseIDs}, "context": {contexts}, "report-dir": {folders}, "resume": {folders},
 }
 
 // completed is a flag as a shell completes it.

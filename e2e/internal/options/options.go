@@ -72,6 +72,7 @@ type Options struct {
 	Settings []string
 
 	ReportDir            string
+	Resume               string // the folder of an earlier run
 	KeepOnFailure        bool
 	FailFast             bool
 	Timeout, CaseTimeout time.Duration
@@ -262,6 +263,7 @@ func (o *Options) define() (*flag.FlagSet, []Group) {
 	group("The run", "")
 	flags.Var(value{text: func() string { return "" }, set: o.setConfig}, named("config"), "settings from this YAML `file`, by the names of these flags")
 	flags.StringVar(&o.ReportDir, named("report-dir"), "_artifacts", "`folder` for the reports; each run makes a folder of its own in it (where nothing names a folder, and $ARTIFACTS or $SONOBUOY_RESULTS_DIR is set, the reports go there, without one)")
+	flags.StringVar(&o.Resume, named("resume"), "", "go on with the run that was interrupted and has left its results.jsonl in this `folder`: nodes that have answered are not asked again, and the reports are written there; give the same -profile, -run, -skip and -level")
 	flags.BoolVar(&o.KeepOnFailure, named("keep-on-failure"), false, "keep the pods of cases that did not pass, and their namespace, until -cleanup")
 	flags.BoolVar(&o.FailFast, named("fail-fast"), false, "start no pod any more after the first result that keeps the exit code from being 0: those that run come to their end, and what has no result then is not run")
 	flags.DurationVar(&o.Timeout, named("timeout"), time.Hour, "longest `duration` of the whole run; what is not judged by then is inconclusive")

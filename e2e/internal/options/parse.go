@@ -138,6 +138,7 @@ func namesOf(flags *flag.FlagSet) []string {
 // is left alone: it is there for the runs.
 var goesWith = map[string][]string{
 	"baseline":        nil,
+	"resume":          nil,
 	"phase":           {"print-rbac", "print-job", "print-sonobuoy-plugin"},
 	"require":         {"compare", "dry-run", "print-job", "print-sonobuoy-plugin"},
 	"keep-on-failure": {"dry-run", "print-job", "print-sonobuoy-plugin"},

@@ -92,19 +92,9 @@ func (r Run) Document() Document {
 	}
 	shown := map[string]int{} // how many results of a case have said what was seen
 	for _, result := range r.Results {
-		c := result.Case
-		one := Result{
-			ID: c.ID, Level: c.Level, Claim: c.Claim, Source: c.Source, Fixture: c.Fixture, Control: c.Control, NoControl: c.NoControl,
-			Target: result.Target.Name(), Outcome: result.Outcome, Reason: result.Reason,
-			Expected: result.Expected, Observed: result.Observed, Recorded: result.Recorded, Remark: result.Remark,
-			Evidence: result.Folder, ControlEvidence: result.ControlFolder,
-			Exemption: result.Exemption, Images: result.Images, DurationSeconds: milli(result.Duration.Seconds()),
-		}
-		if c.Control != "" {
-			one.Differs = c.Property()
-		}
-		if result.Evidence != "" && shown[c.ID] < mostSeen {
-			shown[c.ID]++
+		one := ResultOf(result)
+		if result.Evidence != "" && shown[one.ID] < mostSeen {
+			shown[one.ID]++
 			one.Seen = shortened(result.Evidence, longestSeen)
 		}
 		d.Results = append(d.Results, one)

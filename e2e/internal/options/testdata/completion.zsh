@@ -58,6 +58,7 @@ _procns() {
 		'*-archive[write the report folder to this file as a .tar.gz, or to standard output]:archive:_files' \
 		'*-config[settings from this YAML file, by the names of these flags]:config:_files' \
 		'*-report-dir[folder for the reports; each run makes a folder of its own in it]:report-dir:_files -/' \
+		'*-resume[go on with the run that was interrupted and has left its results.jsonl in this folder]:resume:_files -/' \
 		'-keep-on-failure[keep the pods of cases that did not pass, and their namespace, until -cleanup]' \
 		'-fail-fast[start no pod any more after the first result that keeps the exit code from being 0]' \
 		'*-timeout[longest duration of the whole run; what is not judged by then is inconclusive]:timeout:' \
