@@ -242,7 +242,9 @@ func (c *Run) makeRunner(client kubernetes.Interface, placement suite.Placement,
 		Evidence: c.folder, Log: c.folder.log.Printf,
 		OnResult: func(r suite.Result) {
 			c.folder.log.Printf("%s: %s: %s %s", r.Target.Name(), r.Case.ID, r.Outcome, r.Reason)
-			c.stream.add(r, c.runner.Facts.Known)
+			if c.stream.add(r, c.runner.Facts.Known) {
+				c.dropEvidence(r)
+			}
 			one := []suite.Result{r}
 			_ = c.exemptions.Apply(one) // what is not needed is said of all results together
 			c.view.Tell(progress.Ended(one[0], c.Require.Decides(one[0].Case.Level)))

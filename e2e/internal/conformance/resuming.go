@@ -97,6 +97,7 @@ func (c *Run) goOn() ([]suite.Target, error) {
 	}
 	ask, done, results := c.resumed.answered(c.report.Targets, ordinary(c.Cases), c.Asks)
 	c.resumed.results = results
+	c.dropped.noteMissing(c.folder.Path, results)
 	known := map[string]suite.Target{}
 	for _, t := range done {
 		known[t.Name()] = t

@@ -53,6 +53,7 @@ type Run struct {
 	report  report.Run
 	results *resultTable
 	leftOut leftOut
+	dropped dropped
 	stream  *stream                      // nil where results are only planned
 	resumed *resumed                     // nil where no earlier run is gone on with
 	asks    func(id, target string) bool // which case is asked on which target
@@ -152,6 +153,7 @@ func (c *Run) Start(ctx context.Context) {
 		c.tellResumed()
 		c.report.Results = c.withResumed(append(c.judgeWitnesses(ctx), c.runner.Run(ctx)...))
 		c.keepFacts()
+		c.dropped.forget(c.report.Results)
 		c.leaveWitnesses(ctx)
 		c.report.Stats.CatalogueSeconds = time.Since(began).Seconds()
 	}()

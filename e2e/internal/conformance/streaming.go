@@ -16,7 +16,9 @@ type stream struct {
 	file *os.File
 	// left are, by target, the IDs of the cases whose results are still to come.
 	left map[string]map[string]bool
-	why  error // the first line that could not be written
+	// failed are the targets that have a result that is no pass.
+	failed map[string]bool
+	why    error // the first line that could not be written
 }
 
 // openStream begins the run's results.jsonl, or goes on in one that is there. asked are the
@@ -26,7 +28,7 @@ func openStream(folder string, head report.StreamHead, asked map[string]map[stri
 	if err != nil {
 		return nil, err
 	}
-	s := &stream{file: file, left: asked}
+	s := &stream{file: file, left: asked, failed: map[string]bool{}}
 	if err := endLastLine(file); err != nil {
 		_ = file.Close()
 		return nil, err
@@ -59,10 +61,10 @@ func endLastLine(file *os.File) error {
 }
 
 // add writes a result, and behind the last one of a target that it has answered; known adds
-// what was found out of the target.
-func (s *stream) add(r suite.Result, known func(suite.Target) suite.Target) {
+// what was found out of the target. It tells whether this was its last one, and all have passed.
+func (s *stream) add(r suite.Result, known func(suite.Target) suite.Target) (passed bool) {
 	if s == nil {
-		return
+		return false
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -72,14 +74,17 @@ func (s *stream) add(r suite.Result, known func(suite.Target) suite.Target) {
 	}
 	s.write(report.StreamLine{Result: &one})
 	name := r.Target.Name()
+	s.failed[name] = s.failed[name] || r.Outcome.Failed()
 	left := s.left[name]
 	if !left[r.Case.ID] {
-		return // it was left by a run before an upgrade
+		return false // it was left by a run before an upgrade
 	}
 	if delete(left, r.Case.ID); len(left) == 0 {
 		target := report.Target{Name: name, Target: known(r.Target)}
 		s.write(report.StreamLine{Answered: &target})
+		return !s.failed[name]
 	}
+	return false
 }
 
 func (s *stream) write(line report.StreamLine) {
