@@ -111,8 +111,7 @@ func deleteNamespace(ctx context.Context, client kubernetes.Interface, name stri
 	if err != nil && !apierrors.IsNotFound(err) {
 		return err
 	}
-	err = client.CoreV1().Pods(name).DeleteCollection(ctx,
-		metav1.DeleteOptions{GracePeriodSeconds: &graceSeconds}, metav1.ListOptions{})
+	err = deletePods(ctx, client, name)
 	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("deleting its pods: %w", err)
 	}

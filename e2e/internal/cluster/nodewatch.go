@@ -88,7 +88,7 @@ func (s *Session) WatchNodes(note func(format string, args ...any)) {
 			cache.DefaultWatchErrorHandler(watching, r, err)
 		})
 		_, _ = informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
-			AddFunc: s.noteNode, UpdateFunc: func(_, is any) { s.noteNode(is) },
+			AddFunc: s.noteNode, UpdateFunc: func(_, is any) { s.noteNode(is) }, DeleteFunc: s.noteGone,
 		})
 		go informer.Run(watching.Done())
 	}
@@ -114,6 +114,7 @@ func (s *Session) noteNode(object any) {
 		return
 	}
 	said := closedSince(node.Name, was, nodeState(*node))
+	s.notePresence(node.Name, whyAbsent(node))
 	s.mu.Lock()
 	if s.closed == nil {
 		s.closed, s.wasClosed = map[string]string{}, map[string]string{}

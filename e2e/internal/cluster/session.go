@@ -51,6 +51,8 @@ type Session struct {
 	deleted map[string]*corev1.Pod
 	// closed says what keeps new pods away from a node, and wasClosed what ever did.
 	closed, wasClosed map[string]string
+	// absent says why nothing can be run on a node.
+	absent map[string]string
 
 	mutatingMu sync.Mutex
 	mutating   mutating
@@ -193,7 +195,7 @@ func (s *Session) Create(ctx context.Context, m suite.Manifest) (*corev1.Pod, er
 	if m.Workload != nil {
 		return s.createWorkload(ctx, m)
 	}
-	stored, err := core.Pods(s.Namespace).Create(ctx, m.New(), metav1.CreateOptions{})
+	stored, err := createPod(ctx, s.Client, m.New(), s.Namespace)
 	if err != nil {
 		return nil, s.refusedPod(ctx, suite.Failed(err, "creating pod %s from %s", m.Pod.Name, m.File))
 	}

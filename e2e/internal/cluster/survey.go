@@ -172,15 +172,21 @@ func findNodes(ctx context.Context, client kubernetes.Interface, choice targets.
 	}
 	found := fleet{images: map[string][]string{}, states: map[string]NodeState{}}
 	found.selection, found.err = targets.Select(nodes.Items, classes, choice)
+	chosen := map[string]bool{}
 	for _, t := range found.selection.Targets {
-		for _, node := range nodes.Items {
-			if node.Name == t.Node && found.images[t.Node] == nil {
-				found.images[t.Node], found.states[t.Node] = imagesOn(node), nodeState(node)
-			}
+		chosen[t.Node] = true
+	}
+	for _, node := range nodes.Items {
+		if chosen[node.Name] {
+			found.images[node.Name], found.states[node.Name] = imagesOn(node), nodeState(node)
 		}
 	}
 	return found
 }
+
+// mostAskedForCgroups is how many kubelets are asked at most: of more targets, the first one of
+// each kind of node.
+const mostAskedForCgroups = 100
 
 // CgroupModes asks each target's kubelet for its cgroup version, all at once.
 // Kubelet collects all its metrics for that, so that nobody should wait for it
@@ -188,7 +194,15 @@ func findNodes(ctx context.Context, client kubernetes.Interface, choice targets.
 func CgroupModes(ctx context.Context, client kubernetes.Interface, on []suite.Target) []string {
 	modes := make([]string, len(on))
 	var group sync.WaitGroup
+	seen := map[suite.Model]bool{}
 	for i, t := range on {
+		if len(on) > mostAskedForCgroups {
+			if again := seen[t.Model()]; again || len(seen) == mostAskedForCgroups {
+				modes[i] = "unknown"
+				continue
+			}
+			seen[t.Model()] = true
+		}
 		group.Go(func() { modes[i] = cgroupMode(ctx, client, t.Node) })
 	}
 	group.Wait()

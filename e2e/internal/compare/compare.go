@@ -118,9 +118,14 @@ func Of(before, now report.Document) Comparison {
 		c.Counts[word] = 0
 	}
 	was, is := index(before), index(now)
+	ids := caseIDs(before, now)
+	judged := map[string]bool{} // the cases that the later run has a result of
+	for _, r := range now.Results {
+		judged[r.ID] = true
+	}
 	for _, pair := range c.Targets {
-		for _, id := range caseIDs(before, now) {
-			change, ok := changeOf(id, pair, was, is, now)
+		for _, id := range ids {
+			change, ok := changeOf(id, pair, was, is, now, judged[id])
 			if !ok {
 				continue
 			}
@@ -212,7 +217,7 @@ func caseIDs(before, now report.Document) []string {
 	return all
 }
 
-func changeOf(id string, pair Pair, before, now results, later report.Document) (Change, bool) {
+func changeOf(id string, pair Pair, before, now results, later report.Document, judged bool) (Change, bool) {
 	was, had := before.of(id, pair.Before)
 	is, has := now.of(id, pair.Now)
 	if !had && !has {
@@ -225,7 +230,7 @@ func changeOf(id string, pair Pair, before, now results, later report.Document) 
 		Exempted: is.Outcome == suite.Exempted,
 	}
 	if !has {
-		c.Word, c.Reason = whyGone(id, pair, later)
+		c.Word, c.Reason = whyGone(pair, later, judged)
 	}
 	return c, true
 }
@@ -234,9 +239,8 @@ func changeOf(id string, pair Pair, before, now results, later report.Document) 
 const notSelected = "it was not selected, or is not in the catalogue any more"
 
 // whyGone says why there is no later result. What a run was to judge and did not
-// come to is unclear.
-func whyGone(id string, pair Pair, later report.Document) (Word, string) {
-	known := slices.ContainsFunc(later.Results, func(r report.Result) bool { return r.ID == id })
+// come to is unclear. known says that it has a result of the case on some target.
+func whyGone(pair Pair, later report.Document, known bool) (Word, string) {
 	switch {
 	case pair.Now == nil:
 		return Gone, "the target vanished"

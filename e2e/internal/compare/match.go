@@ -45,40 +45,56 @@ func (p Pair) Name() string {
 // match pairs the targets of two reports. Versions do not count: they are what an
 // upgrade changes.
 func match(before, now report.Document) []Pair {
-	var pairs []Pair
-	left := targetsOf(now)
-	take := func(which func(suite.Target) bool) *suite.Target {
-		i := slices.IndexFunc(left, which)
-		if i < 0 {
-			return nil
-		}
-		found := left[i]
-		left = slices.Delete(left, i, i+1)
-		return &found
+	type name struct{ short, class string }
+	later := targetsOf(now)
+	byName, byKind := map[name][]int{}, map[suite.Kind][]int{} // places in later
+	for i, is := range later {
+		at := name{shortName(is, now), is.RuntimeClass}
+		byName[at] = append(byName[at], i)
+		byKind[is.Kind()] = append(byKind[is.Kind()], i)
 	}
+	taken := make([]bool, len(later))
+	take := func(among []int) (found *suite.Target, rest []int) {
+		for n, i := range among {
+			if !taken[i] {
+				taken[i] = true
+				return &later[i], among[n+1:]
+			}
+		}
+		return nil, nil
+	}
+	var pairs []Pair
 	var lost []suite.Target
 	for _, was := range targetsOf(before) {
-		same := func(is suite.Target) bool {
-			return shortName(is, now) == shortName(was, before) && is.RuntimeClass == was.RuntimeClass
-		}
-		if is := take(same); is != nil {
+		at := name{shortName(was, before), was.RuntimeClass}
+		is, rest := take(byName[at])
+		byName[at] = rest
+		if is != nil {
 			pairs = append(pairs, Pair{Before: &was, Now: is, How: ByName})
 		} else {
 			lost = append(lost, was)
 		}
 	}
+	first := map[suite.Kind]string{}
+	for kind, places := range byKind {
+		first[kind] = later[places[0]].Name()
+	}
 	for _, was := range lost {
-		alike := func(is suite.Target) bool { return is.Kind() == was.Kind() }
-		pair := Pair{Before: &was, Now: take(alike)}
-		if pair.Now != nil {
+		kind := was.Kind()
+		is, rest := take(byKind[kind])
+		byKind[kind] = rest
+		pair := Pair{Before: &was, Now: is}
+		if is != nil {
 			pair.How = ByKind
-		} else if all := targetsOf(now); slices.ContainsFunc(all, alike) {
-			pair.Covered = all[slices.IndexFunc(all, alike)].Name()
+		} else {
+			pair.Covered = first[kind]
 		}
 		pairs = append(pairs, pair)
 	}
-	for _, is := range left {
-		pairs = append(pairs, Pair{Now: &is})
+	for i := range later {
+		if !taken[i] {
+			pairs = append(pairs, Pair{Now: &later[i]})
+		}
 	}
 	return pairs
 }

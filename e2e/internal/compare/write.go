@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
@@ -138,16 +137,18 @@ func (c Comparison) groups() []group {
 		half[pair.Name()] = pair.Before == nil || pair.Now == nil
 	}
 	var all []group
+	places := map[Change]int{}
 	for _, change := range c.Changes {
 		if half[change.Target] || change.Reason == notSelected {
 			continue
 		}
 		target := change.Target
 		change.Target = ""
-		if i := slices.IndexFunc(all, func(g group) bool { return g.Change == change }); i >= 0 {
+		if i, known := places[change]; known {
 			all[i].targets = append(all[i].targets, target)
 			continue
 		}
+		places[change] = len(all)
 		all = append(all, group{change, []string{target}})
 	}
 	return all

@@ -17,6 +17,8 @@ type folder struct {
 	Path string
 	Log  *os.File
 	log  *log.Logger
+	// reopened says that it is that of an earlier run, of which nothing is removed.
+	reopened bool
 
 	mu   sync.Mutex
 	lost int   // files of evidence that could not be written
@@ -57,6 +59,18 @@ func makeFolder(parent, runID string, flat bool) (*folder, error) {
 	return f, nil
 }
 
+// reopenFolder goes on in the folder of a run that was interrupted: its log is gone on with.
+func reopenFolder(path string) (*folder, error) {
+	f := &folder{Path: path}
+	var err error
+	if f.Log, err = os.OpenFile(filepath.Join(path, "e2e.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644); err != nil {
+		return nil, options.Usagef("-resume: the folder cannot be written: %w", err)
+	}
+	f.log = log.New(f.Log, "", log.LstdFlags|log.Lmicroseconds)
+	f.reopened = true
+	return f, nil
+}
+
 // holdsReport tells whether a run has written its log or its report into a folder.
 func holdsReport(folder string) bool {
 	for _, name := range []string{"report.json", "e2e.log"} {
@@ -74,6 +88,9 @@ func (f *folder) Release() { _ = os.Remove(filepath.Join(f.Path, reserve)) }
 func (f *folder) Discard() {
 	f.Release()
 	_ = f.Log.Close()
+	if f.reopened {
+		return
+	}
 	_ = os.Remove(f.Log.Name())
 	_ = os.Remove(f.Path) // if nothing else is in it
 }

@@ -83,6 +83,11 @@ func (c *Run) preflight(ctx context.Context, config *rest.Config, client kuberne
 	if err != nil {
 		return err
 	}
+	c.chooseScope()
+	ask, err := c.goOn()
+	if err != nil {
+		return err
+	}
 	if err := c.exemptions.Check(c.Cases, c.report.Targets); err != nil {
 		return options.Usagef("-exempt %s: %w", strings.Join(c.Exempt, ","), err)
 	}
@@ -90,6 +95,11 @@ func (c *Run) preflight(ctx context.Context, config *rest.Config, client kuberne
 	placement := c.Placement(c.report.ID, survey.Selection.Tolerations)
 	placement.Server = survey.Version
 	if c.DryRun {
+		would, err := c.estimate()
+		if err != nil {
+			return err
+		}
+		checks = append(checks, would)
 		c.plan()
 		return nil
 	}
@@ -117,7 +127,7 @@ func (c *Run) preflight(ctx context.Context, config *rest.Config, client kuberne
 	if err != nil {
 		return err
 	}
-	checks = append(checks, c.session.LookInside(ctx, samples, ordinary(c.Cases), min(c.Pods, podsOfCase*len(c.Cases))*len(c.report.Targets))...)
+	checks = append(checks, c.session.LookInside(ctx, samples, ordinary(c.Cases), min(c.Pods, podsOfCase*len(c.Cases))*min(len(c.report.Targets), c.NodesAtOnce))...)
 	wanted := min(c.Pods, podsOfCase*len(c.Cases))
 	room, said := c.session.Room(ctx, c.report.Targets, wanted)
 	checks = append(checks, said...)
@@ -131,7 +141,11 @@ func (c *Run) preflight(ctx context.Context, config *rest.Config, client kuberne
 			return err
 		}
 	}
+	if err := c.openStream(ask); err != nil {
+		return fmt.Errorf("%s cannot be written: %w", report.StreamFile, err)
+	}
 	c.makeRunner(client, placement, survey.Version, off)
+	c.runner.Targets = ask
 	c.runner.Room = room
 	return nil
 }
@@ -197,6 +211,9 @@ func manifestOf(file string) (suite.Manifest, error) {
 func (c *Run) plan() {
 	for _, target := range c.report.Targets {
 		for _, one := range c.Cases {
+			if !c.Asks(target, one) {
+				continue
+			}
 			r := suite.Result{Case: one, Target: target, Outcome: suite.Planned}
 			c.report.Results = append(c.report.Results, r)
 			c.results.put(r)
@@ -220,11 +237,14 @@ func (c *Run) makeRunner(client kubernetes.Interface, placement suite.Placement,
 	}
 	c.runner = &suite.Runner{
 		Cluster: c.session, Nodes: own, Cases: ordinary(c.Cases), Targets: c.report.Targets, Fixtures: fixtures.Read,
-		Placement: placement, Facts: &suite.Facts{},
-		Timeout: c.CaseTimeout, Parallel: c.Parallel, Starting: c.startingAtOnce(), AtOnce: c.Pods, KeepFailed: c.KeepOnFailure,
+		Placement: placement, Scope: c.report.Sweep, Facts: &suite.Facts{},
+		Timeout: c.CaseTimeout, Parallel: c.Parallel, Starting: c.startingAtOnce(), AtOnce: c.Pods, NodesAtOnce: c.NodesAtOnce, KeepFailed: c.KeepOnFailure,
 		Evidence: c.folder, Log: c.folder.log.Printf,
 		OnResult: func(r suite.Result) {
 			c.folder.log.Printf("%s: %s: %s %s", r.Target.Name(), r.Case.ID, r.Outcome, r.Reason)
+			if c.stream.add(r, c.runner.Facts.Known) {
+				c.dropEvidence(r)
+			}
 			one := []suite.Result{r}
 			_ = c.exemptions.Apply(one) // what is not needed is said of all results together
 			c.view.Tell(progress.Ended(one[0], c.Require.Decides(one[0].Case.Level)))
@@ -232,6 +252,7 @@ func (c *Run) makeRunner(client kubernetes.Interface, placement suite.Placement,
 			c.results.put(one[0])
 			c.waiting.ended(one[0], c.Require)
 		},
+		Absent: c.session.Absent, OnLeftOut: c.leaveOut,
 		OnStart:   func(one suite.Case, on suite.Target) { c.view.Tell(progress.Began(one, on)) },
 		Stopped:   stopped,
 		OnReady:   c.noteReady,
@@ -257,8 +278,8 @@ func (c *Run) startingAtOnce() int {
 	if c.kind != nil {
 		return 4 * runtime.NumCPU()
 	}
-	const each = 8
-	return each * len(c.report.Targets)
+	const each, most = 8, 64
+	return min(each*len(c.report.Targets), most)
 }
 
 // gateOff creates the documented pod, on servers whose feature gate may be off,

@@ -39,9 +39,11 @@ func (c *Run) WriteReports(output io.Writer) int {
 		r.Notes = append(r.Notes, row.String())
 	}
 	c.compareWithBaseline()
-	if said := c.folder.Lost(); said != "" {
-		c.say("procns: %s", said)
-		r.Notes = append(r.Notes, said)
+	for _, said := range []string{c.folder.Lost(), c.stream.close()} {
+		if said != "" {
+			c.say("procns: %s", said)
+			r.Notes = append(r.Notes, said)
+		}
 	}
 	complete, err := r.Complete()
 	complete.Observed = observedIn(c.folder.Path, complete)

@@ -53,19 +53,33 @@ type Run struct {
 
 	report  report.Run
 	results *resultTable
-	ran     chan struct{} // closed when the runner is done
+	leftOut leftOut
+	dropped dropped
+	stream  *stream                      // nil where results are only planned
+	resumed *resumed                     // nil where no earlier run is gone on with
+	asks    func(id, target string) bool // which case is asked on which target
+	ran     chan struct{}                // closed when the runner is done
 }
 
 // newRun prepares a run: its folder, its log. Nothing outside is touched.
 func newRun(o options.Options, around surroundings.Surroundings, catalogue, selected []suite.Case, exemptions exempt.List, version string, stdout, stderr io.Writer) (*Run, error) {
 	now := time.Now()
 	id := now.UTC().Format("20060102-150405") + "-" + probe.RandomHex(2)
-	folder, err := makeFolder(o.ReportDir, id, o.Flat)
+	earlier, err := readResumed(o.Resume)
+	if err != nil {
+		return nil, err
+	}
+	var folder *folder
+	if earlier != nil {
+		folder, err = reopenFolder(o.Resume)
+	} else {
+		folder, err = makeFolder(o.ReportDir, id, o.Flat)
+	}
 	if err != nil {
 		return nil, err
 	}
 	c := &Run{
-		Options: o, Cases: selected, exemptions: exemptions, folder: folder, around: around, view: newView(o, stdout, stderr, os.Getenv), stdout: stdout, stderr: stderr,
+		Options: o, Cases: selected, resumed: earlier, exemptions: exemptions, folder: folder, around: around, view: newView(o, stdout, stderr, os.Getenv), stdout: stdout, stderr: stderr,
 		results: newResultTable(), ran: make(chan struct{}), cgroupModes: make(chan []string, 1),
 		report: report.Run{
 			ID: id, Started: now, Folder: folder.Path,
@@ -132,15 +146,15 @@ func (c *Run) Start(ctx context.Context) {
 	if c.runner == nil {
 		return // only planned
 	}
-	c.waiting.begin(len(c.report.Targets)*len(c.Cases), c.report.Targets)
+	c.waiting.begin(c.report.Sweep.On(c.report.Targets, len(c.Cases), c.askedEverywhere()), c.report.Targets)
 	go func() {
 		defer close(c.ran)
 		began := time.Now()
-		c.view.Tell(progress.Plan(c.Cases, c.report.Targets))
-		c.report.Results = append(c.judgeWitnesses(ctx), c.runner.Run(ctx)...)
-		for i, t := range c.report.Targets {
-			c.report.Targets[i] = c.runner.Facts.Known(t)
-		}
+		c.view.Tell(progress.Plan(c.Cases, c.report.Targets, c.report.Sweep))
+		c.tellResumed()
+		c.report.Results = c.withResumed(append(c.judgeWitnesses(ctx), c.runner.Run(ctx)...))
+		c.keepFacts()
+		c.dropped.forget(c.report.Results)
 		c.leaveWitnesses(ctx)
 		c.report.Stats.CatalogueSeconds = time.Since(began).Seconds()
 	}()
@@ -166,6 +180,7 @@ func (c *Run) Finish(ctx context.Context) {
 	if c.report.Interrupted = ctx.Err() != nil; c.report.Interrupted {
 		c.report.InterruptedBy = oneLine(context.Cause(ctx))
 	}
+	c.noteLeftOut()
 	if err := c.exemptions.Apply(c.report.Results); err != nil && !c.report.Interrupted {
 		c.report.Problem = firstOf(c.report.Problem, oneLine(err))
 	}

@@ -97,6 +97,7 @@ func (c *Run) witnessRunner() *suite.Runner {
 	runner := *c.runner
 	runner.Cluster, runner.Cases, runner.Adopted, runner.Prefix = c.upgrade.session, cases.Upgrade(), c.upgrade.adopted, witnessPrefix
 	c.upgrade.session.Nodes = c.session.Nodes
+	runner.Absent, runner.OnLeftOut = nil, nil // what waits there is judged, or is inconclusive
 	return &runner
 }
 

@@ -54,10 +54,22 @@ func (o *Options) check(given map[string]bool) error {
 		return errors.New("-machine is for a node of the kind cluster that procns makes: on a cluster of yours it enters no node")
 	case o.Starting < 0:
 		return errors.New("-starting must not be below zero")
+	case o.Profile == Sweep && o.Phase != "":
+		return errors.New("-profile sweep and -phase: choose one of them: witnesses are left by a run of full or core")
+	case o.Resume != "" && len(modes) > 0 && !o.prints():
+		return fmt.Errorf("-resume goes with a run, not with %s", modes[0])
+	case o.Resume != "" && given["report-dir"]:
+		return errors.New("-resume names the folder for the reports: leave out -report-dir")
+	case o.Resume != "" && o.Phase != "":
+		return errors.New("-resume and -phase: choose one of them")
+	case o.Resume != "" && needsCluster && !o.Keep:
+		return errors.New("-resume needs the cluster of the run that was interrupted: name it, or add -keep")
+	case o.NodesAtOnce < 1:
+		return errors.New("-nodes-at-once must be above zero")
 	case o.Parallel < 1, o.Pods < 1, o.QPS <= 0, o.Timeout <= 0, o.CaseTimeout <= 0:
 		return errors.New("-parallel, -pods, -qps, -timeout and -case-timeout must be above zero")
 	}
-	for name, text := range map[string]string{"kubeconfig": o.Kubeconfig, "context": o.Context, "print-exempt": o.PrintExempt, "baseline": o.Baseline, "render": o.Render, "report-dir": o.ReportDir} {
+	for name, text := range map[string]string{"kubeconfig": o.Kubeconfig, "context": o.Context, "print-exempt": o.PrintExempt, "baseline": o.Baseline, "render": o.Render, "resume": o.Resume, "report-dir": o.ReportDir} {
 		if given[name] && text == "" {
 			return fmt.Errorf("-%s is empty: a variable that is not set?", name)
 		}

@@ -28,12 +28,12 @@ const (
 
 // completes says what completes the values of flags: words, or one of the kinds above.
 var completes = map[string][]string{
-	"level": {"core", "extended", "informational"}, "require": {"core", "extended"}, "phase": {"before", "after"},
+	"profile": {"sweep", "core", "full"}, "level": {"core", "extended", "informational"}, "require": {"core", "extended"}, "phase": {"before", "after"},
 	"o": {"text", "json", "markdown"}, "progress": {"auto", "lines", "json"}, "completion": {"bash", "zsh", "fish"},
 	"engine": {"docker", "podman", "nerdctl"}, "nodes": {"sample", "all"}, "tolerate": {"all"}, "runtime-classes": {"default"},
 	"print-exempt": {"builtin:gvisor", "builtin:kata"}, "image": {"busybox=", "nginx=", "pause="},
 	"exempt": {"builtin:gvisor", "builtin:kata", files},
-	"run":    {caseIDs}, "skip": {HostPID, caseIDs}, "context": {contexts}, "report-dir": {folders},
+	"run":    {caseIDs}, "skip": {HostPID, caseIDs}, "context": {contexts}, "report-dir": {folders}, "resume": {folders},
 }
 
 // completed is a flag as a shell completes it.

@@ -23,6 +23,8 @@ type Options struct {
 	Kubeconfig, Context string
 	InCluster           bool
 
+	// Profile is what the run is of; empty: Full.
+	Profile        Profile
 	Run, Skip      []string
 	Levels         []suite.Level
 	Nodes          string
@@ -70,10 +72,12 @@ type Options struct {
 	Settings []string
 
 	ReportDir            string
+	Resume               string // the folder of an earlier run
 	KeepOnFailure        bool
 	FailFast             bool
 	Timeout, CaseTimeout time.Duration
 	Parallel, Pods       int
+	NodesAtOnce          int
 	Starting             int // 0: as the cluster lets us guess
 	QPS                  float64
 
@@ -206,6 +210,7 @@ func (o *Options) define() (*flag.FlagSet, []Group) {
 	flags.BoolVar(&o.InCluster, named("in-cluster"), false, "judge the cluster that procns itself runs in, with its pod's ServiceAccount")
 
 	group("Which cases", "")
+	flags.Var(value{text: func() string { return string(Full) }, set: o.setProfile}, named("profile"), "`what` the run is of: full (the whole catalogue), core (its Core cases), or sweep (all Core cases on one node of each kind, and on every node those that are read off two small pods); -level, -run and -skip select within it")
 	flags.Var(list(&o.Run, nonEmpty), named("run"), "run only the cases that match this `pattern`: an ID, an area, or a pattern with * such as signals/* (repeatable, or behind commas)")
 	flags.Var(list(&o.Skip, nonEmpty), named("skip"), "leave out the cases that match this `pattern`, as for -run, or "+HostPID+": those of which a pod asks for the node's PID namespace (repeatable, or behind commas)")
 	flags.Var(list(&o.Levels, parseLevel), named("level"), "run only the cases of this `level`: core, extended or informational (repeatable, or behind commas)")
@@ -214,7 +219,7 @@ func (o *Options) define() (*flag.FlagSet, []Group) {
 	flags.Var(value{text: func() string { return "" }, set: o.setRequire}, named("require"), "which `level` decides the exit code: core (Core alone) or extended (Core and Extended); the verdict of each level is told all the same (default: extended)")
 
 	group("Which targets", "A target is a node with one of its runtimes. Every case is run on every target.")
-	flags.StringVar(&o.Nodes, named("nodes"), "", "`which` nodes: sample (one for each OS image, kernel, runtime, architecture and kubelet), all, or a label selector (default: sample; all on a cluster that procns makes)")
+	flags.StringVar(&o.Nodes, named("nodes"), "", "`which` nodes: sample (one for each OS image, kernel, runtime, architecture and kubelet), all, or a label selector (default: sample; all with -profile sweep, and on a cluster that procns makes)")
 	flags.Var(list(&o.RuntimeClasses, nonEmpty), named("runtime-classes"), "`names` of RuntimeClasses, each a target of its own on each node; default stands for the node's own runtime (default: that alone)")
 	flags.Var(value{many: true, text: func() string { return "" }, set: o.setTolerate}, named("tolerate"), "run on nodes with this `taint` as well: key:Effect, key=value:Effect, or all, which leaves out those that mark a node as unwell or cordoned (repeatable)")
 
@@ -258,13 +263,15 @@ func (o *Options) define() (*flag.FlagSet, []Group) {
 	group("The run", "")
 	flags.Var(value{text: func() string { return "" }, set: o.setConfig}, named("config"), "settings from this YAML `file`, by the names of these flags")
 	flags.StringVar(&o.ReportDir, named("report-dir"), "_artifacts", "`folder` for the reports; each run makes a folder of its own in it (where nothing names a folder, and $ARTIFACTS or $SONOBUOY_RESULTS_DIR is set, the reports go there, without one)")
+	flags.StringVar(&o.Resume, named("resume"), "", "go on with the run that was interrupted and has left its results.jsonl in this `folder`: nodes that have answered are not asked again, and the reports are written there; give the same -profile, -run, -skip and -level")
 	flags.BoolVar(&o.KeepOnFailure, named("keep-on-failure"), false, "keep the pods of cases that did not pass, and their namespace, until -cleanup")
 	flags.BoolVar(&o.FailFast, named("fail-fast"), false, "start no pod any more after the first result that keeps the exit code from being 0: those that run come to their end, and what has no result then is not run")
 	flags.DurationVar(&o.Timeout, named("timeout"), time.Hour, "longest `duration` of the whole run; what is not judged by then is inconclusive")
 	flags.DurationVar(&o.CaseTimeout, named("case-timeout"), 5*time.Minute, "longest `duration` that a case waits for its pod, and for what it needs to see first")
 	flags.IntVar(&o.Parallel, named("parallel"), 16, "how `many` pods are acted on and observed at one time")
 	flags.IntVar(&o.Pods, named("pods"), 40, "how `many` pods each target runs at one time, at most: fewer where its node has no room")
-	flags.IntVar(&o.Starting, named("starting"), 0, "how `many` pods start at one time (default: 8 for each target; four for each processor where the nodes are kind's)")
+	flags.IntVar(&o.Starting, named("starting"), 0, "how `many` pods start at one time (default: 8 for each target, and 64 at most; four for each processor where the nodes are kind's)")
+	flags.IntVar(&o.NodesAtOnce, named("nodes-at-once"), suite.NodesAtOnce, "on how `many` nodes there is work at one time: the others wait for their turn")
 	flags.Float64Var(&o.QPS, named("qps"), 100, "requests a second to the API server, at most this `rate`")
 
 	group("The kind cluster", "For a run without a cluster of yours; `make e2e` sets them.")

@@ -74,7 +74,7 @@ func (s Sources) Parse(output io.Writer) (Options, error) {
 	o.Provision = o.Kubeconfig == "" && o.Context == "" && !o.InCluster && !o.prints()
 	if o.Nodes == "" {
 		o.Nodes = targets.Sample
-		if o.Provision {
+		if o.Provision || o.Profile == Sweep {
 			o.Nodes = targets.All
 		}
 	}
@@ -141,6 +141,7 @@ func namesOf(flags *flag.FlagSet) []string {
 // is left alone: it is there for the runs.
 var goesWith = map[string][]string{
 	"baseline":        nil,
+	"resume":          nil,
 	"phase":           {"print-rbac", "print-job", "print-sonobuoy-plugin"},
 	"require":         {"compare", "dry-run", "print-job", "print-sonobuoy-plugin"},
 	"keep-on-failure": {"dry-run", "print-job", "print-sonobuoy-plugin"},

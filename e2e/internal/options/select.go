@@ -39,6 +39,9 @@ func (o Options) Select(all []suite.Case, fixtures func(string) ([]byte, error))
 			selected = append(selected, c)
 		}
 	}
+	if len(selected) > 0 && o.Profile != "" {
+		return o.Profile.within(selected)
+	}
 	if len(selected) == 0 {
 		return nil, Usagef("-level %s leaves none of the cases that -run selects: they are %s", strings.Join(texts(o.Levels), ","), strings.Join(levelsOf(named), " and "))
 	}

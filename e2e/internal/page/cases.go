@@ -149,7 +149,7 @@ func areasOf(d report.Document, names names) []area {
 		for _, a := range areas {
 			for _, c := range a.Cases {
 				if failed {
-					c.finish(len(names.all))
+					c.finish(names.asked(c.ID))
 				}
 				if c.Open == failed {
 					for _, g := range c.Groups {

@@ -94,7 +94,13 @@ func matrixOf(d report.Document, areas []area, names names) matrix {
 	for i, name := range names.all {
 		one := matrixRow{Verdicts: verdicts[i]}
 		for j, a := range areas {
-			one.Cells = append(one.Cells, tallies[i][j].cell(len(a.Cases)))
+			cases := 0
+			for _, c := range a.Cases {
+				if names.asks(c.ID, name) {
+					cases++
+				}
+			}
+			one.Cells = append(one.Cells, tallies[i][j].cell(cases))
 		}
 		key := fmt.Sprint(one.Verdicts, one.Cells)
 		if len(names.all) <= mostRows {
@@ -123,6 +129,9 @@ func matrixOf(d report.Document, areas []area, names names) matrix {
 // cell is the tally of an area that has so many cases.
 func (t tally) cell(cases int) cell {
 	missing := cases - t.results
+	if cases == 0 {
+		return cell{mark{"skip", "·", "not asked"}, "", "not asked"} // by a sweep
+	}
 	if t.results == 0 {
 		return cell{notRun, "", fmt.Sprintf("none of %d run", cases)}
 	}

@@ -311,11 +311,24 @@ func named(all []string) string {
 type names struct {
 	all   []string
 	place map[string]int
+	// asks tells whether a case is asked on a target.
+	asks func(id, target string) bool
+}
+
+// asked is on how many targets a case is asked.
+func (n names) asked(id string) int {
+	asked := 0
+	for _, name := range n.all {
+		if n.asks(id, name) {
+			asked++
+		}
+	}
+	return asked
 }
 
 // namesOf collects the targets, and those that only results know of.
 func namesOf(d report.Document) names {
-	n := names{place: map[string]int{}}
+	n := names{place: map[string]int{}, asks: d.Sweep.Asks()}
 	add := func(name string) {
 		if _, known := n.place[name]; !known {
 			n.place[name] = len(n.all)

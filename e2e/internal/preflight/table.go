@@ -91,6 +91,9 @@ func OfPermissions(questions []Question, denied func(Question) bool) []Check {
 func OfTargets(selection targets.Selection) []Check {
 	const name = "nodes"
 	var checks []Check
+	if len(selection.Targets)+len(selection.LeftOut) > mostLines {
+		return ofManyTargets(name, selection)
+	}
 	for _, t := range selection.Targets {
 		said := fmt.Sprintf("%s: %s, kernel %s %s, %s, kubelet %s", t.Name(), t.OSImage, t.Kernel, t.Architecture, t.Runtime, t.Kubelet)
 		if tolerated := len(selection.Tolerations[t.Node]); tolerated > 0 {
@@ -109,16 +112,28 @@ func OfTargets(selection targets.Selection) []Check {
 func OfImages(images []string, on map[string][]string) []Check {
 	const name = "images"
 	var checks []Check
+	var lacking []line
 	for _, node := range slices.Sorted(maps.Keys(on)) {
+		have := map[string]bool{}
+		for _, image := range on[node] {
+			have[normal(image)] = true
+		}
 		var absent []string
 		for _, image := range images {
-			if !slices.ContainsFunc(on[node], func(have string) bool { return SameImage(have, image) }) {
+			if !have[normal(image)] {
 				absent = append(absent, image)
 			}
 		}
 		if len(absent) > 0 {
-			checks = append(checks, Check{name, Note, node + " does not report " + strings.Join(absent, ", ") + ": to be pulled; where that fails, cases end inconclusive"})
+			lacking = append(lacking, line{node, strings.Join(absent, ", ")})
 		}
+	}
+	verb := " does not report "
+	if len(lacking) > mostLines {
+		verb = " do not report "
+	}
+	for _, l := range together(lacking) {
+		checks = append(checks, Check{name, Note, l.names + verb + l.text + ": to be pulled; where that fails, cases end inconclusive"})
 	}
 	if len(checks) == 0 {
 		checks = append(checks, Check{name, OK, strings.Join(images, ", ") + ": on every target"})

@@ -4,6 +4,7 @@
 package progress
 
 import (
+	"slices"
 	"time"
 
 	"procns/e2e/internal/suite"
@@ -77,9 +78,10 @@ type Area struct {
 	Results int    `json:"results"`
 }
 
-// Plan is what is planned, for the cases and the targets of a run.
-func Plan(cases []suite.Case, targets []suite.Target) Event {
-	e := Event{Kind: Planned, Results: len(cases) * len(targets), Targets: []string{}, Areas: []Area{}}
+// Plan is what is planned, for the cases and the targets of a run; scope says which are asked
+// where.
+func Plan(cases []suite.Case, targets []suite.Target, scope *suite.Scope) Event {
+	e := Event{Kind: Planned, Targets: []string{}, Areas: []Area{}}
 	for _, t := range targets {
 		e.Targets = append(e.Targets, t.Name())
 	}
@@ -91,7 +93,13 @@ func Plan(cases []suite.Case, targets []suite.Target) Event {
 			at[c.Area()] = i
 			e.Areas = append(e.Areas, Area{Name: c.Area()})
 		}
-		e.Areas[i].Results += len(targets)
+		everywhere := 0
+		if scope != nil && slices.Contains(scope.Everywhere, c.ID) {
+			everywhere = 1
+		}
+		results := scope.On(targets, 1, everywhere)
+		e.Areas[i].Results += results
+		e.Results += results
 	}
 	return e
 }

@@ -52,7 +52,7 @@ func story() []Event {
 		after(1.5, Event{Kind: Said, Text: "    server        ok    v1.37.2\n    permissions   ok    all 54 that a run needs"}),
 		after(1.5, Event{Kind: StepEnded, Step: "preflight", Seconds: 1.5}),
 		after(1.5, Event{Kind: Said, Text: "==> preflight: 1.5s"}),
-		after(2, Plan(cases, twoWorkers)),
+		after(2, Plan(cases, twoWorkers, nil)),
 	}
 	end := func(at float64, c suite.Case, on suite.Target, outcome suite.Outcome, reason string) {
 		all = append(all, after(at, Ended(suite.Result{Case: c, Target: on, Outcome: outcome, Reason: reason}, c.Level == suite.Core)))
@@ -167,7 +167,7 @@ func TestFrameOfForeignText(t *testing.T) {
 	evil := []suite.Target{{Node: "a\x1b[2J\nb\u202e"}, {Node: "b"}}
 	c := suite.Case{ID: "pid1/x", Level: suite.Core}
 	s := NewState()
-	s.Apply(after(0, Plan([]suite.Case{c}, evil)))
+	s.Apply(after(0, Plan([]suite.Case{c}, evil, nil)))
 	s.Apply(after(0, Began(c, evil[0])))
 	frame := strings.Join(s.Frame(moment(1), Size{80, 24}, false), "\n")
 	assert.Contains(t, frame, `pid1/x on a\x1b[2J\nb\u202e`)
@@ -197,7 +197,7 @@ func TestLeft(t *testing.T) {
 	// What is there at once tells nothing of the time that the rest takes.
 	cases := someCases(1, 100)
 	s := NewState()
-	s.Apply(after(0, Plan(cases, twoWorkers[:1])))
+	s.Apply(after(0, Plan(cases, twoWorkers[:1], nil)))
 	for _, c := range cases[:80] {
 		s.Apply(after(0, Ended(suite.Result{Case: c, Target: twoWorkers[0], Outcome: suite.Skipped}, true)))
 	}
@@ -224,7 +224,7 @@ func TestShort(t *testing.T) {
 func TestApply(t *testing.T) {
 	c := suite.Case{ID: "pid1/x", Level: suite.Core}
 	s := NewState()
-	s.Apply(after(0, Plan([]suite.Case{c}, twoWorkers)))
+	s.Apply(after(0, Plan([]suite.Case{c}, twoWorkers, nil)))
 	for _, row := range []struct {
 		event Event
 		kinds []Kind

@@ -92,7 +92,7 @@ func TestTime(t *testing.T) {
 		assert.Equal(t, "    kind cluster … 1m00s\n", lines.String())
 		for _, v := range views {
 			v.Tell(Event{Kind: StepEnded, Step: "kind cluster"})
-			v.Tell(Plan(cases, twoWorkers[:1]))
+			v.Tell(Plan(cases, twoWorkers[:1], nil))
 			v.Tell(Began(cases[0], twoWorkers[0]))
 			v.Tell(Began(cases[1], twoWorkers[0]))
 		}
@@ -205,7 +205,7 @@ func TestBusy(t *testing.T) {
 	cases := someCases(12, 10)
 	v := &View{Mode: Live, Out: &bytes.Buffer{}, Size: func() Size { return Size{80, 24} }}
 	v.Open()
-	v.Tell(Plan(cases, targets))
+	v.Tell(Plan(cases, targets, nil))
 	for _, target := range targets {
 		for _, c := range cases {
 			v.Tell(Began(c, target))

@@ -27,7 +27,7 @@ func (r Run) areaRows() []areaRow {
 	targets := r.targets()
 	cases := map[string]int{}
 	for _, c := range r.cases() {
-		cases[c.Area()]++
+		cases[c.Area()] += r.asked(c.ID)
 	}
 	failing := map[string]map[string]bool{}
 	for _, result := range r.Results {
@@ -36,7 +36,7 @@ func (r Run) areaRows() []areaRow {
 		if !known {
 			i = len(rows)
 			at[area] = i
-			rows = append(rows, areaRow{name: area, results: cases[area] * len(targets)})
+			rows = append(rows, areaRow{name: area, results: cases[area]})
 			failing[area] = map[string]bool{}
 		}
 		row := &rows[i]
@@ -79,7 +79,7 @@ func (p *printer) areas() {
 	for _, row := range rows {
 		said, colour := row.outcomes()
 		if len(row.targets) > 0 {
-			said += "; on " + strings.Join(row.targets, ", ")
+			said += "; on " + fewNames(row.targets)
 		}
 		fmt.Fprintf(p, "%s  %*d  %6s  %s\n", pad(clean(row.name, oneLine), name), number, row.results, shortSeconds(row.seconds), p.paint(colour, clean(said, oneLine)))
 	}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"path"
-	"slices"
 	"sort"
 	"strings"
 
@@ -198,26 +197,39 @@ type recordOf struct {
 // same on several targets is told once.
 func (r Run) informational() []recordOf {
 	var records []recordOf
+	places := map[[3]string]int{}
 	for _, result := range r.Results {
 		if !isRecord(result) {
 			continue
 		}
 		how := result.Outcome.In(suite.Informational)
-		same := func(other recordOf) bool {
-			return other.result.Case.ID == result.Case.ID && other.how == how && record(other.result) == record(result)
-		}
-		if i := slices.IndexFunc(records, same); i >= 0 {
+		same := [3]string{result.Case.ID, how, record(result)}
+		if i, known := places[same]; known {
 			records[i].targets = append(records[i].targets, result.Target.Name())
 			continue
 		}
+		places[same] = len(records)
 		records = append(records, recordOf{result, []string{result.Target.Name()}, how})
 	}
 	return records
 }
 
+// fewRecords are the records that people are told of: of a case, MostTargets at most.
+func fewRecords(all []recordOf) (some []recordOf, more int) {
+	told := map[string]int{}
+	for _, r := range all {
+		if told[r.result.Case.ID]++; told[r.result.Case.ID] > MostTargets {
+			more++
+			continue
+		}
+		some = append(some, r)
+	}
+	return some, more
+}
+
 // heading says what was recorded where.
 func (r recordOf) heading() string {
-	return clean(r.result.Case.ID, oneLine) + " on " + clean(strings.Join(r.targets, ", "), oneLine) + ": " + r.how
+	return clean(r.result.Case.ID, oneLine) + " on " + clean(fewNames(r.targets), oneLine) + ": " + r.how
 }
 
 // fields are the claim and the record, unless that says no more than the heading.

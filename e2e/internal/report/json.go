@@ -1,7 +1,6 @@
 package report
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -23,6 +22,8 @@ type Document struct {
 	Changes json.RawMessage `json:"comparison,omitempty"`
 	// Observed is what was seen in the pods of some results: see Wanted.
 	Observed []Observed `json:"observations,omitempty"`
+	// Kinds are the counts by kind of node, where there are more than MostTargets.
+	Kinds []KindCounts `json:"kinds,omitempty"`
 }
 
 // Target is a target with its name, by which results refer to it.
@@ -91,22 +92,15 @@ func (r Run) Document() Document {
 	}
 	shown := map[string]int{} // how many results of a case have said what was seen
 	for _, result := range r.Results {
-		c := result.Case
-		one := Result{
-			ID: c.ID, Level: c.Level, Claim: c.Claim, Source: c.Source, Fixture: c.Fixture, Control: c.Control, NoControl: c.NoControl,
-			Target: result.Target.Name(), Outcome: result.Outcome, Reason: result.Reason,
-			Expected: result.Expected, Observed: result.Observed, Recorded: result.Recorded, Remark: result.Remark,
-			Evidence: result.Folder, ControlEvidence: result.ControlFolder,
-			Exemption: result.Exemption, Images: result.Images, DurationSeconds: milli(result.Duration.Seconds()),
-		}
-		if c.Control != "" {
-			one.Differs = c.Property()
-		}
-		if result.Evidence != "" && shown[c.ID] < mostSeen {
-			shown[c.ID]++
+		one := ResultOf(result)
+		if result.Evidence != "" && shown[one.ID] < mostSeen {
+			shown[one.ID]++
 			one.Seen = shortened(result.Evidence, longestSeen)
 		}
 		d.Results = append(d.Results, one)
+	}
+	if r.many() {
+		d.Kinds = r.kindCounts()
 	}
 	return d
 }
@@ -145,35 +139,21 @@ func WriteJSON(w io.Writer, run Run) error {
 }
 
 // Write writes the document as report.json. Of what was seen, a line holds one pod: with a line for
-// each number it would be three times as long.
+// each number it would be three times as long. With more than MostTargets it is compact.
 func (d Document) Write(w io.Writer) error {
+	if len(d.Targets) > MostTargets {
+		return d.writeCompact(w)
+	}
 	observed := d.Observed
 	d.Observed = nil
-	var text bytes.Buffer
-	encoder := json.NewEncoder(&text)
-	encoder.SetEscapeHTML(false)
-	encoder.SetIndent("", "  ")
-	if err := encoder.Encode(d); err != nil {
+	text, err := newLines(d)
+	if err != nil {
 		return err
 	}
-	if len(observed) > 0 {
-		text.Truncate(text.Len() - len("\n}\n"))
-		text.WriteString(",\n  \"observations\": [")
-		encoder.SetIndent("", "")
-		for i, one := range observed {
-			if i > 0 {
-				text.WriteByte(',')
-			}
-			text.WriteString("\n    ")
-			if err := encoder.Encode(one); err != nil {
-				return err
-			}
-			text.Truncate(text.Len() - len("\n"))
-		}
-		text.WriteString("\n  ]\n}\n")
+	if err := appendLines(text, "observations", observed, false); err != nil {
+		return err
 	}
-	_, err := text.WriteTo(w)
-	return err
+	return text.end(w)
 }
 
 // ReadFile reads the report.json of that name. The error names the file.
@@ -190,14 +170,22 @@ func ReadFile(name string) (Document, error) {
 	return d, nil
 }
 
-// ReadJSON reads an earlier report.json, to compare with.
+// ReadJSON reads an earlier report.json, to compare with. What a compact one says of many
+// targets together is there for each of them.
 func ReadJSON(from io.Reader) (Document, error) {
-	var d Document
-	if err := json.NewDecoder(from).Decode(&d); err != nil {
+	var read struct {
+		Document
+		Alike []Alike `json:"alike"`
+	}
+	if err := json.NewDecoder(from).Decode(&read); err != nil {
 		return Document{}, fmt.Errorf("not a report: %w", err)
 	}
+	d := read.Document
 	if d.Schema != Schema {
 		return Document{}, fmt.Errorf("the report's schema is %q, this suite reads %q", d.Schema, Schema)
+	}
+	if err := d.expand(read.Alike); err != nil {
+		return Document{}, fmt.Errorf("not a report: %w", err)
 	}
 	return d, nil
 }

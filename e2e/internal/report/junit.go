@@ -13,7 +13,8 @@ import (
 	"procns/e2e/internal/suite"
 )
 
-// WriteJUnit writes a JUnit document with a test suite for each level on each target.
+// WriteJUnit writes a JUnit document with a test suite for each level on each target; where
+// there are more than MostTargets, on each kind of them, with a case for all its targets.
 // Non-conformant is a failure, and so is inconclusive, with that as its type and at the
 // head of its message: of JUnit's errors not every reader knows, and an older TestGrid
 // shows them as passes. The rest is skipped, among it what does not decide the exit
@@ -26,18 +27,38 @@ import (
 // made of the target's kind, and names and versions are properties.
 func WriteJUnit(w io.Writer, run Run) error {
 	all := junitDocument{Testsuites: junit.Testsuites{Name: "procns", Time: junitSeconds(run.Stats.WallSeconds)}}
-	names := run.junitNames()
-	for _, here := range run.perTarget() {
-		for _, level := range []suite.Level{suite.Core, suite.Extended, suite.Informational} {
-			if s := here.junitSuite(len(all.Suites), names[here.Targets[0].Name()], level); len(s.Cases) > 0 {
-				all.add(s)
-			}
-		}
+	if run.many() {
+		run.addKinds(&all)
+	} else {
+		run.addTargets(&all)
 	}
 	if s := run.junitTrouble(len(all.Suites), all.Failures > 0); s != nil {
 		all.add(*s)
 	}
 	return all.write(w)
+}
+
+// addTargets adds a suite for each level on each target.
+func (r Run) addTargets(all *junitDocument) {
+	names := r.junitNames()
+	for _, here := range r.perTarget() {
+		for _, level := range allLevels {
+			if s := here.junitSuite(len(all.Suites), names[here.Targets[0].Name()], level); len(s.Cases) > 0 {
+				all.add(s)
+			}
+		}
+	}
+}
+
+// addKinds adds a suite for each level on each kind of target.
+func (r Run) addKinds(all *junitDocument) {
+	for _, k := range r.perKind() {
+		for _, level := range allLevels {
+			if s := k.junitSuiteOfKind(len(all.Suites), level); len(s.Cases) > 0 {
+				all.add(s)
+			}
+		}
+	}
 }
 
 // junitDocument, junitSuite and junitCase are the library's, with properties of cases,
@@ -86,13 +107,15 @@ func (d *junitDocument) write(w io.Writer) error {
 // their names, the second is called -2, and so on.
 func (r Run) junitNames() map[string]string {
 	targets := slices.SortedFunc(slices.Values(r.targets()), func(a, b suite.Target) int { return strings.Compare(a.Name(), b.Name()) })
-	names, taken := map[string]string{}, map[string]bool{}
+	names, taken, last := map[string]string{}, map[string]bool{}, map[string]int{}
 	for _, target := range targets {
-		name := target.Kind().ID()
-		for i := 2; taken[name]; i++ {
-			name = fmt.Sprintf("%s-%d", target.Kind().ID(), i)
+		kind := target.Kind().ID()
+		name, i := kind, max(1, last[kind])
+		for taken[name] {
+			i++
+			name = fmt.Sprintf("%s-%d", kind, i)
 		}
-		taken[name] = true
+		taken[name], last[kind] = true, i
 		names[target.Name()] = name
 	}
 	return names

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"procns/e2e/internal/suite"
@@ -46,7 +47,7 @@ func group(results []suite.Result, say func(suite.Result) string) []alike {
 }
 
 func (a alike) String() string {
-	return fmt.Sprintf("%s on %s: %s", strings.Join(a.cases, ", "), strings.Join(a.targets, ", "), a.text)
+	return fmt.Sprintf("%s on %s: %s", strings.Join(a.cases, ", "), fewNames(a.targets), a.text)
 }
 
 // toBeKnown is what a reader must know of conformant results besides.
@@ -83,6 +84,10 @@ func (p *printer) aside() {
 	for _, a := range p.run.exempted() {
 		lines = append(lines, "exempted "+a.String())
 	}
+	lines, more := beginningOf(p.run, lines)
+	if more > 0 {
+		lines = append(slices.Clip(lines), andMore(more)+": report.json has them")
+	}
 	for i, line := range lines {
 		if i == 0 {
 			fmt.Fprintln(p)
@@ -93,20 +98,28 @@ func (p *printer) aside() {
 
 // toBeKnown prints what must be known of conformant results.
 func (p *printer) toBeKnown() {
-	for i, remark := range p.run.toBeKnown() {
+	remarks, more := beginningOf(p.run, p.run.toBeKnown())
+	for i, remark := range remarks {
 		if i == 0 {
 			fmt.Fprintln(p, "\n"+p.paint(bold, "Conformant, and to be known"))
 		}
 		fmt.Fprintln(p, "  "+clean(remark.String(), oneLine))
 	}
+	if more > 0 {
+		fmt.Fprintln(p, "  "+andMore(more)+": report.json has them")
+	}
 }
 
 // markdownAlike lists what is said of several results below a heading.
-func markdownAlike(out io.Writer, heading string, groups []alike) {
+func markdownAlike(out io.Writer, run Run, heading string, groups []alike) {
+	groups, more := beginningOf(run, groups)
 	for i, a := range groups {
 		if i == 0 {
 			fmt.Fprintf(out, "\n## %s\n\n", heading)
 		}
 		fmt.Fprintf(out, "- %s\n", inline(a.String()))
+	}
+	if more > 0 {
+		fmt.Fprintf(out, "- %s\n", andMore(more))
 	}
 }

@@ -30,6 +30,9 @@ type LevelVerdict struct {
 	Tally
 	// Targets are the outcomes on each target, in the order of the targets.
 	Targets []TargetVerdict `json:"targets"`
+	// ConformantOn are, in a compact report.json, the conformant ones, which Targets lacks
+	// there. Read, Targets has them.
+	ConformantOn Ranges `json:"conformantOn,omitempty"`
 }
 
 // TargetVerdict is the answer of one level on one target.
@@ -128,7 +131,7 @@ func (r Run) notRunOf(level suite.Level) int {
 			cases++
 		}
 	}
-	wanted := max(cases, r.Suite.SelectedByLevel[level]) * len(r.targets())
+	wanted := r.Sweep.On(r.targets(), max(cases, r.Suite.SelectedByLevel[level]), r.everywhere(level))
 	pairs := map[[2]string]bool{}
 	for _, result := range r.Results {
 		if levelOf(result.Case) == level {
@@ -209,7 +212,7 @@ func (v LevelVerdict) byTarget() string {
 			}
 		}
 		if len(names) > 0 && len(names) < len(v.Targets) {
-			parts = append(parts, string(outcome)+" on "+strings.Join(names, ", "))
+			parts = append(parts, string(outcome)+" on "+fewNames(names))
 		}
 	}
 	return strings.Join(parts, "; ")

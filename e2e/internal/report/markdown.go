@@ -20,13 +20,19 @@ func WriteMarkdown(w io.Writer, run Run) error {
 		fmt.Fprintf(out, "%s\n\n", inline(line))
 	}
 	targets := run.targets()
-	for _, t := range targets {
-		fmt.Fprintf(out, "- **%s**: %s\n", inline(t.Name()), inline(describe(t)))
+	if run.many() {
+		for _, line := range run.targetLines() {
+			fmt.Fprintf(out, "- %s\n", inline(line))
+		}
+	} else {
+		for _, t := range targets {
+			fmt.Fprintf(out, "- **%s**: %s\n", inline(t.Name()), inline(describe(t)))
+		}
 	}
 	if upgrade := run.Upgrade.describe(); upgrade != "" {
 		fmt.Fprintf(out, "- upgrade: %s\n", inline(upgrade))
 	}
-	for _, l := range run.LeftOut {
+	for _, l := range run.leftOut() {
 		fmt.Fprintf(out, "- left out: %s: %s\n", inline(l.Node), inline(l.Reason))
 	}
 	for _, line := range run.replacements() {
@@ -50,9 +56,13 @@ func WriteMarkdown(w io.Writer, run Run) error {
 	if len(run.Results) > 0 {
 		markdownTable(out, run, targets)
 	}
+	explained := map[string]int{} // by case
 	for _, result := range run.explained() {
 		if !result.Outcome.Failed() {
 			continue
+		}
+		if explained[result.Case.ID]++; explained[result.Case.ID] > MostTargets {
+			continue // the table counts them
 		}
 		fmt.Fprintf(out, "\n## %s: %s on %s\n\n", inline(string(result.Outcome)), inline(result.Case.ID), inline(result.Target.Name()))
 		var why strings.Builder
@@ -60,9 +70,9 @@ func WriteMarkdown(w io.Writer, run Run) error {
 		fence := fenceFor(why.String())
 		fmt.Fprintf(out, "%stext\n%s%s\n", fence, why.String(), fence)
 	}
-	markdownAlike(out, "Exempted", run.exempted())
-	markdownAlike(out, "Skipped", run.skipped())
-	markdownAlike(out, "Conformant, and to be known", run.toBeKnown())
+	markdownAlike(out, run, "Exempted", run.exempted())
+	markdownAlike(out, run, "Skipped", run.skipped())
+	markdownAlike(out, run, "Conformant, and to be known", run.toBeKnown())
 	markdownRecords(out, run)
 	return out.Flush()
 }
@@ -82,7 +92,7 @@ func markdownLevels(out io.Writer, run Run) {
 
 // markdownRecords prints the informational cases, which judge nobody.
 func markdownRecords(out io.Writer, run Run) {
-	records := run.informational()
+	records, more := fewRecords(run.informational())
 	if len(records) == 0 {
 		return
 	}
@@ -96,9 +106,21 @@ func markdownRecords(out io.Writer, run Run) {
 			fmt.Fprintf(out, "\n%stext\n%s%s\n", fence, text.String(), fence)
 		}
 	}
+	if more > 0 {
+		fmt.Fprintf(out, "\n%s\n", andMore(more))
+	}
 }
 
 func markdownTable(out io.Writer, run Run, targets []suite.Target) {
+	if run.many() {
+		said := run.outcomesOf()
+		fmt.Fprint(out, "\n| case | level | outcomes |\n|---|---|---|\n")
+		for _, c := range run.cases() {
+			fmt.Fprintf(out, "| %s | %s | %s |\n", inline(c.ID), inline(string(c.Level)), inline(said[c.ID]))
+		}
+		return
+	}
+	cells, asks := run.cells(), run.Sweep.Asks()
 	heading, rule := "\n| case | level |", "|---|---|"
 	for _, t := range targets {
 		heading += " " + inline(t.Name()) + " |"
@@ -108,8 +130,10 @@ func markdownTable(out io.Writer, run Run, targets []suite.Target) {
 	for _, c := range run.cases() {
 		row := fmt.Sprintf("| %s | %s |", inline(c.ID), inline(string(c.Level)))
 		for _, t := range targets {
-			result, found := run.result(c.ID, t.Name())
-			text, _ := cell(result, found)
+			text, _ := cell(cells[pair{c.ID, t.Name()}])
+			if !asks(c.ID, t.Name()) {
+				text = notAsked
+			}
 			row += " " + inline(strings.Join(strings.Fields(text), " ")) + " |"
 		}
 		fmt.Fprintln(out, row)

@@ -31,6 +31,8 @@ type Run struct {
 	Suite   Suite          `json:"suite"`
 	Cluster Cluster        `json:"cluster"`
 	Targets []suite.Target `json:"-"`
+	// Sweep says which cases were asked on which targets; nil: all on each.
+	Sweep *suite.Scope `json:"sweep,omitempty"`
 	// Require says which levels decide the exit code; empty: Core and Extended.
 	Require suite.Requirement `json:"-"`
 	// LeftOut are the nodes on which nothing was run, and why.
@@ -233,14 +235,19 @@ func (r Run) cases() []suite.Case {
 	return all
 }
 
-// result finds a case's result on a target.
-func (r Run) result(caseID, target string) (suite.Result, bool) {
-	for _, result := range r.Results {
-		if result.Case.ID == caseID && result.Target.Name() == target {
-			return result, true
+// pair is a case on a target, by their names.
+type pair struct{ id, target string }
+
+// cells finds the results by case and target; of several, the first.
+func (r Run) cells() map[pair]*suite.Result {
+	all := make(map[pair]*suite.Result, len(r.Results))
+	for i := range r.Results {
+		at := pair{r.Results[i].Case.ID, r.Results[i].Target.Name()}
+		if all[at] == nil {
+			all[at] = &r.Results[i]
 		}
 	}
-	return suite.Result{}, false
+	return all
 }
 
 // counts tells whether a result changes the exit code: what is Informational does

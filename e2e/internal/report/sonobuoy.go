@@ -49,7 +49,13 @@ func (r Run) sonobuoy() SonobuoyItem {
 		{"serverVersion", r.Cluster.ServerVersion}, {"require", string(r.Require.Name())},
 	})}
 	red := false
-	for _, here := range r.perTarget() {
+	parts := r.perTarget()
+	if r.many() {
+		parts, root.Items = nil, r.sonobuoyByKind()
+		status := worst(root.Items)
+		red = status == SonobuoyFailed || status == SonobuoyInconclusive && len(root.Items) > 0
+	}
+	for _, here := range parts {
 		if len(here.Results) == 0 {
 			continue
 		}

@@ -102,10 +102,10 @@ func (p *printer) head() {
 		{"cluster", r.clusterLine()},
 		{"upgrade", r.Upgrade.describe()},
 	}
-	for _, t := range r.targets() {
-		about = append(about, field{"target", describe(t)})
+	for _, line := range r.targetLines() {
+		about = append(about, field{"target", line})
 	}
-	for _, l := range r.LeftOut {
+	for _, l := range r.leftOut() {
 		about = append(about, field{"left out", "node " + l.Node + ": " + l.Reason})
 	}
 	for _, line := range r.replacements() {
@@ -122,13 +122,13 @@ func (p *printer) head() {
 }
 
 // cell is what the table says of one result.
-func cell(result suite.Result, found bool) (text, colour string) {
-	if !found {
+func cell(result *suite.Result) (text, colour string) {
+	if result == nil {
 		return "not run", yellow
 	}
 	text = result.Outcome.In(result.Case.Level)
 	switch {
-	case isRecord(result):
+	case isRecord(*result):
 		colour = "" // recorded, not judged
 	case result.Outcome == suite.Conformant:
 		colour = green
@@ -152,6 +152,11 @@ func (p *printer) table() {
 	if len(cases) == 0 {
 		return
 	}
+	if p.run.many() {
+		p.casesInLines(cases)
+		return
+	}
+	cells, asks := p.run.cells(), p.run.Sweep.Asks()
 	const gap = "  "
 	idWidth := len("CASE")
 	for _, c := range cases {
@@ -176,7 +181,10 @@ func (p *printer) table() {
 		for _, c := range cases {
 			line := pad(clean(c.ID, oneLine), idWidth)
 			for _, t := range targets {
-				text, colour := cell(p.run.result(c.ID, t.Name()))
+				text, colour := cell(cells[pair{c.ID, t.Name()}])
+				if !asks(c.ID, t.Name()) {
+					text, colour = notAsked, dim
+				}
 				line += gap + p.paint(colour, text) + strings.Repeat(" ", max(0, columns-utf8.RuneCountInString(text)))
 			}
 			fmt.Fprintln(p, strings.TrimRight(line, " "))
@@ -186,9 +194,25 @@ func (p *printer) table() {
 	fmt.Fprintln(p, p.paint(bold, pad("OUTCOME", column)+gap+pad("CASE", idWidth)+gap+"TARGET"))
 	for _, c := range cases {
 		for i, t := range targets {
-			text, colour := cell(p.run.result(c.ID, t.Name()))
+			if !asks(c.ID, t.Name()) {
+				continue
+			}
+			text, colour := cell(cells[pair{c.ID, t.Name()}])
 			fmt.Fprintln(p, p.paint(colour, pad(text, column))+gap+pad(clean(c.ID, oneLine), idWidth)+gap+names[i])
 		}
+	}
+}
+
+// casesInLines shows a line a case, where there are many targets.
+func (p *printer) casesInLines(cases []suite.Case) {
+	width := len("CASE")
+	for _, c := range cases {
+		width = max(width, utf8.RuneCountInString(clean(c.ID, oneLine)))
+	}
+	said := p.run.outcomesOf()
+	fmt.Fprintln(p, "\n"+p.paint(bold, pad("CASE", width)+"  OUTCOMES"))
+	for _, c := range cases {
+		fmt.Fprintln(p, pad(clean(c.ID, oneLine), width)+"  "+clean(said[c.ID], oneLine))
 	}
 }
 
@@ -227,18 +251,26 @@ func (p *printer) explanations() {
 			told[key] = firstOf(told[key], id)
 			fresh = append(fresh, result)
 		}
-		text, colour := cell(loud[0], true)
+		text, colour := cell(&loud[0])
 		fmt.Fprintf(p, "\n%s %s\n", p.paint(colour, strings.Fields(text)[0]), p.paint(bold, clean(id, oneLine)))
 		if len(fresh) > 0 {
 			writeFields(p, "  ", ofCase(loud[0].Case))
 		}
+		fresh, more := beginning(fresh)
 		for _, result := range fresh {
 			fmt.Fprintln(p, "  on "+clean(result.Target.Name(), oneLine))
 			writeFields(p, "    ", p.run.ofResult(result))
 		}
+		if more > 0 {
+			fmt.Fprintln(p, "  "+andMore(more)+": report.json has them")
+		}
+		again, more = beginning(again)
 		for _, result := range again {
 			first := told[result.Target.Name()+"\x00"+result.Reason]
 			fmt.Fprintf(p, "  on %s for the same reason as %s\n", clean(result.Target.Name(), oneLine), clean(first, oneLine))
+		}
+		if more > 0 {
+			fmt.Fprintln(p, "  "+andMore(more)+" for reasons told already")
 		}
 	}
 	p.aside()
@@ -258,9 +290,13 @@ func (p *printer) records() {
 			fmt.Fprintf(p, "  %s as described: e2e.log, summary.md and -v tell them\n", plural(said, "record is", "records are"))
 		}
 	}
-	for _, r := range records {
+	shown, more := fewRecords(records)
+	for _, r := range shown {
 		fmt.Fprintln(p, "  "+r.heading())
 		writeFields(p, "    ", r.fields())
+	}
+	if more > 0 {
+		fmt.Fprintln(p, "  "+andMore(more)+": report.json has them")
 	}
 }
 
@@ -293,7 +329,7 @@ func (p *printer) totals() {
 		}
 		sort.Strings(each)
 		times += fmt.Sprintf(" = %.1f T, with T (the documented pod, from apply to Ready) %s: %s",
-			r.Stats.CatalogueSeconds/t, shortSeconds(t), strings.Join(each, ", "))
+			r.Stats.CatalogueSeconds/t, shortSeconds(t), fewNames(each))
 	}
 	cost := fmt.Sprintf("%s · %s · %s · %.1f requests per case and target",
 		plural(r.Stats.Pods, "pod", "pods"), plural(r.Stats.APIRequests, "API request", "API requests"),

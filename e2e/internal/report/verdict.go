@@ -74,7 +74,7 @@ func (v *Verdict) compare(c Comparison) {
 
 // notRun counts the pairs of case and target that have no result.
 func (r Run) notRun() int {
-	wanted := max(len(r.cases()), r.Suite.Selected) * len(r.targets())
+	wanted := r.Sweep.On(r.targets(), max(len(r.cases()), r.Suite.Selected), r.everywhere(""))
 	pairs := map[[2]string]bool{}
 	for _, result := range r.Results {
 		pairs[[2]string{result.Case.ID, result.Target.Name()}] = true

@@ -34,3 +34,20 @@ func (k Kind) ID() string {
 	}
 	return strings.Trim(id[:min(longest, len(id))], "-")
 }
+
+// Model is what nodes have in common of which one is enough for a sample: the runtime
+// class, and what the node says of itself (status.nodeInfo), with all versions. Unlike
+// Kind it changes with an upgrade.
+type Model struct {
+	RuntimeClass string `json:"runtimeClass,omitempty"`
+	OSImage      string `json:"osImage"`
+	Kernel       string `json:"kernel"`
+	Architecture string `json:"architecture"`
+	Runtime      string `json:"runtime"`
+	Kubelet      string `json:"kubelet"`
+}
+
+// Model is the target's.
+func (t Target) Model() Model {
+	return Model{t.RuntimeClass, t.OSImage, t.Kernel, t.Architecture, t.Runtime, t.Kubelet}
+}

@@ -102,6 +102,8 @@ type Runner struct {
 	Targets  []Target
 	Fixtures func(file string) ([]byte, error)
 	Placement
+	// Scope says which cases are asked on which target; nil: all on each.
+	Scope *Scope
 	// Timeout bounds each wait of a stage: for the pod, for a precondition.
 	Timeout time.Duration
 	// Parallel bounds how many stages act and observe at one time, Starting how
@@ -110,6 +112,14 @@ type Runner struct {
 	Parallel int
 	Starting int
 	AtOnce   int
+	// NodesAtOnce bounds on how many nodes there is work at one time; 0: the constant of that
+	// name. The others wait for their turn.
+	NodesAtOnce int
+	// Absent says why nothing can be run on a node, that has waited for its turn, any more: it is
+	// gone, or not Ready; "" where it is there. nil: all of them are. OnLeftOut is told of each target
+	// that has no result for it; nil: nobody is.
+	Absent    func(node string) string
+	OnLeftOut func(target Target, why string)
 	// Room is how many pods of the run a node can take, by its name, where that is known.
 	Room     map[string]int
 	Evidence EvidenceSink
@@ -157,11 +167,7 @@ func (r *Runner) Run(ctx context.Context) []Result {
 	for _, target := range r.Targets {
 		limits.turns[target.Node].quiet.Add(1)
 	}
-	var wg sync.WaitGroup
-	for i, target := range r.Targets {
-		wg.Go(func() { results[i] = r.runTarget(ctx, target, limits) })
-	}
-	wg.Wait()
+	r.eachInWindow(func(i int) { results[i] = r.runTarget(ctx, r.Targets[i], limits) })
 	var all []Result
 	for _, some := range results {
 		all = append(all, slices.DeleteFunc(some, func(r Result) bool { return r.notRun })...)
@@ -175,6 +181,7 @@ func (r *Runner) Run(ctx context.Context) []Result {
 type limits struct {
 	acting, starting chan struct{}
 	turns            map[string]*turn // by the node's name
+	asks             func(id, target string) bool
 }
 
 func (r *Runner) limits() limits {
@@ -182,7 +189,7 @@ func (r *Runner) limits() limits {
 	for _, target := range r.Targets {
 		turns[target.Node] = &turn{}
 	}
-	return limits{acting: make(chan struct{}, max(1, r.Parallel)), starting: make(chan struct{}, max(1, r.Starting)), turns: turns}
+	return limits{acting: make(chan struct{}, max(1, r.Parallel)), starting: make(chan struct{}, max(1, r.Starting)), turns: turns, asks: r.Scope.Asks()}
 }
 
 // plan is what there is to do on one target: its pods, in order, and the cases
@@ -209,7 +216,7 @@ func (r *Runner) plan(target Target, limits limits, known *health) plan {
 		return stages[key]
 	}
 	skipped := map[string]string{}
-	for _, c := range r.Cases {
+	for _, c := range r.casesOn(target, limits.asks) {
 		if reason := r.skip(c, target); reason != "" {
 			skipped[c.ID] = reason
 			continue
@@ -241,7 +248,8 @@ func (r *Runner) runTarget(ctx context.Context, target Target, limits limits) []
 	defer giveUp(nil)
 	plan := r.plan(target, limits, &health{giveUp: giveUp})
 	stages, skipped := plan.stages, plan.skipped
-	for _, c := range r.Cases {
+	cases := r.casesOn(target, limits.asks)
+	for _, c := range cases {
 		if _, ok := skipped[c.ID]; !ok {
 			for _, s := range stagesOf(c, stages) {
 				s.undecided.Add(1)
@@ -251,9 +259,9 @@ func (r *Runner) runTarget(ctx context.Context, target Target, limits limits) []
 	turn := limits.turns[target.Node]
 	r.start(ctx, onTarget, plan.order, turn)
 
-	results := make([]Result, len(r.Cases))
+	results := make([]Result, len(cases))
 	var wg, quiet sync.WaitGroup
-	for i, c := range r.Cases {
+	for i, c := range cases {
 		if reason, ok := skipped[c.ID]; ok {
 			results[i] = Result{Case: c, Target: target, Outcome: Skipped, Reason: reason}
 			r.OnResult(results[i])

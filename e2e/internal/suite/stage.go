@@ -293,8 +293,11 @@ func (s *stage) start(ctx context.Context) (*corev1.Pod, error) {
 		return nil, err
 	}
 	s.begins()
-	waiting, cancel := context.WithTimeoutCause(ctx, s.runner.Timeout, fmt.Errorf("not within %s", s.runner.Timeout))
-	defer cancel()
+	waiting := s.runner.newWaiting(ctx)
+	defer waiting.over()
+	if s.placed.Workload != nil {
+		waiting.answered() // its pod comes later, by its controller
+	}
 	for tried, alone, failures := 0, 0, 0; ; tried++ {
 		pod, err := s.attempt(ctx, waiting)
 		why := noRoom(pod, err)
@@ -316,9 +319,10 @@ func (s *stage) takenAway(ctx context.Context, name string) bool {
 }
 
 // attempt creates the pod once, and waits until it is settled.
-func (s *stage) attempt(ctx, waiting context.Context) (*corev1.Pod, error) {
+func (s *stage) attempt(ctx context.Context, waiting *waiting) (*corev1.Pod, error) {
 	applied := time.Now()
-	stored, err := s.runner.Cluster.Create(waiting, s.placed) // a workload's pod comes later, by its controller
+	stored, err := s.runner.Cluster.Create(waiting, s.placed)
+	waiting.answered()
 	if err != nil {
 		return nil, err
 	}

@@ -111,7 +111,7 @@ func Select(nodes []corev1.Node, classes map[string]nodev1.RuntimeClass, choice 
 	}
 	nodes = slices.Clone(nodes)
 	slices.SortFunc(nodes, func(a, b corev1.Node) int { return strings.Compare(a.Name, b.Name) })
-	like := map[kind]string{} // the first node of each kind
+	like := map[suite.Model]string{} // the first node of each kind
 	for _, node := range nodes {
 		if !chosen.Matches(labels.Set(node.Labels)) {
 			s.leaveOut(node, "", "not selected by -nodes "+choice.Nodes)
@@ -130,7 +130,7 @@ func Select(nodes []corev1.Node, classes map[string]nodev1.RuntimeClass, choice 
 				continue
 			}
 			target := targetOn(node, name, class.Handler)
-			this := kind{target.RuntimeClass, target.OSImage, target.Kernel, target.Runtime, target.Architecture, target.Kubelet}
+			this := target.Model()
 			if first := like[this]; first != "" && (choice.Nodes == "" || choice.Nodes == Sample) {
 				s.leaveOut(node, name, "of the same kind as "+first+" (OS image, kernel, runtime, architecture, kubelet): -nodes all covers it")
 				continue
@@ -147,9 +147,6 @@ func Select(nodes []corev1.Node, classes map[string]nodev1.RuntimeClass, choice 
 	}
 	return s, nil
 }
-
-// kind is what nodes have in common of which one is enough for a sample.
-type kind struct{ runtimeClass, osImage, kernel, runtime, architecture, kubelet string }
 
 // asked are the runtime classes, with "" for the default runtime.
 func asked(names []string) []string {

@@ -15,6 +15,7 @@ _procns() {
 	case ${flag/#--/-} in
 	-kubeconfig) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
 	-context) words=$(kubectl config get-contexts --output=name 2>/dev/null) ;;
+	-profile) words='sweep core full' ;;
 	-run) words+=" $(_procns_cases "${COMP_WORDS[0]}")" listed=${word%"${word##*,}"} ;;
 	-skip) words='@host-pid' words+=" $(_procns_cases "${COMP_WORDS[0]}")" listed=${word%"${word##*,}"} ;;
 	-level) words='core extended informational' ;;
@@ -43,11 +44,13 @@ _procns() {
 	-archive) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
 	-config) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
 	-report-dir) mapfile -t COMPREPLY < <(compgen -d -- "$word") ;;
+	-resume) mapfile -t COMPREPLY < <(compgen -d -- "$word") ;;
 	-timeout) return ;;
 	-case-timeout) return ;;
 	-parallel) return ;;
 	-pods) return ;;
 	-starting) return ;;
+	-nodes-at-once) return ;;
 	-qps) return ;;
 	-engine) words='docker podman nerdctl' ;;
 	-node-image) return ;;
@@ -56,7 +59,7 @@ _procns() {
 	-load) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
 	-machine) return ;;
 	-mends) return ;;
-	*) words='-kubeconfig -context -in-cluster -run -skip -level -exempt -require -nodes -runtime-classes -tolerate -image -registry -pull-secret -namespace-label -pod-label -pod-annotation -baseline -phase -version -list -list-images -compare -render -print-exempt -print-rbac -dry-run -cleanup -witnesses -down -completion -v -quiet -o -progress -print-job -print-sonobuoy-plugin -suite-image -results-claim -linger -archive -config -report-dir -keep-on-failure -fail-fast -timeout -case-timeout -parallel -pods -starting -qps -engine -node-image -kind-config -kind-name -load -machine -keep -mends -help' ;;
+	*) words='-kubeconfig -context -in-cluster -profile -run -skip -level -exempt -require -nodes -runtime-classes -tolerate -image -registry -pull-secret -namespace-label -pod-label -pod-annotation -baseline -phase -version -list -list-images -compare -render -print-exempt -print-rbac -dry-run -cleanup -witnesses -down -completion -v -quiet -o -progress -print-job -print-sonobuoy-plugin -suite-image -results-claim -linger -archive -config -report-dir -resume -keep-on-failure -fail-fast -timeout -case-timeout -parallel -pods -starting -nodes-at-once -qps -engine -node-image -kind-config -kind-name -load -machine -keep -mends -help' ;;
 	esac
 	local reply
 	mapfile -t reply < <(compgen -W "$words" -- "${word#"$listed"}")

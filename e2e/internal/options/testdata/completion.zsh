@@ -17,6 +17,7 @@ _procns() {
 		'*-kubeconfig[judge the cluster of this kubeconfig file, or list of files as $KUBECONFIG may be]:kubeconfig:_files' \
 		'*-context[judge the cluster of this context of the kubeconfig]:context:_procns_contexts' \
 		'-in-cluster[judge the cluster that procns itself runs in, with its pod'\''s ServiceAccount]' \
+		'*-profile[what the run is of]:profile:(sweep core full)' \
 		'*-run[run only the cases that match this pattern]:run:_procns_cases' \
 		'*-skip[leave out the cases that match this pattern, as for -run, or @host-pid]:skip:_procns_cases' \
 		'*-level[run only the cases of this level]:level:(core extended informational)' \
@@ -57,6 +58,7 @@ _procns() {
 		'*-archive[write the report folder to this file as a .tar.gz, or to standard output]:archive:_files' \
 		'*-config[settings from this YAML file, by the names of these flags]:config:_files' \
 		'*-report-dir[folder for the reports; each run makes a folder of its own in it]:report-dir:_files -/' \
+		'*-resume[go on with the run that was interrupted and has left its results.jsonl in this folder]:resume:_files -/' \
 		'-keep-on-failure[keep the pods of cases that did not pass, and their namespace, until -cleanup]' \
 		'-fail-fast[start no pod any more after the first result that keeps the exit code from being 0]' \
 		'*-timeout[longest duration of the whole run; what is not judged by then is inconclusive]:timeout:' \
@@ -64,6 +66,7 @@ _procns() {
 		'*-parallel[how many pods are acted on and observed at one time]:parallel:' \
 		'*-pods[how many pods each target runs at one time, at most]:pods:' \
 		'*-starting[how many pods start at one time]:starting:' \
+		'*-nodes-at-once[on how many nodes there is work at one time]:nodes-at-once:' \
 		'*-qps[requests a second to the API server, at most this rate]:qps:' \
 		'*-engine[container engine]:engine:(docker podman nerdctl)' \
 		'*-node-image[node image]:node-image:' \

@@ -1,0 +1,121 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/assert"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/kubernetes/fake"
+	clienttesting "k8s.io/client-go/testing"
+)
+
+// TestCreatePodLooksBeforeItRepeats: a creation that was not answered is looked up by the pod's
+// name; what is not there is created again, a few times; what is refused is not.
+func TestCreatePodLooksBeforeItRepeats(t *testing.T) {
+	pods := schema.GroupResource{Resource: "pods"}
+	late := apierrors.NewTimeoutError("the server was busy", 1)
+	refused := apierrors.NewForbidden(pods, "p", errors.New("policy"))
+	for name, row := range map[string]struct {
+		answers []error // to the creations; the last one to all that follow
+		stores  int     // which creation stores the pod; 0: none
+		foreign bool    // what is stored is another run's
+		creates int
+		gets    int
+		wrong   bool
+	}{
+		"answered":              {[]error{nil}, 1, false, 1, 0, false},
+		"refused":               {[]error{refused}, 0, false, 1, 0, true},
+		"late, and stored":      {[]error{late}, 1, false, 1, 1, false},
+		"late, and not stored":  {[]error{late, nil}, 2, false, 2, 1, false},
+		"no answer, and stored": {[]error{&LateError{Request: "POST", Within: requestWithin}}, 1, false, 1, 1, false},
+		"late again and again":  {[]error{late}, 0, false, createTries, createTries, true},
+		"another's is there":    {[]error{late}, 1, true, 1, 1, true},
+		"stored after the look": {[]error{late, apierrors.NewAlreadyExists(pods, "p")}, 2, false, 2, 2, false},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			client := fake.NewClientset()
+			creates, gets := 0, 0
+			var there *corev1.Pod
+			client.PrependReactor("create", "pods", func(a clienttesting.Action) (bool, runtime.Object, error) {
+				creates++
+				sent, _ := a.(clienttesting.CreateAction).GetObject().(*corev1.Pod)
+				if creates == row.stores {
+					there = sent.DeepCopy()
+					if row.foreign {
+						there.Labels = nil
+					}
+				}
+				err := row.answers[min(creates, len(row.answers))-1]
+				return true, sent, err
+			})
+			client.PrependReactor("get", "pods", func(clienttesting.Action) (bool, runtime.Object, error) {
+				gets++
+				if there == nil {
+					return true, nil, apierrors.NewNotFound(pods, "p")
+				}
+				return true, there, nil
+			})
+			pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "p", Labels: map[string]string{"run": "r"}}}
+			stored, err := createPod(t.Context(), client, pod, "ns")
+			assert.Equal(t, row.wrong, err != nil, "%s: %v", name, err)
+			assert.Equal(t, row.wrong, stored == nil || err != nil, name)
+			assert.Equal(t, [2]int{row.creates, row.gets}, [2]int{creates, gets}, name)
+		})
+	}
+}
+
+// TestDeletePodsByPage: each page is deleted by a request of its own, and where pages are no
+// more, the rest is deleted as a whole.
+func TestDeletePodsByPage(t *testing.T) {
+	expired := apierrors.NewResourceExpired("too old")
+	for name, row := range map[string]struct {
+		pages   int
+		expires string // the page that is no more when it is listed
+		want    []string
+	}{
+		"one page":    {1, "", []string{"/500"}},
+		"three pages": {3, "", []string{"/500", "1/500", "2/500"}},
+		"expired":     {3, "2", []string{"/500", "1/500", "/0"}},
+	} {
+		client := fake.NewClientset()
+		client.PrependReactor("list", "pods", func(a clienttesting.Action) (bool, runtime.Object, error) {
+			at := listed(a).Continue
+			if at != "" && at == row.expires {
+				return true, nil, expired
+			}
+			list := &corev1.PodList{}
+			n := 0
+			_, _ = fmt.Sscan(at, &n)
+			if n+1 < row.pages {
+				list.Continue = fmt.Sprint(n + 1)
+			}
+			return true, list, nil
+		})
+		var got []string
+		client.PrependReactor("delete-collection", "pods", func(a clienttesting.Action) (bool, runtime.Object, error) {
+			options := listed(a)
+			got = append(got, fmt.Sprintf("%s/%d", options.Continue, options.Limit))
+			return true, nil, nil
+		})
+		assert.NoError(t, deletePods(context.Background(), client, "ns"), name)
+		assert.Equal(t, row.want, got, name)
+	}
+}
+
+func listed(a clienttesting.Action) metav1.ListOptions {
+	switch a := a.(type) {
+	case clienttesting.ListActionImpl:
+		return a.ListOptions
+	case clienttesting.DeleteCollectionActionImpl:
+		return a.ListOptions
+	}
+	return metav1.ListOptions{}
+}

@@ -1,0 +1,38 @@
+package cluster
+
+import (
+	"context"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+)
+
+// pageOfPods is how many pods are deleted by one request. The API server deletes a collection one
+// by one, and ends a request after a minute (--request-timeout).
+const pageOfPods = 500
+
+// deletePods deletes all pods of a namespace, page by page. Where the list has changed so much that
+// its pages are no more (410 Gone), or where it cannot be listed, the rest is deleted by one request.
+func deletePods(ctx context.Context, client kubernetes.Interface, namespace string) error {
+	pods := client.CoreV1().Pods(namespace)
+	page := metav1.ListOptions{Limit: pageOfPods}
+	for {
+		// Where the next page begins is known before this one is deleted.
+		list, err := pods.List(ctx, page)
+		if err != nil {
+			page = metav1.ListOptions{}
+		}
+		err = pods.DeleteCollection(ctx, metav1.DeleteOptions{GracePeriodSeconds: &graceSeconds}, page)
+		switch {
+		case apierrors.IsResourceExpired(err) && page.Continue != "":
+			page = metav1.ListOptions{Limit: pageOfPods}
+			continue
+		case err != nil:
+			return err
+		case list == nil || list.Continue == "" || page.Limit == 0:
+			return nil
+		}
+		page.Continue = list.Continue
+	}
+}

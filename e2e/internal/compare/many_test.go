@@ -1,0 +1,44 @@
+package compare
+
+import (
+	"fmt"
+	"runtime"
+	"testing"
+
+	"gotest.tools/v3/assert"
+
+	"procns/e2e/internal/report"
+	"procns/e2e/internal/suite"
+)
+
+// manyTargets is a report of one case on so many targets. The nodes of a pool are called
+// otherwise in each.
+func manyTargets(pool string, n int) report.Document {
+	var d report.Document
+	for i := range n {
+		target := suite.Target{Node: fmt.Sprintf("node-%05d", i), RuntimeClass: "runc", OSImage: "Linux 1"}
+		if i%2 == 0 {
+			target.Node = pool + target.Node
+		}
+		d.Targets = append(d.Targets, report.Target{Name: target.Name(), Target: target})
+		d.Results = append(d.Results, report.Result{ID: "area/case", Target: target.Name(), Outcome: suite.Conformant})
+	}
+	return d
+}
+
+// TestComparingIsLinearInTargets counts allocations: each look at a target's name is one.
+func TestComparingIsLinearInTargets(t *testing.T) {
+	count := func(n int) float64 {
+		was, is := manyTargets("old-", n), manyTargets("new-", n)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		c := Of(was, is)
+		runtime.ReadMemStats(&after)
+		assert.Equal(t, len(c.Targets), n)
+		assert.Equal(t, c.Counts[Unchanged], n)
+		assert.Equal(t, c.Targets[n-1].How, ByKind)
+		return float64(after.Mallocs - before.Mallocs)
+	}
+	one, four := count(500), count(2000)
+	assert.Assert(t, four < 6*one, "%.0f allocations for 500 targets, %.0f for 2,000", one, four)
+}

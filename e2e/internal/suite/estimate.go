@@ -1,0 +1,116 @@
+package suite
+
+import (
+	"fmt"
+	"math"
+	"time"
+)
+
+// Cost is about what cases ask of a cluster.
+type Cost struct {
+	Pods int
+	// Execs are streams through the API server; Requests are all, these among them.
+	Execs, Requests int
+}
+
+// Times is the cost of so many targets.
+func (c Cost) Times(n int) Cost { return Cost{c.Pods * n, c.Execs * n, c.Requests * n} }
+
+// Plus adds up two costs.
+func (c Cost) Plus(d Cost) Cost {
+	return Cost{c.Pods + d.Pods, c.Execs + d.Execs, c.Requests + d.Requests}
+}
+
+// What a pod takes besides being created, deleted and looked into once from each container, on an
+// average over the catalogue's acts: looks, and requests that are no exec.
+const (
+	looksOfAnAct    = 2
+	requestsOfAnAct = 3
+)
+
+// CostOf estimates what the cases cost on one target. Pods that cases share count once. An act's
+// own commands and requests are an average: what only reads is exact, as long as nothing is
+// asked twice.
+func CostOf(cases []Case, fixtures func(file string) ([]byte, error)) (Cost, error) {
+	var cost Cost
+	counted := map[stageKey]bool{}
+	count := func(file string, act *Act, submit Submission) error {
+		key := stageKey{file, act, submit}
+		if file == "" || counted[key] {
+			return nil
+		}
+		counted[key] = true
+		if submit.Dry() {
+			cost.Requests++
+			return nil
+		}
+		raw, err := fixtures(file)
+		if err != nil {
+			return err
+		}
+		manifest, err := DecodeManifest(file, raw)
+		if err != nil {
+			return err
+		}
+		cost.Pods++
+		cost.Requests += 2 + len(manifest.Secrets) + len(manifest.ConfigMaps) // created, and deleted
+		if submit == Stored {
+			return nil
+		}
+		execs := len(manifest.Pod.Spec.Containers) + len(manifest.Ephemeral())
+		if act != nil {
+			execs *= 1 + looksOfAnAct
+			cost.Requests += requestsOfAnAct
+		}
+		cost.Execs += execs
+		cost.Requests += execs
+		return nil
+	}
+	for _, c := range cases {
+		for _, one := range []struct {
+			file   string
+			act    *Act
+			submit Submission
+		}{{c.Fixture, c.Act, c.Submit}, {c.Control, c.Act, c.Submit}, {c.Neighbour, nil, Runs}} {
+			if err := count(one.file, one.act, one.submit); err != nil {
+				return Cost{}, fmt.Errorf("%s: %w", one.file, err)
+			}
+		}
+	}
+	return cost, nil
+}
+
+// Limits are what keeps a run from being done at once.
+type Limits struct {
+	QPS                float64
+	Parallel, Starting int
+}
+
+// What a cluster needs, where nothing else is known: the scheduler binds so many pods a second
+// (its client's default, kubeSchedulerQPS), an exec and a pod's start take so long, and a
+// namespace goes in so long.
+const (
+	bindsASecond = 50
+	anExec       = 150 * time.Millisecond
+	aStart       = 3 * time.Second
+	aNamespace   = 30 * time.Second
+)
+
+// Takes estimates the time of all that: the slowest of what limits it, and the clean-up.
+func (c Cost) Takes(l Limits) time.Duration {
+	seconds := max(
+		float64(c.Requests-c.Execs)/l.QPS, // execs do not count against the rate
+		float64(c.Execs)*anExec.Seconds()/float64(max(1, l.Parallel)),
+		float64(c.Pods)*aStart.Seconds()/float64(max(1, l.Starting)),
+		float64(c.Pods)/bindsASecond,
+	)
+	return time.Duration(seconds*float64(time.Second)) + aNamespace
+}
+
+// String is a cost in a few words.
+func (c Cost) String() string {
+	return fmt.Sprintf("about %d pods and %d requests, %d of them execs", c.Pods, c.Requests, c.Execs)
+}
+
+// Minutes rounds up.
+func Minutes(d time.Duration) int { return int(math.Ceil(d.Minutes())) }

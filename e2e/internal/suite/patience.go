@@ -1,0 +1,40 @@
+package suite
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// waiting is the time that a pod has until it is as it should be. It begins when the API
+// server has answered the pod's creation: what stands in the client's queue, behind thousands of
+// others, is not late.
+type waiting struct {
+	context.Context
+	within time.Duration
+	end    context.CancelCauseFunc
+	begin  sync.Once
+	timer  *time.Timer
+}
+
+func (r *Runner) newWaiting(ctx context.Context) *waiting {
+	inner, end := context.WithCancelCause(ctx)
+	return &waiting{Context: inner, within: r.Timeout, end: end}
+}
+
+// answered begins the time, if it has not begun.
+func (w *waiting) answered() {
+	w.begin.Do(func() {
+		w.timer = time.AfterFunc(w.within, func() { w.end(fmt.Errorf("not within %s", w.within)) })
+	})
+}
+
+// over gives up what is still waited for.
+func (w *waiting) over() {
+	w.begin.Do(func() {})
+	if w.timer != nil {
+		w.timer.Stop()
+	}
+	w.end(nil)
+}

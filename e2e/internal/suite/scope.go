@@ -1,0 +1,80 @@
+package suite
+
+// Scope says of a sweep which cases are asked where: all of them on one target of each
+// kind of node, and a few on every target. Of what is not asked there is no result, and none is missing.
+type Scope struct {
+	// Everywhere are the IDs of the cases that are asked on every target, and Samples the
+	// names of the targets on which all are.
+	Everywhere []string `json:"everywhere"`
+	Samples    []string `json:"samples"`
+}
+
+// NewScope takes the first target of each Model for a sample. Of the selected cases, those
+// for which everywhere says yes are asked on every target.
+func NewScope(targets []Target, selected []Case, everywhere func(Case) bool) *Scope {
+	s := &Scope{Everywhere: []string{}, Samples: []string{}}
+	for _, c := range selected {
+		if everywhere(c) {
+			s.Everywhere = append(s.Everywhere, c.ID)
+		}
+	}
+	seen := map[Model]bool{}
+	for _, t := range targets {
+		if m := t.Model(); !seen[m] {
+			seen[m] = true
+			s.Samples = append(s.Samples, t.Name())
+		}
+	}
+	return s
+}
+
+// Asks returns what tells whether a case, by its ID, is asked on a target, by its name.
+// Without a scope all are, everywhere.
+func (s *Scope) Asks() func(id, target string) bool {
+	if s == nil {
+		return func(string, string) bool { return true }
+	}
+	everywhere, samples := map[string]bool{}, map[string]bool{}
+	for _, id := range s.Everywhere {
+		everywhere[id] = true
+	}
+	for _, target := range s.Samples {
+		samples[target] = true
+	}
+	return func(id, target string) bool { return everywhere[id] || samples[target] }
+}
+
+// On is how many results there are to be of so many selected cases, of which so many are asked
+// everywhere.
+func (s *Scope) On(targets []Target, selected, everywhere int) int {
+	if s == nil {
+		return selected * len(targets)
+	}
+	samples := map[string]bool{}
+	for _, target := range s.Samples {
+		samples[target] = true
+	}
+	wanted := 0
+	for _, t := range targets {
+		if samples[t.Name()] {
+			wanted += selected
+		} else {
+			wanted += everywhere
+		}
+	}
+	return wanted
+}
+
+// casesOn are the cases that are asked on a target.
+func (r *Runner) casesOn(target Target, asks func(id, target string) bool) []Case {
+	if r.Scope == nil {
+		return r.Cases
+	}
+	var some []Case
+	for _, c := range r.Cases {
+		if asks(c.ID, target.Name()) {
+			some = append(some, c)
+		}
+	}
+	return some
+}

@@ -1,0 +1,86 @@
+package suite
+
+import "sync"
+
+// NodesAtOnce is how many nodes are worked on at one time, unless told otherwise: memory,
+// goroutines and open streams grow with them, and not with the cluster.
+const NodesAtOnce = 250
+
+// window is the targets by node, in the order of their first ones. Those of one node are worked
+// on together, because disruptions of a node wait for all its targets.
+type window struct {
+	nodes   []string
+	targets map[string][]int // places in Runner.Targets, by node
+}
+
+func newWindow(targets []Target) window {
+	w := window{targets: map[string][]int{}}
+	for i, t := range targets {
+		if w.targets[t.Node] == nil {
+			w.nodes = append(w.nodes, t.Node)
+		}
+		w.targets[t.Node] = append(w.targets[t.Node], i)
+	}
+	return w
+}
+
+// eachInWindow works on the targets, on so many nodes at one time as the runner is to, and
+// returns when all is done. A node that had to wait, and is not there or not Ready when its turn
+// comes, is tried once more at the end, and then left out.
+func (r *Runner) eachInWindow(work func(target int)) {
+	w := newWindow(r.Targets)
+	atOnce := r.NodesAtOnce
+	if atOnce <= 0 {
+		atOnce = NodesAtOnce
+	}
+	places := make(chan struct{}, atOnce)
+	var all sync.WaitGroup
+	on := func(node string) {
+		all.Go(func() {
+			defer func() { <-places }()
+			var here sync.WaitGroup
+			for _, target := range w.targets[node] {
+				here.Go(func() { work(target) })
+			}
+			here.Wait()
+		})
+	}
+	var again []string
+	for i, node := range w.nodes {
+		places <- struct{}{}
+		if i >= atOnce && r.absent(node) != "" {
+			again = append(again, node)
+			<-places
+			continue
+		}
+		on(node)
+	}
+	for _, node := range again {
+		places <- struct{}{}
+		if why := r.absent(node); why != "" {
+			for _, target := range w.targets[node] {
+				r.leaveOut(r.Targets[target], why)
+			}
+			<-places
+			continue
+		}
+		on(node)
+	}
+	all.Wait()
+}
+
+// absent says why nothing can be run on a node at the moment, or "".
+func (r *Runner) absent(node string) string {
+	if r.Absent == nil {
+		return ""
+	}
+	return r.Absent(node)
+}
+
+// leaveOut notes that a target has no results, and why.
+func (r *Runner) leaveOut(target Target, why string) {
+	r.Log("%s: left out: %s", target.Name(), why)
+	if r.OnLeftOut != nil {
+		r.OnLeftOut(target, why)
+	}
+}

@@ -1,0 +1,168 @@
+package suite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+)
+
+func nodesNamed(n int) []Target {
+	var all []Target
+	for i := range n {
+		all = append(all, Target{Node: fmt.Sprintf("pool-1234567890-node-%05d", i), RuntimeClass: "runc"})
+	}
+	return all
+}
+
+// TestWindow: of thousands of nodes, so many are worked on at one time; goroutines are bounded,
+// and pods and allocations are as many for each node, whatever their number.
+func TestWindow(t *testing.T) {
+	const atOnce, goroutinesOfANode = 10, 16
+	idle := runtime.NumGoroutine()
+	allocated := func(n int) float64 {
+		b := newBench()
+		runner := runnerOn(t, b, sampleCase())
+		runner.Targets, runner.NodesAtOnce, runner.Parallel, runner.Starting, runner.AtOnce = nodesNamed(n), atOnce, 64, 64, 2
+		runner.Log = func(string, ...any) {}
+		var mu sync.Mutex
+		active := map[string]bool{}
+		most, goroutines := 0, 0
+		runner.OnStart = func(_ Case, target Target) {
+			mu.Lock()
+			defer mu.Unlock()
+			active[target.Node] = true
+			most, goroutines = max(most, len(active)), max(goroutines, runtime.NumGoroutine())
+		}
+		runner.OnResult = func(r Result) {
+			mu.Lock()
+			defer mu.Unlock()
+			delete(active, r.Target.Node)
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		results := runner.Run(t.Context())
+		runtime.ReadMemStats(&after)
+		require.Len(t, results, n)
+		for i, r := range results {
+			require.Equal(t, Conformant, r.Outcome, r.Reason)
+			require.Equal(t, runner.Targets[i], r.Target, "in the order of the targets")
+		}
+		assert.Equal(t, map[string]int{"fixture.yaml": n, "control.yaml": n}, b.created)
+		assert.LessOrEqual(t, most, atOnce)
+		assert.LessOrEqual(t, goroutines, idle+atOnce*goroutinesOfANode)
+		return float64(after.Mallocs - before.Mallocs)
+	}
+	one, four := allocated(500), allocated(2000)
+	assert.Less(t, four, 6*one, "allocations for 500 nodes, and for 2,000")
+}
+
+// TestWindowTakesNodesWhole: a node's targets are worked on together, because a disruption of
+// the node waits for all of them.
+func TestWindowTakesNodesWhole(t *testing.T) {
+	w := newWindow([]Target{{Node: "a"}, {Node: "b"}, {Node: "a", RuntimeClass: "gvisor"}})
+	assert.Equal(t, []string{"a", "b"}, w.nodes)
+	assert.Equal(t, map[string][]int{"a": {0, 2}, "b": {1}}, w.targets)
+}
+
+// TestAbsentNodesAreLeftOut: a node that had to wait and is not there when its turn comes is
+// asked for once more in the end; one that has not waited is worked on whatever is said of it.
+func TestAbsentNodesAreLeftOut(t *testing.T) {
+	b := newBench()
+	runner := runnerOn(t, b, sampleCase())
+	runner.NodesAtOnce = 1
+	runner.Targets = []Target{{Node: "first"}, {Node: "gone"}, {Node: "back"}, {Node: "last"}, {Node: "gone", RuntimeClass: "gvisor"}}
+	asked := map[string]int{}
+	runner.Absent = func(node string) string {
+		asked[node]++
+		switch {
+		case node == "first", node == "gone", node == "back" && asked[node] == 1:
+			return "not Ready any more"
+		}
+		return ""
+	}
+	out := map[string]string{}
+	runner.OnLeftOut = func(target Target, why string) { out[target.Name()] = why }
+	var ran []string
+	for _, r := range runner.Run(t.Context()) {
+		assert.Equal(t, Conformant, r.Outcome, r.Reason)
+		ran = append(ran, r.Target.Name())
+	}
+	assert.Equal(t, []string{"first", "back", "last"}, ran)
+	assert.Equal(t, map[string]string{"gone": "not Ready any more", "gone/gvisor": "not Ready any more"}, out)
+	assert.Equal(t, map[string]int{"gone": 2, "back": 2, "last": 1}, asked)
+}
+
+// slow has pods that are accepted late, and then ready at once or never.
+type slow struct {
+	*bench
+	accepts time.Duration
+	never   bool
+}
+
+func (s slow) Create(ctx context.Context, m Manifest) (*corev1.Pod, error) {
+	select {
+	case <-time.After(s.accepts):
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	return s.bench.Create(ctx, m)
+}
+
+func (s slow) Await(ctx context.Context, name, what string, mayEnd bool, done func(*corev1.Pod) bool) (*corev1.Pod, error) {
+	if s.never {
+		<-ctx.Done()
+		return nil, errors.Join(errors.New("not Ready"), context.Cause(ctx))
+	}
+	return s.bench.Await(ctx, name, what, mayEnd, done)
+}
+
+// TestTimeBeginsWhenThePodIsAccepted: what stands in a queue is not late, and what is accepted and
+// does not come is.
+func TestTimeBeginsWhenThePodIsAccepted(t *testing.T) {
+	for name, row := range map[string]struct {
+		never  bool
+		want   Outcome
+		reason string
+	}{
+		"ready":     {false, Conformant, ""},
+		"not ready": {true, Inconclusive, "not within 1s"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			runner := runnerOn(t, slow{newBench(), time.Hour, row.never}, sampleCase())
+			runner.Timeout, runner.Parallel, runner.Starting, runner.AtOnce = time.Second, 2, 2, 2
+			results := runner.Run(t.Context())
+			require.Len(t, results, 1, name)
+			assert.Equal(t, row.want, results[0].Outcome, name)
+			assert.Contains(t, results[0].Reason, row.reason, name)
+		})
+	}
+}
+
+// TestScope: all cases on one node of each kind, and those of everywhere on all.
+func TestScope(t *testing.T) {
+	b := newBench()
+	everywhere, elsewhere := sampleCase(), sampleCase()
+	elsewhere.ID, elsewhere.Fixture = "area/other", "same-as-fixture.yaml"
+	runner := runnerOn(t, b, everywhere, elsewhere)
+	runner.Targets = []Target{{Node: "a"}, {Node: "b"}, {Node: "c", Kernel: "7"}, {Node: "d"}}
+	runner.Scope = NewScope(runner.Targets, runner.Cases, func(c Case) bool { return c.ID == everywhere.ID })
+	assert.Equal(t, &Scope{Everywhere: []string{everywhere.ID}, Samples: []string{"a", "c"}}, runner.Scope)
+	var ran []string
+	for _, r := range runner.Run(t.Context()) {
+		assert.Equal(t, Conformant, r.Outcome, r.Reason)
+		ran = append(ran, r.Target.Node+" "+r.Case.ID)
+	}
+	assert.Equal(t, []string{"a area/case", "a area/other", "b area/case", "c area/case", "c area/other", "d area/case"}, ran)
+	assert.Equal(t, map[string]int{"fixture.yaml": 4, "control.yaml": 4, "same-as-fixture.yaml": 2}, b.created)
+	assert.Equal(t, 6, runner.Scope.On(runner.Targets, 2, 1))
+	assert.Equal(t, 8, (*Scope)(nil).On(runner.Targets, 2, 1))
+}
