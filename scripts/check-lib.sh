@@ -49,30 +49,27 @@ delete_cluster() {
 		say "the cluster is left: bin/procns.test -down -engine $ENGINE -kind-name $CLUSTER"
 }
 
-# on_node NODE COMMAND... runs a command in a node; NODE is its name behind the cluster's.
+# on_node NODE COMMAND... runs a command in a node; NODE is its name behind the cluster's. With STDIN=1
+# it reads standard input.
 on_node() {
 	local node=$1
 	shift
-	"$ENGINE" exec "$CLUSTER-$node" "$@"
+	"$ENGINE" exec ${STDIN:+--interactive} "$CLUSTER-$node" "$@"
 }
 
 engine_quietly() { "$ENGINE" "$@" >/dev/null; }
 
-kubectl() {
-	on_node control-plane kubectl --kubeconfig /etc/kubernetes/admin.conf "$@"
-}
+kubectl() { on_control_plane kubectl "$@"; }
 
 # apply and unapply create and delete the objects on standard input.
-apply() { kubectl_reads apply; }
-unapply() { kubectl_reads delete --ignore-not-found; }
-
-kubectl_reads() { "$ENGINE" exec --interactive "$CLUSTER-control-plane" kubectl --kubeconfig /etc/kubernetes/admin.conf "$@" -f - >/dev/null; }
+apply() { STDIN=1 kubectl apply -f - >/dev/null; }
+unapply() { STDIN=1 kubectl delete --ignore-not-found -f - >/dev/null; }
 
 # load_into_workers ARCHIVE loads images into the workers.
 load_into_workers() {
 	local node
 	for node in worker worker2; do
-		"$ENGINE" exec --interactive "$CLUSTER-$node" ctr -n k8s.io images import - <"$1" >/dev/null
+		STDIN=1 on_node "$node" ctr -n k8s.io images import - <"$1" >/dev/null
 	done
 }
 
