@@ -11,6 +11,7 @@ import (
 	"github.com/jstemmer/go-junit-report/v2/junit"
 
 	"procns/e2e/internal/suite"
+	"procns/e2e/internal/wording"
 )
 
 // WriteJUnit writes a JUnit document with a test suite for each level on each target.
@@ -218,7 +219,7 @@ func (r Run) troubles(v Verdict) []string {
 		lines = append(lines, "the run was interrupted"+before(": ", r.InterruptedBy))
 	}
 	if v.NotRun > 0 {
-		lines = append(lines, plural(v.NotRun, "result is", "results are")+" missing")
+		lines = append(lines, wording.Count(v.NotRun, "result is", "results are")+" missing")
 	}
 	for _, leftover := range r.Leftovers {
 		lines = append(lines, "not removed: "+leftover)

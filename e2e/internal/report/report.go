@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"procns/e2e/internal/suite"
+	"procns/e2e/internal/wording"
 )
 
 // Schema names the version of report.json's format. docs/report.schema.json
@@ -116,7 +117,7 @@ func (u *Upgrade) describe() string {
 	if u == nil {
 		return ""
 	}
-	text := fmt.Sprintf("%s: %s of run %s, left at %s UTC under Kubernetes %s", u.Phase, plural(u.Witnesses, "witness", "witnesses"),
+	text := fmt.Sprintf("%s: %s of run %s, left at %s UTC under Kubernetes %s", u.Phase, wording.Count(u.Witnesses, "witness", "witnesses"),
 		u.Run, u.Left.UTC().Format(time.DateTime), u.Server)
 	if len(u.Vanished) > 0 {
 		text += "; no target any more, and not judged: " + strings.Join(u.Vanished, ", ")

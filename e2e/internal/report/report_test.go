@@ -271,12 +271,6 @@ func TestForeignTextIsHarmless(t *testing.T) {
 	}
 }
 
-func TestShortSeconds(t *testing.T) {
-	for seconds, want := range map[float64]string{0: "0.0s", 1.24: "1.2s", 9.96: "10s", 42.4: "42s", 59.6: "1m00s", 125: "2m05s"} {
-		assert.Equal(t, shortSeconds(seconds), want)
-	}
-}
-
 func TestCatalogueSHA256(t *testing.T) {
 	all := []suite.Case{pid1, hup}
 	changed := hup
