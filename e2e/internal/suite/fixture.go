@@ -113,18 +113,6 @@ func (m *Manifest) decode(document []byte) error {
 		}
 		m.Pod = &corev1.Pod{}
 		return yaml.UnmarshalStrict(document, m.Pod)
-	case "apps/v1 Deployment", "apps/v1 ReplicaSet", "apps/v1 StatefulSet", "apps/v1 DaemonSet", "batch/v1 Job", "batch/v1 CronJob":
-		if m.Pod != nil {
-			return errors.New("holds more than one Pod")
-		}
-		m.Workload = newWorkload(kind.Kind)
-		if err := yaml.UnmarshalStrict(document, m.Workload); err != nil {
-			return err
-		}
-		parts := partsOf(m.Workload)
-		m.Pod = &corev1.Pod{ObjectMeta: parts.template.ObjectMeta, Spec: parts.template.Spec}
-		m.Pod.Name = parts.meta.Name
-		return nil
 	case "v1 Secret":
 		secret := &corev1.Secret{}
 		m.Secrets = append(m.Secrets, secret)
@@ -135,6 +123,19 @@ func (m *Manifest) decode(document []byte) error {
 		return yaml.UnmarshalStrict(document, configMap)
 	case " ":
 		return nil // comments only
+	}
+	if workload, ok := newWorkload(kind.APIVersion, kind.Kind); ok {
+		if m.Pod != nil {
+			return errors.New("holds more than one Pod")
+		}
+		m.Workload = workload
+		if err := yaml.UnmarshalStrict(document, m.Workload); err != nil {
+			return err
+		}
+		parts := partsOf(m.Workload)
+		m.Pod = &corev1.Pod{ObjectMeta: parts.template.ObjectMeta, Spec: parts.template.Spec}
+		m.Pod.Name = parts.meta.Name
+		return nil
 	}
 	return fmt.Errorf("holds a %s %s; only v1 Pod, Secret and ConfigMap and the workloads of apps/v1 and batch/v1 are known", kind.APIVersion, kind.Kind)
 }
