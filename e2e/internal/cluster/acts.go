@@ -303,7 +303,7 @@ func (s *Session) lastState(name string) *corev1.Pod {
 // Discard implements suite.Cluster.
 func (s *Session) Discard(ctx context.Context, m suite.Manifest) {
 	background := metav1.DeletePropagationBackground
-	options := metav1.DeleteOptions{GracePeriodSeconds: &graceSeconds, PropagationPolicy: &background}
+	options := metav1.DeleteOptions{GracePeriodSeconds: new(podGrace), PropagationPolicy: &background}
 	api, resource := "v1", "pods"
 	if m.Workload != nil {
 		api, resource = suite.ResourceOf(m.Workload)

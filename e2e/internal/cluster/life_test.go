@@ -337,8 +337,8 @@ func TestUnreached(t *testing.T) {
 		"there are no credentials for":                                 errors.New(`Get "https://x/version": getting credentials: exec: executable gone-helper not found`),
 		"that the server runs":                                         errors.New("connection refused"),
 	} {
-		assert.ErrorContains(t, Unreached(&rest.Config{Host: "https://api.example"}, err), says)
-		assert.ErrorIs(t, Unreached(&rest.Config{Host: "https://api.example"}, err), err)
+		assert.ErrorContains(t, Unreached(&rest.Config{Host: "https://api.example"}, nil, err), says)
+		assert.ErrorIs(t, Unreached(&rest.Config{Host: "https://api.example"}, nil, err), err)
 	}
 }
 

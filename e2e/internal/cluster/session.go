@@ -298,9 +298,9 @@ func Describe(pod *corev1.Pod) string {
 	return state
 }
 
-// graceSeconds is the grace period pods are deleted with. The page's shell
+// podGrace is the grace period, in seconds, that pods are deleted with. The page's shell
 // ignores SIGTERM, as interactive shells do, and would use up any longer one.
-var graceSeconds int64 = 1
+const podGrace int64 = 1
 
 func (s *Session) remote(pod string) remote.Pod {
 	return remote.Pod{Client: s.Client, Config: s.Config, Namespace: s.Namespace, Name: pod}

@@ -44,6 +44,7 @@ type Run struct {
 	created bool // this run made the kind cluster
 	session *cluster.Session
 	counts  cluster.Counts
+	plugins cluster.Plugins
 	runner  *suite.Runner
 	upgrade upgrade
 	changes suite.Tally // what the cluster does to pods
@@ -94,7 +95,7 @@ func newRun(o options.Options, around surroundings.Surroundings, catalogue, sele
 		return nil, err
 	}
 	c.view.Open()
-	cluster.ShowPlugins(c.view)
+	c.plugins.Show(c.view)
 	c.view.Tell(progress.Event{Kind: progress.RunBegan, Schema: progress.Schema, Run: id, Version: version, Folder: folder.Path})
 	for _, text := range o.Settings {
 		c.say("==> %s", text)
@@ -110,7 +111,7 @@ func (c *Run) Log() io.Writer { return c.folder.Log }
 func (c *Run) Targets() []suite.Target { return c.report.Targets }
 
 func (c *Run) place() cluster.Place {
-	return cluster.Place{Kubeconfig: c.Kubeconfig, Context: c.Context, InCluster: c.InCluster}
+	return cluster.Place{Kubeconfig: c.Kubeconfig, Context: c.Context, InCluster: c.InCluster, Plugins: &c.plugins}
 }
 
 // Bound gives a run the time that it has as a whole.

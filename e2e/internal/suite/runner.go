@@ -139,6 +139,8 @@ type Runner struct {
 	Prefix string
 	// Facts collects what the pods show of their targets; nil: nothing does.
 	Facts *Facts
+
+	roomPace roomPace // zero: the usual one
 }
 
 // EvidenceSink keeps what was seen. Its errors are its own to report.
