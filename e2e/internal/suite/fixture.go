@@ -45,15 +45,11 @@ var markerName = regexp.MustCompile(`MARKER-([a-z0-9-]+)`)
 // DecodeManifest reads a fixture strictly: an unknown or repeated field is an
 // error. Each MARKER-name in it becomes a random text of its own, the same
 // wherever the name stands.
-func DecodeManifest(file string, raw []byte) (Manifest, error) { return decodeManifest(file, raw, nil) }
+func DecodeManifest(file string, raw []byte) (Manifest, error) { return DecodePlanted(file, raw, nil) }
 
-// DecodePlanted is DecodeManifest with the texts that are known for markers: those
-// that are not, it makes.
+// DecodePlanted is DecodeManifest with the texts that are known for markers, as of a pod that is
+// there already: those that are not, it makes.
 func DecodePlanted(file string, raw []byte, known map[string]string) (Manifest, error) {
-	return decodeManifest(file, raw, known)
-}
-
-func decodeManifest(file string, raw []byte, known map[string]string) (Manifest, error) {
 	m := Manifest{File: file, Markers: merged(known, nil)}
 	raw = markerName.ReplaceAllFunc(raw, func(found []byte) []byte {
 		name := strings.TrimPrefix(string(found), "MARKER-")

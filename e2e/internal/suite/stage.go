@@ -200,7 +200,7 @@ func (s *stage) perform(ctx context.Context) error {
 		return err
 	}
 	witness, adopted := s.adopted()
-	manifest, err := decodeManifest(s.key.file, raw, witness.Witness.Seen.Markers)
+	manifest, err := DecodePlanted(s.key.file, raw, witness.Witness.Seen.Markers)
 	if err != nil {
 		return fmt.Errorf("the suite's own manifest is broken: %w", err)
 	}
