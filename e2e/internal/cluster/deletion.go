@@ -143,7 +143,7 @@ func deleteNamespace(ctx context.Context, client kubernetes.Interface, name stri
 		if ctx.Err() != nil {
 			continue // what could be found out is known
 		}
-		if why := d.hopeless(time.Since(began)); why != "" {
+		if why := d.terminal(time.Since(began)); why != "" {
 			return d.leftover(why)
 		}
 		waits := d.remaining()
@@ -240,9 +240,9 @@ func (d *departure) has(which ...corev1.NamespaceConditionType) bool {
 	})
 }
 
-// hopeless says why waiting any longer is of no use, or "": nothing of the run
+// terminal says why waiting any longer is of no use, or "": nothing of the run
 // lives in the namespace, and what keeps it is not the run's.
-func (d *departure) hopeless(waited time.Duration) string {
+func (d *departure) terminal(waited time.Duration) string {
 	d.mu.Lock()
 	running := d.running
 	d.mu.Unlock()

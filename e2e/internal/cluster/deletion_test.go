@@ -35,7 +35,7 @@ func TestDeparture(t *testing.T) {
 		conditions []corev1.NamespaceCondition
 		running    int
 		waited     time.Duration
-		hopeless   string
+		terminal   string
 		pending    bool
 	}{
 		"nothing said as yet":                {nil, 0, time.Hour, "", true},
@@ -52,9 +52,9 @@ func TestDeparture(t *testing.T) {
 			d := departure{name: "procns-a", running: row.running, last: &corev1.Namespace{
 				ObjectMeta: metav1.ObjectMeta{DeletionTimestamp: &now}, Status: corev1.NamespaceStatus{Conditions: row.conditions},
 			}}
-			why := d.hopeless(row.waited)
-			assert.Equal(t, row.hopeless == "", why == "", why)
-			assert.Contains(t, why, row.hopeless)
+			why := d.terminal(row.waited)
+			assert.Equal(t, row.terminal == "", why == "", why)
+			assert.Contains(t, why, row.terminal)
 			left := d.leftover("it is over")
 			assert.Equal(t, row.pending, left.Pending)
 			for _, c := range row.conditions {

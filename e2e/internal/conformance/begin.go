@@ -173,7 +173,7 @@ func cleanUpAfterDead(o options.Options, stderr io.Writer) error {
 	for _, d := range dead {
 		say("==> deleting namespace %s of the dead run %s", d.Namespace, d.RunID)
 	}
-	left := cluster.Bury(ctx, client, dead, say)
+	left := cluster.DeleteStale(ctx, client, dead, say)
 	if left == nil {
 		say("procns: %d namespaces of dead runs are gone; %d runs live and keep theirs", len(dead), living)
 	}
