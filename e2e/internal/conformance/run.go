@@ -87,8 +87,8 @@ func newRun(o options.Options, around surroundings.Surroundings, catalogue, sele
 		c.report.Images[image.Documented] = image.Image
 		c.report.ImagePullPolicy = string(corev1.PullIfNotPresent)
 	}
-	if o.Mends != "" {
-		c.report.Mends = append(c.report.Mends, o.Mends)
+	if o.HostChanges != "" {
+		c.report.HostChanges = append(c.report.HostChanges, o.HostChanges)
 	}
 	if err := c.listen(); err != nil {
 		folder.Discard()

@@ -78,14 +78,14 @@ type Options struct {
 	QPS                  float64
 
 	// Provision means that a kind cluster is made: none was named.
-	Provision  bool
-	Engine     string
-	NodeImage  string
-	KindConfig string
-	KindName   string
-	Mends      string
-	Keep       bool
-	Archives   []string
+	Provision   bool
+	Engine      string
+	NodeImage   string
+	KindConfig  string
+	KindName    string
+	HostChanges string
+	Keep        bool
+	Archives    []string
 	// Machines are the nodes that are no containers of kind's, each with the command that
 	// reaches it.
 	Machines map[string][]string
@@ -278,7 +278,7 @@ func (o *Options) define() (*flag.FlagSet, []Group) {
 	}}, named("load"), "load this image `archive` into the nodes (repeatable)")
 	flags.Var(value{text: func() string { return "" }, set: o.setMachine}, named("machine"), "reach this node by a command, `node=command` such as vm=\"ssh root@vm\": a machine that has joined the cluster and is no container of kind's. The command gets one more argument, a line for a shell there (repeatable)")
 	flags.BoolVar(&o.Keep, named("keep"), false, "keep the cluster, for the next run to use again")
-	flags.StringVar(&o.Mends, named("mends"), "", "what the set-up did to the host, as a `text` for the report")
+	flags.StringVar(&o.HostChanges, named("host-changes"), "", "what the set-up did to the host, as a `text` for the report")
 	return flags, groups
 }
 

@@ -75,7 +75,7 @@ func (o *Options) settle(around surroundings.Surroundings, given map[string]bool
 
 // notInside are the flags that mean nothing in a pod of the cluster that is judged.
 var notInside = []string{
-	"kubeconfig", "context", "in-cluster", "report-dir", "engine", "node-image", "kind-config", "kind-name", "load", "machine", "keep", "mends", "baseline",
+	"kubeconfig", "context", "in-cluster", "report-dir", "engine", "node-image", "kind-config", "kind-name", "load", "machine", "keep", "host-changes", "baseline",
 }
 
 // checkPackaged says what is wrong with these flags.

@@ -31,14 +31,14 @@ type view struct {
 	Changes  *changes
 	Pictures []picture
 	// Notes are what the cluster does to pods, and what else must be known of it.
-	Notes   []string
-	Checks  []check
-	Targets listed[target]
-	LeftOut listed[report.LeftOut]
-	Mends   []string
-	Images  []string
-	Aside   []aside
-	Areas   []area
+	Notes       []string
+	Checks      []check
+	Targets     listed[target]
+	LeftOut     listed[report.LeftOut]
+	HostChanges []string
+	Images      []string
+	Aside       []aside
+	Areas       []area
 	// Cases counts them, and Named are the targets that can be filtered by.
 	Cases int
 	Named []string
@@ -136,7 +136,7 @@ func viewOf(d report.Document) view {
 	v := view{
 		Mark: markOf(d.Verdict.Outcome, suite.Core), Line: because(d.Verdict), ExitCode: d.Verdict.ExitCode,
 		Run: about(d), Troubles: troubles(d), Levels: levelRows(d.Verdict), Changes: changesOf(d),
-		Notes: d.Notes, Mends: d.Mends, Images: images(d), Observed: len(d.Observed) > 0, Suite: d.Suite, Schema: d.Schema,
+		Notes: d.Notes, HostChanges: d.HostChanges, Images: images(d), Observed: len(d.Observed) > 0, Suite: d.Suite, Schema: d.Schema,
 	}
 	names := namesOf(d)
 	v.Areas = areasOf(d, names)

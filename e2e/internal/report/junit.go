@@ -245,7 +245,7 @@ func (r Run) emptySuite(id int, name string) junitSuite {
 		{"run", r.ID}, {"suiteVersion", r.Suite.Version}, {"catalogueSHA256", r.Suite.CatalogueSHA256},
 		{"serverVersion", r.Cluster.ServerVersion}, {"platform", r.Cluster.Platform}, {"clusterUID", r.Cluster.UID}, {"context", r.Cluster.Context},
 		{"provisioned", r.Cluster.Provisioned}, {"require", string(r.Require.Name())}, {"images", strings.Join(r.replacements(), "; ")},
-		{"mends", strings.Join(r.Mends, "; ")}, {"notes", strings.Join(r.Notes, "; ")},
+		{"mends", strings.Join(r.HostChanges, "; ")}, {"notes", strings.Join(r.Notes, "; ")},
 	} {
 		if p.text != "" {
 			s.AddProperty(p.name, clean(p.text, oneLine))

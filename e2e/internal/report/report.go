@@ -38,9 +38,9 @@ type Run struct {
 	LeftOut []LeftOut `json:"leftOut"`
 	// Preflight is what was found before anything ran.
 	Preflight []Check `json:"preflight,omitempty"`
-	// Mends are the changes made to the host, or to kind, so that the cluster
+	// HostChanges are the changes made to the host, or to kind, so that the cluster
 	// could run at all: a reader must know that the cluster was not stock.
-	Mends []string `json:"mends"`
+	HostChanges []string `json:"mends"`
 	// Notes are what a reader must know of the cluster before believing the rest,
 	// each in one line: what it does to pods, say.
 	Notes []string `json:"notes,omitempty"`

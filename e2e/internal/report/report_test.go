@@ -251,7 +251,7 @@ func TestVerdictLine(t *testing.T) {
 
 func TestForeignTextIsHarmless(t *testing.T) {
 	run := withResults(result(pid1, workerA, suite.NonConformant, found(evil, evil, evil)))
-	run.Problem, run.Leftovers, run.Mends, run.Folder = evil, []string{evil}, []string{evil}, evil
+	run.Problem, run.Leftovers, run.HostChanges, run.Folder = evil, []string{evil}, []string{evil}, evil
 	run.Targets = []suite.Target{{Node: evil, OSImage: evil, Kernel: evil, Runtime: evil}}
 	for name, text := range map[string]string{
 		"terminal": asTerminal(t, run, Style{}), "JUnit": asJUnit(t, run), "Markdown": asMarkdown(t, run),

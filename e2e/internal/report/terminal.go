@@ -112,8 +112,8 @@ func (p *printer) head() {
 	for _, line := range r.replacements() {
 		about = append(about, field{"images", line})
 	}
-	for _, mend := range r.Mends {
-		about = append(about, field{"mended", mend})
+	for _, change := range r.HostChanges {
+		about = append(about, field{"host", change})
 	}
 	for _, note := range r.Notes {
 		about = append(about, field{"note", note})

@@ -65,7 +65,7 @@ complete --command procns.test --old-option kind-name --exclusive --description 
 complete --command procns.test --old-option load --require-parameter --force-files --description 'load this image archive into the nodes'
 complete --command procns.test --old-option machine --exclusive --description 'reach this node by a command, node=command such as vm="ssh root@vm"'
 complete --command procns.test --old-option keep --description 'keep the cluster, for the next run to use again'
-complete --command procns.test --old-option mends --exclusive --description 'what the set-up did to the host, as a text for the report'
+complete --command procns.test --old-option host-changes --exclusive --description 'what the set-up did to the host, as a text for the report'
 complete --command procns.test --old-option help --description 'list the flags'
 complete --command procns --no-files
 complete --command procns --old-option kubeconfig --require-parameter --force-files --description 'judge the cluster of this kubeconfig file, or list of files as $KUBECONFIG may be'
@@ -126,5 +126,5 @@ complete --command procns --old-option kind-name --exclusive --description 'name
 complete --command procns --old-option load --require-parameter --force-files --description 'load this image archive into the nodes'
 complete --command procns --old-option machine --exclusive --description 'reach this node by a command, node=command such as vm="ssh root@vm"'
 complete --command procns --old-option keep --description 'keep the cluster, for the next run to use again'
-complete --command procns --old-option mends --exclusive --description 'what the set-up did to the host, as a text for the report'
+complete --command procns --old-option host-changes --exclusive --description 'what the set-up did to the host, as a text for the report'
 complete --command procns --old-option help --description 'list the flags'

@@ -72,7 +72,7 @@ _procns() {
 		'*-load[load this image archive into the nodes]:load:_files' \
 		'*-machine[reach this node by a command, node=command such as vm="ssh root@vm"]:machine:' \
 		'-keep[keep the cluster, for the next run to use again]' \
-		'*-mends[what the set-up did to the host, as a text for the report]:mends:' \
+		'*-host-changes[what the set-up did to the host, as a text for the report]:host-changes:' \
 		'-help[list the flags]'
 }
 
