@@ -276,8 +276,8 @@ func (c *Run) noteReady(target suite.Target, manifest string, took time.Duration
 	if manifest != documentedManifest {
 		return
 	}
-	readyLock.Lock()
-	defer readyLock.Unlock()
+	c.ready.Lock()
+	defer c.ready.Unlock()
 	known, ok := c.report.Stats.ReadySeconds[target.Name()]
 	if !ok || took.Seconds() < known {
 		c.report.Stats.ReadySeconds[target.Name()] = took.Seconds()

@@ -52,6 +52,7 @@ type Run struct {
 	cgroupModes chan []string
 
 	report  report.Run
+	ready   sync.Mutex // guards the report's ReadySeconds, while pods start
 	results *resultTable
 	ran     chan struct{} // closed when the runner is done
 }
@@ -124,8 +125,6 @@ const podsOfCase = 3
 
 // documentedManifest is the one whose time to Ready is T.
 const documentedManifest = "share-process-namespace.yaml"
-
-var readyLock sync.Mutex
 
 // Start runs the catalogue in the background; Take hands its results over.
 func (c *Run) Start(ctx context.Context) {

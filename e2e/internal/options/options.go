@@ -201,9 +201,9 @@ func (o *Options) define() (*flag.FlagSet, []Group) {
 	}
 
 	group("Which cluster", "Without any of these, procns makes a kind cluster.")
-	flags.StringVar(&o.Kubeconfig, named("kubeconfig"), "", "judge the cluster of this kubeconfig `file`, or list of files as $KUBECONFIG may be")
-	flags.StringVar(&o.Context, named("context"), "", "judge the cluster of this `context` of the kubeconfig")
-	flags.BoolVar(&o.InCluster, named("in-cluster"), false, "judge the cluster that procns itself runs in, with its pod's ServiceAccount")
+	flags.StringVar(&o.Kubeconfig, named("kubeconfig"), "", "kubeconfig `file` of the cluster to test, or a list of files as in $KUBECONFIG")
+	flags.StringVar(&o.Context, named("context"), "", "`context` of the kubeconfig to use")
+	flags.BoolVar(&o.InCluster, named("in-cluster"), false, "test the cluster that procns runs in, with its pod's ServiceAccount")
 
 	group("Which cases", "")
 	flags.Var(list(&o.Run, nonEmpty), named("run"), "run only the cases that match this `pattern`: an ID, an area, or a pattern with * such as signals/* (repeatable, or behind commas)")
@@ -252,7 +252,7 @@ func (o *Options) define() (*flag.FlagSet, []Group) {
 	flags.Var(value{text: func() string { return string(Text) }, set: o.setForm}, named("o"), "the `form` of what a run finds, of -version, a list or a comparison, on standard output: text, json, or (a run, a comparison) markdown")
 	flags.Var(value{text: func() string { return string(Auto) }, set: o.setProgress}, named("progress"), "`how` a run shows what it does: auto (a view on a terminal, lines elsewhere), lines, or json (for programs: a JSON object a line on standard output, instead of the text)")
 
-	group("Where the cluster is", "For a run in the cluster that it judges: [IN_CLUSTER.md](IN_CLUSTER.md). What is printed passes on the other flags that are given, and what the environment and the file of `-config` say of a run.")
+	group("Where the cluster is", "For a run in the cluster that it tests: [IN_CLUSTER.md](IN_CLUSTER.md). What is printed passes on the other flags that are given, and what the environment and the file of `-config` say of a run.")
 	o.definePackaged(flags, named)
 
 	group("The run", "")

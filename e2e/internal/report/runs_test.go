@@ -189,7 +189,7 @@ func examples() []example {
 		imageMissing.Results[i] = result(imageMissing.Results[i].Case, workerA, suite.Inconclusive, because(why))
 	}
 	inconclusive := withResults(everyCase()...)
-	inconclusive.Results[0] = result(pid1, workerA, suite.Inconclusive, because("the control did not bite: the claim was found true on isolated.yaml as well, so the observation proves nothing"))
+	inconclusive.Results[0] = result(pid1, workerA, suite.Inconclusive, because("the check also passes on the control pod, isolated.yaml: the case is inconclusive"))
 
 	interrupted := withResults(everyCase()[:3]...)
 	interrupted.Interrupted, interrupted.Suite.Selected = true, 4

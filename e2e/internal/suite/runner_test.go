@@ -206,7 +206,7 @@ func TestRunnerOutcomes(t *testing.T) {
 		says    string
 	}{
 		"conformant":            {outcome: Conformant},
-		"control does not bite": {change: func(c *Case) { c.Judge = lies }, outcome: Inconclusive, says: "did not bite"},
+		"control does not bite": {change: func(c *Case) { c.Judge = lies }, outcome: Inconclusive, says: "also passes on the control pod"},
 		"violation": {change: func(c *Case) {
 			c.Judge = func(Observation) error { return Violation("one", "two") }
 		}, outcome: NonConformant, says: "expected one; observed two"},

@@ -14,9 +14,9 @@ _procns_contexts() {
 
 _procns() {
 	_arguments -S \
-		'*-kubeconfig[judge the cluster of this kubeconfig file, or list of files as $KUBECONFIG may be]:kubeconfig:_files' \
-		'*-context[judge the cluster of this context of the kubeconfig]:context:_procns_contexts' \
-		'-in-cluster[judge the cluster that procns itself runs in, with its pod'\''s ServiceAccount]' \
+		'*-kubeconfig[kubeconfig file of the cluster to test, or a list of files as in $KUBECONFIG]:kubeconfig:_files' \
+		'*-context[context of the kubeconfig to use]:context:_procns_contexts' \
+		'-in-cluster[test the cluster that procns runs in, with its pod'\''s ServiceAccount]' \
 		'*-run[run only the cases that match this pattern]:run:_procns_cases' \
 		'*-skip[leave out the cases that match this pattern, as for -run, or @host-pid]:skip:_procns_cases' \
 		'*-level[run only the cases of this level]:level:(core extended informational)' \
