@@ -283,7 +283,7 @@ holds() { [[ $(xmllint --xpath "$2" "$1") == true ]]; }
 # The API server's own default, for namespaces without a label of their own.
 demonstrate_restricted() {
 	local code=0
-	"$ENGINE" exec --interactive "$CLUSTER-control-plane" sh -c 'cat >/etc/kubernetes/pki/admission.yaml' <<-'END'
+	STDIN=1 on_control_plane sh -c 'cat >/etc/kubernetes/pki/admission.yaml' <<-'END'
 		apiVersion: apiserver.config.k8s.io/v1
 		kind: AdmissionConfiguration
 		plugins:
@@ -294,7 +294,7 @@ demonstrate_restricted() {
 		    defaults: {enforce: restricted, enforce-version: latest}
 		    exemptions: {namespaces: [kube-system]}
 	END
-	on_node control-plane sed -i 's#^    - kube-apiserver$#&\n    - --admission-control-config-file=/etc/kubernetes/pki/admission.yaml#' /etc/kubernetes/manifests/kube-apiserver.yaml
+	on_control_plane sed -i 's#^    - kube-apiserver$#&\n    - --admission-control-config-file=/etc/kubernetes/pki/admission.yaml#' /etc/kubernetes/manifests/kube-apiserver.yaml
 	retry 90 refuses_plain_pods || true # that it does not is counted below
 	expect restricted "a plain pod is refused in namespace default" refuses_plain_pods
 	until_ready

@@ -59,24 +59,21 @@ delete_cluster() {
 		say "the cluster is left: bin/procns.test -down -engine $ENGINE -kind-name $CLUSTER"
 }
 
-# on_node NODE COMMAND... runs a command in a node; NODE is its name behind the cluster's.
+# on_node NODE COMMAND... runs a command in a node; NODE is its name behind the cluster's. With STDIN=1
+# it reads standard input.
 on_node() {
 	local node=$1
 	shift
-	"$ENGINE" exec "$CLUSTER-$node" "$@"
+	"$ENGINE" exec ${STDIN:+--interactive} "$CLUSTER-$node" "$@"
 }
 
 engine_quietly() { "$ENGINE" "$@" >/dev/null; }
 
-kubectl() {
-	on_node control-plane kubectl --kubeconfig /etc/kubernetes/admin.conf "$@"
-}
+kubectl() { on_control_plane kubectl "$@"; }
 
 # apply and unapply create and delete the objects on standard input.
-apply() { kubectl_reads apply; }
-unapply() { kubectl_reads delete --ignore-not-found; }
-
-kubectl_reads() { "$ENGINE" exec --interactive "$CLUSTER-control-plane" kubectl --kubeconfig /etc/kubernetes/admin.conf "$@" -f - >/dev/null; }
+apply() { STDIN=1 kubectl apply -f - >/dev/null; }
+unapply() { STDIN=1 kubectl delete --ignore-not-found -f - >/dev/null; }
 
 # load_into_workers ARCHIVE loads images into the workers, and load_into ARCHIVE NODE... into nodes.
 load_into_workers() { load_into "$1" worker worker2; }
@@ -85,7 +82,7 @@ load_into() {
 	local archive=$1 node
 	shift
 	for node in "$@"; do
-		"$ENGINE" exec --interactive "$CLUSTER-$node" ctr -n k8s.io images import - <"$archive" >/dev/null
+		STDIN=1 on_node "$node" ctr -n k8s.io images import - <"$archive" >/dev/null
 	done
 }
 

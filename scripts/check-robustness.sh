@@ -27,7 +27,7 @@ LIMIT=${LIMIT:-900}
 
 disturb_api-server() {
 	# shellcheck disable=SC2016 # for the shell in the node
-	on_node control-plane sh -c 'crictl stop "$(crictl ps --quiet --name kube-apiserver)"' >/dev/null
+	on_control_plane sh -c 'crictl stop "$(crictl ps --quiet --name kube-apiserver)"' >/dev/null
 }
 
 disturb_node() { engine_quietly stop --time 0 "$CLUSTER-worker2"; }

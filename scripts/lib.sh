@@ -457,3 +457,9 @@ download_with_dependencies() {
 	# As root, because apt's own user cannot write in the cache.
 	((${#packages[@]} > 0)) && (cd "$folder" && apt-get --option APT::Sandbox::User=root download "${packages[@]}")
 }
+
+# on_control_plane COMMAND... runs a command where the cluster's administrator is. With STDIN=1 it reads
+# standard input.
+on_control_plane() {
+	"$ENGINE" exec ${STDIN:+--interactive} --env KUBECONFIG=/etc/kubernetes/admin.conf "$CLUSTER-control-plane" "$@"
+}

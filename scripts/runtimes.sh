@@ -56,7 +56,7 @@ main() {
 		has_handler "$runtime" || die "$NODE has no handler $runtime: delete a cluster that was made without it (bin/procns.test -down -kind-name $CLUSTER), and make it anew"
 		runtime_class "$runtime"
 	done >"$OUT/runtime-classes.yaml"
-	on_control_plane kubectl apply --filename - <"$OUT/runtime-classes.yaml" >/dev/null
+	STDIN=1 on_control_plane kubectl apply --filename - <"$OUT/runtime-classes.yaml" >/dev/null
 	# shellcheck disable=SC2086 # ARGS is a list of flags
 	suite "$OUT/run" -nodes sample -timeout 2h -runtime-classes "default,$(IFS=, && echo "${chosen[*]}")" ${ARGS:-} || code=$?
 	reports=("$OUT"/run/*/report.json)
@@ -205,11 +205,6 @@ version_in_node() {
 	gvisor) program=$IN_NODE/gvisor/runsc ;;
 	esac
 	"$ENGINE" exec "$NODE" "$program" --version | sed -n '1s/ version / /p'
-}
-
-# on_control_plane COMMAND... runs a command where the cluster's administrator is.
-on_control_plane() {
-	"$ENGINE" exec --interactive --env KUBECONFIG=/etc/kubernetes/admin.conf "$CLUSTER-control-plane" "$@"
 }
 
 main

@@ -161,11 +161,6 @@ workers() {
 		--output jsonpath='{range .items[*]}{.metadata.name}{"\n"}{end}'
 }
 
-# on_control_plane COMMAND... runs a command where the cluster's administrator is.
-on_control_plane() {
-	"$ENGINE" exec --env KUBECONFIG=/etc/kubernetes/admin.conf "$CLUSTER-control-plane" "$@"
-}
-
 load_images() {
 	"$ENGINE" exec --interactive "$1" ctr --namespace k8s.io images import --local --no-unpack --all-platforms \
 		--label io.cri-containerd.pinned=pinned - <"$TEMP/images.tar"

@@ -162,11 +162,6 @@ make_disk() {
 	DISK=$RESULT/disk.ext4
 }
 
-# on_control_plane COMMAND... runs a command where the cluster's administrator is.
-on_control_plane() {
-	"$ENGINE" exec --env KUBECONFIG=/etc/kubernetes/admin.conf "$CLUSTER-control-plane" "$@"
-}
-
 #
 # The passes
 #

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
-	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -25,7 +23,7 @@ import (
 
 // createWorkload creates what makes the pod, and waits for the pod.
 func (s *Session) createWorkload(ctx context.Context, m suite.Manifest) (*corev1.Pod, error) {
-	if err := s.postWorkload(ctx, m.Workload, s.Namespace, metav1.CreateOptions{}); err != nil {
+	if err := s.postWorkload(ctx, m.Workload); err != nil {
 		return nil, suite.Failed(err, "creating %s from %s", m.Pod.Name, m.File)
 	}
 	waiting, giveUp := context.WithCancelCause(ctx)
@@ -79,44 +77,14 @@ func (s *Session) AwaitOne(ctx context.Context, what string, chosen func(*corev1
 	}
 }
 
-func (s *Session) postWorkload(ctx context.Context, workload runtime.Object, namespace string, options metav1.CreateOptions) error {
-	var err error
-	switch w := workload.(type) {
-	case *appsv1.Deployment:
-		_, err = s.Client.AppsV1().Deployments(namespace).Create(ctx, w, options)
-	case *appsv1.ReplicaSet:
-		_, err = s.Client.AppsV1().ReplicaSets(namespace).Create(ctx, w, options)
-	case *appsv1.StatefulSet:
-		_, err = s.Client.AppsV1().StatefulSets(namespace).Create(ctx, w, options)
-	case *appsv1.DaemonSet:
-		_, err = s.Client.AppsV1().DaemonSets(namespace).Create(ctx, w, options)
-	case *batchv1.Job:
-		_, err = s.Client.BatchV1().Jobs(namespace).Create(ctx, w, options)
-	case *batchv1.CronJob:
-		_, err = s.Client.BatchV1().CronJobs(namespace).Create(ctx, w, options)
-	default:
-		err = fmt.Errorf("%T is no workload", workload)
+func (s *Session) postWorkload(ctx context.Context, workload runtime.Object) error {
+	body, err := encode(workload)
+	if err != nil {
+		return err
 	}
-	return err
-}
-
-// resourceOf is the path of what a manifest may hold, by its type.
-func resourceOf(object runtime.Object) (api, resource string) {
-	switch object.(type) {
-	case *appsv1.Deployment:
-		return "apps/v1", "deployments"
-	case *appsv1.ReplicaSet:
-		return "apps/v1", "replicasets"
-	case *appsv1.StatefulSet:
-		return "apps/v1", "statefulsets"
-	case *appsv1.DaemonSet:
-		return "apps/v1", "daemonsets"
-	case *batchv1.Job:
-		return "batch/v1", "jobs"
-	case *batchv1.CronJob:
-		return "batch/v1", "cronjobs"
-	}
-	return "v1", "pods"
+	api, resource := suite.ResourceOf(workload)
+	return s.Client.CoreV1().RESTClient().Post().AbsPath(prefixOf(api)+"/namespaces/"+s.Namespace+"/"+resource).
+		SetHeader("Content-Type", runtime.ContentTypeJSON).Body(body).Do(ctx).Error()
 }
 
 // Submit implements suite.Cluster.
@@ -133,7 +101,7 @@ func (s *Session) Submit(ctx context.Context, m suite.Manifest, podSecurity stri
 	if err != nil {
 		return suite.Answer{}, err
 	}
-	api, resource := resourceOf(object)
+	api, resource := suite.ResourceOf(object)
 	submit := suite.Request{Verb: "POST", API: api, Path: resource, Query: map[string]string{"dryRun": "All"}, Body: body}
 	if podSecurity == "" {
 		return s.request(ctx, namespace, submit)
@@ -263,11 +231,8 @@ func returned(raw []byte) (sharing, body string) {
 	if err != nil {
 		return "", string(raw)
 	}
-	if pod, ok := object.(*corev1.Pod); ok {
-		return suite.StateOf(pod).Sharing, ""
-	}
-	if suite.IsWorkload(object) {
-		return suite.TemplateSharing(object), ""
+	if sharing, ok := suite.SharingOf(object); ok {
+		return sharing, ""
 	}
 	return "", string(raw)
 }
@@ -338,10 +303,10 @@ func (s *Session) lastState(name string) *corev1.Pod {
 // Discard implements suite.Cluster.
 func (s *Session) Discard(ctx context.Context, m suite.Manifest) {
 	background := metav1.DeletePropagationBackground
-	options := metav1.DeleteOptions{GracePeriodSeconds: &graceSeconds, PropagationPolicy: &background}
+	options := metav1.DeleteOptions{GracePeriodSeconds: new(podGrace), PropagationPolicy: &background}
 	api, resource := "v1", "pods"
 	if m.Workload != nil {
-		api, resource = resourceOf(m.Workload)
+		api, resource = suite.ResourceOf(m.Workload)
 		options.GracePeriodSeconds = nil // of the workload's own: its pods say theirs
 	}
 	// What cannot be deleted now goes with the namespace, or is said there.

@@ -3,6 +3,7 @@ package cluster
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -12,8 +13,12 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes/fake"
 	"k8s.io/client-go/tools/cache"
 
@@ -180,4 +185,35 @@ func TestRefusedWorkloadIsNotWaitedFor(t *testing.T) {
 	go session.watchRefusals(watching, "web-1", giveUp)
 	_, err := session.AwaitOne(watching, "pod of the workload", func(*corev1.Pod) bool { return false })
 	require.ErrorContains(t, err, `the admission policy "no-pods" refused it: no`)
+}
+
+// TestPostWorkload: each kind goes where the API server has it, with its name and kind, and a refusal
+// is the server's own.
+func TestPostWorkload(t *testing.T) {
+	posted := map[string]metav1.TypeMeta{}
+	session := sessionWith(t, func(w http.ResponseWriter, r *http.Request) {
+		var object metav1.TypeMeta
+		if r.Method != http.MethodPost || r.Header.Get("Content-Type") != "application/json" || json.NewDecoder(r.Body).Decode(&object) != nil {
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
+		posted[r.URL.Path] = object
+		w.Header().Set("Content-Type", "application/json")
+		if object.Kind == "CronJob" {
+			w.WriteHeader(http.StatusForbidden)
+			_ = json.NewEncoder(w).Encode(apierrors.NewForbidden(schema.GroupResource{Group: "batch", Resource: "cronjobs"}, "web", errors.New("no")).Status())
+			return
+		}
+		w.WriteHeader(http.StatusCreated)
+		_, _ = w.Write([]byte("{}"))
+	})
+	require.NoError(t, session.postWorkload(t.Context(), &appsv1.StatefulSet{ObjectMeta: metav1.ObjectMeta{Name: "web"}}))
+	require.NoError(t, session.postWorkload(t.Context(), &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Name: "web"}}))
+	err := session.postWorkload(t.Context(), &batchv1.CronJob{ObjectMeta: metav1.ObjectMeta{Name: "web"}})
+	assert.True(t, apierrors.IsForbidden(err), "%v", err)
+	assert.Equal(t, map[string]metav1.TypeMeta{
+		"/apis/apps/v1/namespaces/ns/statefulsets": {APIVersion: "apps/v1", Kind: "StatefulSet"},
+		"/apis/batch/v1/namespaces/ns/jobs":        {APIVersion: "batch/v1", Kind: "Job"},
+		"/apis/batch/v1/namespaces/ns/cronjobs":    {APIVersion: "batch/v1", Kind: "CronJob"},
+	}, posted)
 }

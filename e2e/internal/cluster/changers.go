@@ -69,7 +69,7 @@ func (s *Session) Changers(ctx context.Context, m suite.Manifest) difference.Att
 		subjects = append(subjects, late)
 	}
 	if m.Workload != nil {
-		api, resource := resourceOf(m.Workload)
+		api, resource := suite.ResourceOf(m.Workload)
 		group, version, _ := strings.Cut(api, "/")
 		subjects = append(subjects, difference.Subject{
 			Group: group, Version: version, Resource: resource, Labels: map[string]string{suite.RunLabel: s.RunID}, Namespace: namespace,

@@ -24,6 +24,8 @@ import (
 type Place struct {
 	Kubeconfig, Context string
 	InCluster           bool
+	// Plugins gets what credential plugins say; nil: they say it themselves.
+	Plugins *Plugins
 }
 
 // Connect makes a client that counts its requests into counts. qps bounds the
@@ -40,8 +42,8 @@ func Connect(at Place, qps float32, counts *Counts) (*rest.Config, kubernetes.In
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return countingTransport{next, counts} })
 	var client kubernetes.Interface
 	make := func() { client, err = kubernetes.NewForConfig(config) }
-	if config.ExecProvider != nil {
-		pluginErrors.with(make)
+	if config.ExecProvider != nil && at.Plugins != nil {
+		at.Plugins.with(make)
 	} else {
 		make()
 	}
@@ -129,7 +131,7 @@ func (p Place) rules() (*clientcmd.ClientConfigLoadingRules, error) {
 
 // Unreached says what a user can do about a server that gave no proper answer to
 // the first request.
-func Unreached(config *rest.Config, err error) error {
+func Unreached(config *rest.Config, plugins *Plugins, err error) error {
 	host := config.Host
 	var untrusted *tls.CertificateVerificationError
 	switch {
@@ -140,7 +142,7 @@ func Unreached(config *rest.Config, err error) error {
 	case errors.As(err, &untrusted):
 		return fmt.Errorf("the API server %s cannot be trusted: %w: check the kubeconfig's certificate-authority, and the clocks", host, err)
 	case gettingCredentials(err):
-		return noCredentials(config, err)
+		return noCredentials(config, plugins, err)
 	}
 	return fmt.Errorf("the API server %s cannot be reached: %w: check -kubeconfig and -context, and that the server runs", host, err)
 }

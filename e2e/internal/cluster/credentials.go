@@ -19,17 +19,24 @@ import (
 )
 
 // patience is how long what comes before the first answer is waited for.
-var patience = struct{ said, plugin, answer time.Duration }{
-	said:   3 * time.Second, // until it is said what is waited for
-	plugin: 5 * time.Minute, // a login in a browser
-	answer: 10 * time.Second,
-}
+type patience struct{ said, plugin, answer time.Duration }
+
+const (
+	patienceUntilSaid = 3 * time.Second // until it is said what is waited for
+	patienceForLogin  = 5 * time.Minute // a login in a browser
+	patienceForAnswer = 10 * time.Second
+)
 
 // Reach sends the first request. The credential plugin of the kubeconfig, if it has
 // one, is waited for as long as a person needs for a login, and say is told so; the
-// server has ten seconds to answer. Its error is one that a user can act on.
-func Reach(ctx context.Context, client kubernetes.Interface, config *rest.Config, say func(format string, args ...any)) (Server, error) {
-	pluginErrors.forget()
+// server has ten seconds to answer. Its error is one that a user can act on, and quotes what
+// the plugin said, where the client was made with plugins.
+func Reach(ctx context.Context, client kubernetes.Interface, config *rest.Config, plugins *Plugins, say func(format string, args ...any)) (Server, error) {
+	return reach(ctx, client, config, plugins, say, patience{patienceUntilSaid, patienceForLogin, patienceForAnswer})
+}
+
+func reach(ctx context.Context, client kubernetes.Interface, config *rest.Config, plugins *Plugins, say func(format string, args ...any), patience patience) (Server, error) {
+	plugins.forget()
 	asking, giveUp := context.WithCancelCause(ctx)
 	defer giveUp(nil)
 	// Credentials come before the connection.
@@ -45,7 +52,7 @@ func Reach(ctx context.Context, client kubernetes.Interface, config *rest.Config
 		server, err := Identify(traced, client)
 		answers <- answer{server, err}
 	}()
-	fails := func(err error) (Server, error) { return Server{}, Unreached(config, err) }
+	fails := func(err error) (Server, error) { return Server{}, Unreached(config, plugins, err) }
 	late := time.After(patience.answer)
 	var slow, never <-chan time.Time
 	var credentials <-chan struct{}
@@ -91,14 +98,14 @@ func describePlugin(plugin *clientcmdapi.ExecConfig) string {
 
 // noCredentials says why a credential plugin gave none: client-go's words, and the
 // plugin's last ones.
-func noCredentials(config *rest.Config, err error) error {
+func noCredentials(config *rest.Config, plugins *Plugins, err error) error {
 	_, why, _ := strings.Cut(err.Error(), "getting credentials: ")
 	why, _, _ = strings.Cut(why, "\n") // client-go's general advice follows
 	if config.ExecProvider == nil {
 		return fmt.Errorf("there are no credentials for the API server %s: %w", config.Host, err)
 	}
 	said := ""
-	if last := pluginErrors.lastWords(); last != "" {
+	if last := plugins.lastWords(); last != "" {
 		said = ": " + last
 	}
 	if hint := oneLine(config.ExecProvider.InstallHint); hint != "" && (strings.Contains(why, "not found") || strings.Contains(why, "no such file")) {
@@ -116,11 +123,9 @@ type credentialsError struct {
 func (e *credentialsError) Error() string { return e.text }
 func (e *credentialsError) Unwrap() error { return e.cause }
 
-// pluginErrors is the standard error of credential plugins.
-var pluginErrors tee
-
-// tee is a file that passes on what is written to it, and remembers the end of it.
-type tee struct {
+// Plugins is the standard error of credential plugins: it passes on what they write, and
+// remembers the end of it. Its zero value passes it on to the process's own.
+type Plugins struct {
 	once   sync.Once
 	writer *os.File
 	mu     sync.Mutex
@@ -129,48 +134,48 @@ type tee struct {
 	seen   chan struct{} // told when a mark has come through
 }
 
-// mark is written by the tee itself, to learn that what came before has been read.
+// mark is written by Plugins itself, to learn that what came before has been read.
 const mark = 0
 
-// with runs do while the process's own standard error is the tee: client-go gives a
+// with runs do while the process's own standard error is this one: client-go gives a
 // plugin what that is when the client is made.
-func (t *tee) with(do func()) {
-	t.once.Do(func() {
+func (p *Plugins) with(do func()) {
+	p.once.Do(func() {
 		reader, writer, err := os.Pipe()
 		if err != nil {
 			return // the plugin writes to the terminal itself
 		}
-		t.writer, t.seen = writer, make(chan struct{}, 1)
-		go t.pass(reader, os.Stderr)
+		p.writer, p.seen = writer, make(chan struct{}, 1)
+		go p.pass(reader, os.Stderr)
 	})
-	if t.writer != nil {
+	if p.writer != nil {
 		terminal := os.Stderr
-		os.Stderr = t.writer
+		os.Stderr = p.writer
 		defer func() { os.Stderr = terminal }()
 	}
 	do()
 }
 
-func (t *tee) pass(from io.Reader, to io.Writer) {
+func (p *Plugins) pass(from io.Reader, to io.Writer) {
 	const kept = 4096
 	buffer := make([]byte, kept)
 	for {
 		n, err := from.Read(buffer)
 		text := bytes.ReplaceAll(buffer[:n], []byte{mark}, nil)
-		t.mu.Lock()
-		shown := t.shown
-		t.mu.Unlock()
+		p.mu.Lock()
+		shown := p.shown
+		p.mu.Unlock()
 		if shown == nil {
 			shown = to
 		}
 		_, _ = shown.Write(text)
-		t.mu.Lock()
-		t.last = append(t.last, text...)
-		t.last = t.last[max(0, len(t.last)-kept):]
-		t.mu.Unlock()
+		p.mu.Lock()
+		p.last = append(p.last, text...)
+		p.last = p.last[max(0, len(p.last)-kept):]
+		p.mu.Unlock()
 		if len(text) < n {
 			select {
-			case t.seen <- struct{}{}:
+			case p.seen <- struct{}{}:
 			default:
 			}
 		}
@@ -180,36 +185,38 @@ func (t *tee) pass(from io.Reader, to io.Writer) {
 	}
 }
 
-// ShowPlugins says where credential plugins' standard error is shown; nil: on the
-// process's own.
-func ShowPlugins(on io.Writer) {
-	pluginErrors.mu.Lock()
-	defer pluginErrors.mu.Unlock()
-	pluginErrors.shown = on
+// Show says where their standard error is shown; nil: on the process's own.
+func (p *Plugins) Show(on io.Writer) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.shown = on
 }
 
 // forget drops what plugins have said so far.
-func (t *tee) forget() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.last = nil
+func (p *Plugins) forget() {
+	if p == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.last = nil
 }
 
 // lastWords is the end of what plugins have said so far, in one line.
-func (t *tee) lastWords() string {
-	if t.writer == nil {
+func (p *Plugins) lastWords() string {
+	if p == nil || p.writer == nil {
 		return ""
 	}
-	if _, err := t.writer.Write([]byte{mark}); err == nil {
+	if _, err := p.writer.Write([]byte{mark}); err == nil {
 		select {
-		case <-t.seen:
+		case <-p.seen:
 		case <-time.After(time.Second): // nobody reads any more
 		}
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	const most = 300
-	text := []rune(oneLine(strings.ToValidUTF8(string(t.last), "")))
+	text := []rune(oneLine(strings.ToValidUTF8(string(p.last), "")))
 	return string(text[max(0, len(text)-most):])
 }
 

@@ -43,9 +43,7 @@ users: [{name: u, user: {exec: {apiVersion: client.authentication.k8s.io/v1, com
 // TestReach: a credential plugin that takes its time is waited for, and said to be; one
 // that fails says why, in one line.
 func TestReach(t *testing.T) {
-	before := patience
-	t.Cleanup(func() { patience = before })
-	assert.GreaterOrEqual(t, before.plugin, 2*time.Minute)
+	assert.GreaterOrEqual(t, patienceForLogin, 2*time.Minute)
 	silent := make(chan struct{})
 	t.Cleanup(func() { close(silent) })
 
@@ -71,7 +69,8 @@ func TestReach(t *testing.T) {
 		"the server does not answer": {plugin: ":", silent: true, fails: "no answer within 500ms"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			patience = before
+			patience := patience{patienceUntilSaid, patienceForLogin, patienceForAnswer}
+			var plugins Plugins
 			if row.silent {
 				patience.answer = 500 * time.Millisecond // all others answer, if late on a busy machine
 			}
@@ -96,7 +95,7 @@ func TestReach(t *testing.T) {
 				fmt.Fprint(w, `{"gitVersion":"v1.37.2"}`)
 			}))
 			t.Cleanup(server.CloseClientConnections)
-			config, client, _, err := Connect(Place{Kubeconfig: pluginConfig(t, server.URL, row.plugin)}, 50, &Counts{})
+			config, client, _, err := Connect(Place{Kubeconfig: pluginConfig(t, server.URL, row.plugin), Plugins: &plugins}, 50, &Counts{})
 			require.NoError(t, err)
 			var mu sync.Mutex
 			var said []string
@@ -111,7 +110,7 @@ func TestReach(t *testing.T) {
 				time.AfterFunc(300*time.Millisecond, func() { cancel(errors.New("interrupted by interrupt")) })
 			}
 			began := time.Now()
-			found, err := Reach(ctx, client, config, say)
+			found, err := reach(ctx, client, config, &plugins, say, patience)
 			assert.Less(t, time.Since(began), 4*time.Second)
 			if row.fails == "" {
 				require.NoError(t, err)
@@ -134,15 +133,15 @@ func TestReach(t *testing.T) {
 }
 
 func TestTee(t *testing.T) {
-	assert.Empty(t, (&tee{}).lastWords(), "no plugin has run")
-	var one tee
+	assert.Empty(t, (&Plugins{}).lastWords(), "no plugin has run")
+	var one Plugins
 	one.with(func() { fmt.Fprintf(os.Stderr, "%s\nthe end\n", strings.Repeat("ä", 400)) })
 	last := one.lastWords()
 	assert.Len(t, []rune(last), 300)
 	assert.True(t, strings.HasSuffix(last, "ä the end"), last)
 
 	var shown bytes.Buffer
-	one.shown = &shown
+	one.Show(&shown)
 	one.with(func() { fmt.Fprint(os.Stderr, "Password: ") })
 	assert.True(t, strings.HasSuffix(one.lastWords(), "the end Password:"))
 	assert.Equal(t, "Password: ", shown.String())

@@ -77,11 +77,15 @@ func (s *Session) cleaner() kubernetes.Interface {
 // deleteNamespaces deletes them all at once, for the server takes its time for
 // each, and waits until they are gone. say is told what is waited for, if it is not nil.
 func deleteNamespaces(ctx context.Context, client kubernetes.Interface, names []string, say func(string, ...any)) error {
+	return deletePaced(ctx, client, names, say, looks{firstLook, nextLook})
+}
+
+func deletePaced(ctx context.Context, client kubernetes.Interface, names []string, say func(string, ...any), pace looks) error {
 	left := make(Leftovers, len(names))
 	var wg sync.WaitGroup
 	for i, name := range names {
 		wg.Go(func() {
-			err := deleteNamespace(ctx, client, name, say)
+			err := deleteNamespace(ctx, client, name, say, pace)
 			if err != nil && !errors.As(err, &left[i]) {
 				left[i] = &Leftover{Namespace: name, Why: err}
 			}
@@ -95,17 +99,19 @@ func deleteNamespaces(ctx context.Context, client kubernetes.Interface, names []
 	return left
 }
 
-// looking is how a namespace that does not go is looked at.
-var looking = struct{ first, next, finalizers time.Duration }{
-	// first is when a namespace is gone, on a cluster that is not busy: kubelet confirms
-	// a pod's end within seconds. At that time it is said what is waited for.
-	first: 25 * time.Second,
-	next:  15 * time.Second,
-	// finalizers is the time in which those who have put them on objects take them off.
-	finalizers: time.Minute,
-}
+// looks are when a namespace that does not go is looked at.
+type looks struct{ first, next time.Duration }
 
-func deleteNamespace(ctx context.Context, client kubernetes.Interface, name string, say func(string, ...any)) error {
+const (
+	// firstLook is when a namespace is gone, on a cluster that is not busy: kubelet confirms
+	// a pod's end within seconds. At that time it is said what is waited for.
+	firstLook = 25 * time.Second
+	nextLook  = 15 * time.Second
+	// finalizersLast is the time in which those who have put them on objects take them off.
+	finalizersLast = time.Minute
+)
+
+func deleteNamespace(ctx context.Context, client kubernetes.Interface, name string, say func(string, ...any), pace looks) error {
 	// First the namespace: in one that is terminating, no workload makes new pods.
 	err := client.CoreV1().Namespaces().Delete(ctx, name, metav1.DeleteOptions{})
 	if err != nil && !apierrors.IsNotFound(err) {
@@ -122,7 +128,7 @@ func deleteNamespace(ctx context.Context, client kubernetes.Interface, name stri
 	gone := make(chan error, 1)
 	go func() { gone <- d.watch(watching) }()
 	said := ""
-	for wait := looking.first; ; wait = looking.next {
+	for wait := pace.first; ; wait = pace.next {
 		select {
 		case err := <-gone:
 			if err == nil || ctx.Err() == nil {
@@ -136,7 +142,7 @@ func deleteNamespace(ctx context.Context, client kubernetes.Interface, name stri
 		if ctx.Err() != nil {
 			continue // what could be found out is known
 		}
-		if why := d.hopeless(time.Since(began)); why != "" {
+		if why := d.terminal(time.Since(began)); why != "" {
 			return d.leftover(why)
 		}
 		waits := d.remaining()
@@ -233,9 +239,9 @@ func (d *departure) has(which ...corev1.NamespaceConditionType) bool {
 	})
 }
 
-// hopeless says why waiting any longer is of no use, or "": nothing of the run
+// terminal says why waiting any longer is of no use, or "": nothing of the run
 // lives in the namespace, and what keeps it is not the run's.
-func (d *departure) hopeless(waited time.Duration) string {
+func (d *departure) terminal(waited time.Duration) string {
 	d.mu.Lock()
 	running := d.running
 	d.mu.Unlock()
@@ -244,7 +250,7 @@ func (d *departure) hopeless(waited time.Duration) string {
 		return ""
 	case d.has(corev1.NamespaceDeletionDiscoveryFailure, corev1.NamespaceDeletionGVParsingFailure):
 		return "the server cannot finish its deletion before every API of the cluster answers (kubectl get apiservices)"
-	case waited >= looking.finalizers && d.has(corev1.NamespaceFinalizersRemaining):
+	case waited >= finalizersLast && d.has(corev1.NamespaceFinalizersRemaining):
 		return "something in it has a finalizer that is not taken off"
 	}
 	return ""

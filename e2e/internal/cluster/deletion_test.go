@@ -35,26 +35,26 @@ func TestDeparture(t *testing.T) {
 		conditions []corev1.NamespaceCondition
 		running    int
 		waited     time.Duration
-		hopeless   string
+		terminal   string
 		pending    bool
 	}{
 		"nothing said as yet":                {nil, 0, time.Hour, "", true},
-		"an API is down":                     {conditions(discovery), 0, looking.first, "before every API of the cluster answers", true},
+		"an API is down":                     {conditions(discovery), 0, firstLook, "before every API of the cluster answers", true},
 		"an API is down, a pod runs":         {conditions(discovery, content), 1, time.Hour, "", false},
 		"an API is down, nobody knows":       {conditions(discovery), -1, time.Hour, "", false},
-		"pods are ending":                    {conditions(content), 2, looking.first, "", false},
-		"a finalizer, for a while":           {conditions(content, finalizers), 0, looking.first, "", true},
-		"a finalizer that stays":             {conditions(content, finalizers), 0, looking.finalizers, "a finalizer that is not taken off", true},
-		"a finalizer, on a pod that runs on": {conditions(content, finalizers), 1, looking.finalizers, "", false},
+		"pods are ending":                    {conditions(content), 2, firstLook, "", false},
+		"a finalizer, for a while":           {conditions(content, finalizers), 0, firstLook, "", true},
+		"a finalizer that stays":             {conditions(content, finalizers), 0, finalizersLast, "a finalizer that is not taken off", true},
+		"a finalizer, on a pod that runs on": {conditions(content, finalizers), 1, finalizersLast, "", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			now := metav1.Now()
 			d := departure{name: "procns-a", running: row.running, last: &corev1.Namespace{
 				ObjectMeta: metav1.ObjectMeta{DeletionTimestamp: &now}, Status: corev1.NamespaceStatus{Conditions: row.conditions},
 			}}
-			why := d.hopeless(row.waited)
-			assert.Equal(t, row.hopeless == "", why == "", why)
-			assert.Contains(t, why, row.hopeless)
+			why := d.terminal(row.waited)
+			assert.Equal(t, row.terminal == "", why == "", why)
+			assert.Contains(t, why, row.terminal)
 			left := d.leftover("it is over")
 			assert.Equal(t, row.pending, left.Pending)
 			for _, c := range row.conditions {
@@ -89,10 +89,8 @@ func (s stuck) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // TestStuckNamespace: its own condition is quoted, soon.
 func TestStuckNamespace(t *testing.T) {
-	before := looking
-	looking.first, looking.next = 50*time.Millisecond, 50*time.Millisecond
-	t.Cleanup(func() { looking = before })
-	assert.Less(t, before.first, 30*time.Second)
+	pace := looks{first: 50 * time.Millisecond, next: 50 * time.Millisecond}
+	assert.Less(t, firstLook, 30*time.Second)
 	now := metav1.Now()
 	of := func(which ...corev1.NamespaceConditionType) stuck {
 		return stuck{corev1.Namespace{
@@ -103,7 +101,7 @@ func TestStuckNamespace(t *testing.T) {
 	}
 	var said []string
 	say := func(format string, args ...any) { said = append(said, fmt.Sprintf(format, args...)) }
-	err := Bury(t.Context(), clientOf(t, of(corev1.NamespaceDeletionDiscoveryFailure)), []Dead{{"procns-a", "a"}}, say)
+	err := deletePaced(t.Context(), clientOf(t, of(corev1.NamespaceDeletionDiscoveryFailure)), []string{"procns-a"}, say, pace)
 	var left Leftovers
 	require.ErrorAs(t, err, &left)
 	require.Len(t, left, 1)
@@ -115,10 +113,10 @@ func TestStuckNamespace(t *testing.T) {
 	said = nil
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	err = Bury(ctx, clientOf(t, of(corev1.NamespaceContentRemaining)), []Dead{{"procns-a", "a"}}, func(format string, args ...any) {
+	err = deletePaced(ctx, clientOf(t, of(corev1.NamespaceContentRemaining)), []string{"procns-a"}, func(format string, args ...any) {
 		say(format, args...)
-		time.AfterFunc(4*looking.next, cancel) // it is looked at again meanwhile
-	})
+		time.AfterFunc(4*pace.next, cancel) // it is looked at again meanwhile
+	}, pace)
 	assert.ErrorContains(t, err, "its deletion did not finish in time; NamespaceContentRemaining: the words of NamespaceContentRemaining")
 	assert.Equal(t, []string{"==> waiting for namespace procns-a to go: NamespaceContentRemaining: the words of NamespaceContentRemaining"}, said)
 }

@@ -46,17 +46,17 @@ func DetectHost(root string) (Host, error) {
 	return h, nil
 }
 
-// Mend is one change to kind's configuration that this host needs.
-type Mend struct {
+// Change is one change to kind's configuration that this host needs.
+type Change struct {
 	Cause string
 	Apply func(*v1alpha4.Cluster)
 }
 
-// Mends lists what the host needs, each with its cause.
-func (h Host) Mends() []Mend {
-	var mends []Mend
+// Changes lists what the host needs, each with its cause.
+func (h Host) Changes() []Change {
+	var changes []Change
 	if h.CgroupV1 {
-		mends = append(mends, Mend{
+		changes = append(changes, Change{
 			Cause: "the host has cgroup v1, which kubelet refuses from v1.35 on: failCgroupV1 is set to false",
 			Apply: func(c *v1alpha4.Cluster) {
 				c.KubeadmConfigPatches = append(c.KubeadmConfigPatches,
@@ -65,14 +65,14 @@ func (h Host) Mends() []Mend {
 		})
 	}
 	if !h.CanLowerOOMScore {
-		mends = append(mends, Mend{
+		changes = append(changes, Change{
 			Cause: "the host withholds CAP_SYS_RESOURCE: containerd is told not to lower OOM scores (restrict_oom_score_adj)",
 			Apply: func(c *v1alpha4.Cluster) {
 				c.ContainerdConfigPatches = append(c.ContainerdConfigPatches, restrictOOMScore...)
 			},
 		})
 	}
-	return mends
+	return changes
 }
 
 // restrictOOMScore is one patch for each version of containerd's configuration:
@@ -82,16 +82,16 @@ var restrictOOMScore = []string{
 	"version = 3\n[plugins.\"io.containerd.cri.v1.runtime\"]\nrestrict_oom_score_adj = true\n",
 }
 
-// Configure applies the mends to kind's configuration, and returns it as it will
+// Configure applies the changes to kind's configuration, and returns it as it will
 // be used, with the number of its nodes and the causes of the changes.
 func (h Host) Configure(raw []byte) (effective []byte, nodes int, causes []string, err error) {
 	var config v1alpha4.Cluster
 	if err := yaml.UnmarshalStrict(raw, &config); err != nil {
 		return nil, 0, nil, fmt.Errorf("kind-config.yaml: %w", err)
 	}
-	for _, mend := range h.Mends() {
-		mend.Apply(&config)
-		causes = append(causes, mend.Cause)
+	for _, change := range h.Changes() {
+		change.Apply(&config)
+		causes = append(causes, change.Cause)
 	}
 	if len(config.Nodes) == 0 {
 		config.Nodes = []v1alpha4.Node{{Role: v1alpha4.ControlPlaneRole}}

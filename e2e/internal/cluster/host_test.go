@@ -29,7 +29,7 @@ func TestDetectHost(t *testing.T) {
 		unified  bool
 		bounding string
 		want     Host
-		mends    int
+		changes  int
 	}{
 		"nothing restricted":   {true, "000001ffffffffff", Host{CanLowerOOMScore: true}, 0},
 		"cgroup v1":            {false, "000001ffffffffff", Host{CgroupV1: true, CanLowerOOMScore: true}, 1},
@@ -40,7 +40,7 @@ func TestDetectHost(t *testing.T) {
 			got, err := DetectHost(hostRoot(t, row.unified, row.bounding))
 			require.NoError(t, err)
 			assert.Equal(t, row.want, got)
-			assert.Len(t, got.Mends(), row.mends)
+			assert.Len(t, got.Changes(), row.changes)
 		})
 	}
 	_, err := DetectHost(t.TempDir())

@@ -113,9 +113,9 @@ func look(ctx context.Context, client kubernetes.Interface) (signs, runs map[str
 	return signs, runs, nil
 }
 
-// Bury deletes the namespaces of dead runs, all at once, and waits until they
+// DeleteStale deletes the namespaces of dead runs, all at once, and waits until they
 // are gone. say is told what is waited for.
-func Bury(ctx context.Context, client kubernetes.Interface, dead []Dead, say func(string, ...any)) error {
+func DeleteStale(ctx context.Context, client kubernetes.Interface, dead []Dead, say func(string, ...any)) error {
 	var names []string
 	for _, d := range dead {
 		names = append(names, d.Namespace)

@@ -186,9 +186,9 @@ func TestFindDead(t *testing.T) {
 	assert.EqualError(t, err, "interrupted")
 }
 
-func TestBury(t *testing.T) {
+func TestDeleteStale(t *testing.T) {
 	s := &shelf{answers: map[string]string{namespacesPath: list("Namespace", "v1")}, refuses: "procns-c"}
-	err := Bury(t.Context(), clientOf(t, s), []Dead{{"procns-a", "a"}, {"procns-b", "b"}, {"procns-c", "c"}}, t.Logf)
+	err := DeleteStale(t.Context(), clientOf(t, s), []Dead{{"procns-a", "a"}, {"procns-b", "b"}, {"procns-c", "c"}}, t.Logf)
 	assert.EqualError(t, err, "namespace procns-c is left: not you")
 	var deleted []string
 	for _, request := range s.sent {
@@ -337,8 +337,8 @@ func TestUnreached(t *testing.T) {
 		"there are no credentials for":                                 errors.New(`Get "https://x/version": getting credentials: exec: executable gone-helper not found`),
 		"that the server runs":                                         errors.New("connection refused"),
 	} {
-		assert.ErrorContains(t, Unreached(&rest.Config{Host: "https://api.example"}, err), says)
-		assert.ErrorIs(t, Unreached(&rest.Config{Host: "https://api.example"}, err), err)
+		assert.ErrorContains(t, Unreached(&rest.Config{Host: "https://api.example"}, nil, err), says)
+		assert.ErrorIs(t, Unreached(&rest.Config{Host: "https://api.example"}, nil, err), err)
 	}
 }
 

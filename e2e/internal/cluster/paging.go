@@ -23,7 +23,7 @@ func deletePods(ctx context.Context, client kubernetes.Interface, namespace stri
 		if err != nil {
 			page = metav1.ListOptions{}
 		}
-		err = pods.DeleteCollection(ctx, metav1.DeleteOptions{GracePeriodSeconds: &graceSeconds}, page)
+		err = pods.DeleteCollection(ctx, metav1.DeleteOptions{GracePeriodSeconds: new(podGrace)}, page)
 		switch {
 		case apierrors.IsResourceExpired(err) && page.Continue != "":
 			page = metav1.ListOptions{Limit: pageOfPods}

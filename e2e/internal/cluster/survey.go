@@ -29,6 +29,8 @@ type Asked struct {
 	NamespaceLabels map[string]string
 	// Loaded says that this run loaded the images into every node.
 	Loaded bool
+	// Plugins is what credential plugins say, where the client was made with it.
+	Plugins *Plugins
 	// Say tells the user what is waited for.
 	Say func(format string, args ...any)
 }
@@ -49,7 +51,7 @@ type Survey struct {
 func Look(ctx context.Context, client kubernetes.Interface, config *rest.Config, asked Asked) (Survey, error) {
 	var s Survey
 	var err error
-	if s.Server, err = Reach(ctx, client, config, asked.Say); err != nil {
+	if s.Server, err = Reach(ctx, client, config, asked.Plugins, asked.Say); err != nil {
 		return s, err
 	}
 	if s.Version, err = suite.ParseVersion(s.Server.Version); err != nil {

@@ -14,6 +14,7 @@ import (
 
 	"procns/e2e/internal/servertext"
 	"procns/e2e/internal/suite"
+	"procns/e2e/internal/wording"
 )
 
 // What keeps a pod from what is waited for, and how long that may last before waiting
@@ -327,13 +328,6 @@ func pullUnderWay(events []suite.Event, pod *corev1.Pod, over error) error {
 	return nil
 }
 
-func times(n int) string {
-	if n == 1 {
-		return "once"
-	}
-	return fmt.Sprintf("%d times", n)
-}
-
 // failedSandbox reads it from the events.
 func failedSandbox(events []suite.Event, pod *corev1.Pod) error {
 	again := 2
@@ -352,5 +346,5 @@ func failedSandbox(events []suite.Event, pod *corev1.Pod) error {
 	if failed < again {
 		return nil
 	}
-	return fmt.Errorf("%skubelet failed %s to make its sandbox: %s: %s", claimed, times(failed), said, Describe(pod))
+	return fmt.Errorf("%skubelet failed %s to make its sandbox: %s: %s", claimed, wording.Times(failed), said, Describe(pod))
 }

@@ -11,6 +11,7 @@ import (
 
 	"procns/e2e/internal/report"
 	"procns/e2e/internal/suite"
+	"procns/e2e/internal/wording"
 )
 
 // Schema names the version of a comparison's JSON form, which is part of
@@ -308,7 +309,7 @@ func (c Comparison) judge() Verdict {
 	var said []string
 	say := func(text string, which []string) {
 		if len(which) > 0 {
-			said = append(said, text+some(which))
+			said = append(said, text+" ("+wording.Names(which, wording.Few)+")")
 		}
 	}
 	v := Verdict{ExitCode: suite.ExitConformant}
@@ -332,16 +333,6 @@ func (c Comparison) judge() Verdict {
 	say(fmt.Sprintf("%d regressed at a level that does not count by -require %s", len(uncounted), c.Require), uncounted)
 	v.Line = "since " + c.Baseline.name() + ": " + strings.Join(said, "; ")
 	return v
-}
-
-// some names three at most.
-func some(names []string) string {
-	const most = 3
-	text := " (" + strings.Join(names[:min(most, len(names))], ", ")
-	if more := len(names) - most; more > 0 {
-		text += fmt.Sprintf(" and %d more", more)
-	}
-	return text + ")"
 }
 
 // name is how a side is told of in a line.

@@ -149,11 +149,12 @@ func cleanUpAfterDead(o options.Options, stderr io.Writer) error {
 	defer stop()
 	ctx, cancel := context.WithTimeoutCause(ctx, o.Timeout, fmt.Errorf("the time of %s is over (-timeout)", o.Timeout))
 	defer cancel()
-	config, client, _, err := cluster.Connect(cluster.Place{Kubeconfig: o.Kubeconfig, Context: o.Context, InCluster: o.InCluster}, float32(o.QPS), &cluster.Counts{})
+	var plugins cluster.Plugins
+	config, client, _, err := cluster.Connect(cluster.Place{Kubeconfig: o.Kubeconfig, Context: o.Context, InCluster: o.InCluster, Plugins: &plugins}, float32(o.QPS), &cluster.Counts{})
 	if err != nil {
 		return err
 	}
-	if _, err := cluster.Reach(ctx, client, config, say); err != nil {
+	if _, err := cluster.Reach(ctx, client, config, &plugins, say); err != nil {
 		return err
 	}
 	if err := cluster.MayCleanUp(ctx, client); err != nil {
@@ -172,7 +173,7 @@ func cleanUpAfterDead(o options.Options, stderr io.Writer) error {
 	for _, d := range dead {
 		say("==> deleting namespace %s of the dead run %s", d.Namespace, d.RunID)
 	}
-	left := cluster.Bury(ctx, client, dead, say)
+	left := cluster.DeleteStale(ctx, client, dead, say)
 	if left == nil {
 		say("procns: %d namespaces of dead runs are gone; %d runs live and keep theirs", len(dead), living)
 	}

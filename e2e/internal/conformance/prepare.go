@@ -69,7 +69,7 @@ func (c *Run) preflight(ctx context.Context, config *rest.Config, client kuberne
 	if err != nil {
 		return err
 	}
-	asked := cluster.Asked{Say: c.say, RunID: c.report.ID, NamespaceLabels: c.NamespaceLabels, Choice: c.Choice(), Needs: needs}
+	asked := cluster.Asked{Say: c.say, Plugins: &c.plugins, RunID: c.report.ID, NamespaceLabels: c.NamespaceLabels, Choice: c.Choice(), Needs: needs}
 	for _, image := range images {
 		if !slices.Contains(asked.Images, image.Image) { // two documented ones may be one here
 			asked.Images = append(asked.Images, image.Image)
@@ -297,8 +297,8 @@ func (c *Run) noteReady(target suite.Target, manifest string, took time.Duration
 	if manifest != documentedManifest {
 		return
 	}
-	readyLock.Lock()
-	defer readyLock.Unlock()
+	c.ready.Lock()
+	defer c.ready.Unlock()
 	known, ok := c.report.Stats.ReadySeconds[target.Name()]
 	if !ok || took.Seconds() < known {
 		c.report.Stats.ReadySeconds[target.Name()] = took.Seconds()

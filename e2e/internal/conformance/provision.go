@@ -26,7 +26,7 @@ func (c *Run) provisionCluster(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c.report.Mends = append(c.report.Mends, causes...)
+	c.report.HostChanges = append(c.report.HostChanges, causes...)
 	configFile := filepath.Join(c.folder.Path, "kind-config.yaml")
 	if err := os.WriteFile(configFile, effective, 0o644); err != nil {
 		return err

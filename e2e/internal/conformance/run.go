@@ -45,6 +45,7 @@ type Run struct {
 	created bool // this run made the kind cluster
 	session *cluster.Session
 	counts  cluster.Counts
+	plugins cluster.Plugins
 	runner  *suite.Runner
 	upgrade upgrade
 	changes suite.Tally // what the cluster does to pods
@@ -52,6 +53,7 @@ type Run struct {
 	cgroupModes chan []string
 
 	report  report.Run
+	ready   sync.Mutex // guards the report's ReadySeconds, while pods start
 	results *resultTable
 	leftOut leftOut
 	dropped dropped
@@ -101,15 +103,15 @@ func newRun(o options.Options, around surroundings.Surroundings, catalogue, sele
 		c.report.Images[image.Documented] = image.Image
 		c.report.ImagePullPolicy = string(corev1.PullIfNotPresent)
 	}
-	if o.Mends != "" {
-		c.report.Mends = append(c.report.Mends, o.Mends)
+	if o.HostChanges != "" {
+		c.report.HostChanges = append(c.report.HostChanges, o.HostChanges)
 	}
 	if err := c.listen(); err != nil {
 		folder.Discard()
 		return nil, err
 	}
 	c.view.Open()
-	cluster.ShowPlugins(c.view)
+	c.plugins.Show(c.view)
 	c.view.Tell(progress.Event{Kind: progress.RunBegan, Schema: progress.Schema, Run: id, Version: version, Folder: folder.Path})
 	for _, text := range o.Settings {
 		c.say("==> %s", text)
@@ -125,7 +127,7 @@ func (c *Run) Log() io.Writer { return c.folder.Log }
 func (c *Run) Targets() []suite.Target { return c.report.Targets }
 
 func (c *Run) place() cluster.Place {
-	return cluster.Place{Kubeconfig: c.Kubeconfig, Context: c.Context, InCluster: c.InCluster}
+	return cluster.Place{Kubeconfig: c.Kubeconfig, Context: c.Context, InCluster: c.InCluster, Plugins: &c.plugins}
 }
 
 // Bound gives a run the time that it has as a whole.
@@ -138,8 +140,6 @@ const podsOfCase = 3
 
 // documentedManifest is the one whose time to Ready is T.
 const documentedManifest = "share-process-namespace.yaml"
-
-var readyLock sync.Mutex
 
 // Start runs the catalogue in the background; Take hands its results over.
 func (c *Run) Start(ctx context.Context) {

@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"procns/e2e/internal/cluster"
 	"procns/e2e/internal/options"
 	"procns/e2e/internal/progress"
 	"procns/e2e/internal/report"
@@ -55,7 +54,7 @@ func (c *Run) Say(text string) { c.say("%s", text) }
 
 // CloseView takes what is shown off the terminal, for somebody else to print.
 func (c *Run) CloseView() {
-	cluster.ShowPlugins(nil)
+	c.plugins.Show(nil)
 	c.view.Close()
 }
 

@@ -82,14 +82,14 @@ type Options struct {
 	QPS                  float64
 
 	// Provision means that a kind cluster is made: none was named.
-	Provision  bool
-	Engine     string
-	NodeImage  string
-	KindConfig string
-	KindName   string
-	Mends      string
-	Keep       bool
-	Archives   []string
+	Provision   bool
+	Engine      string
+	NodeImage   string
+	KindConfig  string
+	KindName    string
+	HostChanges string
+	Keep        bool
+	Archives    []string
 	// Machines are the nodes that are no containers of kind's, each with the command that
 	// reaches it.
 	Machines map[string][]string
@@ -205,9 +205,9 @@ func (o *Options) define() (*flag.FlagSet, []Group) {
 	}
 
 	group("Which cluster", "Without any of these, procns makes a kind cluster.")
-	flags.StringVar(&o.Kubeconfig, named("kubeconfig"), "", "judge the cluster of this kubeconfig `file`, or list of files as $KUBECONFIG may be")
-	flags.StringVar(&o.Context, named("context"), "", "judge the cluster of this `context` of the kubeconfig")
-	flags.BoolVar(&o.InCluster, named("in-cluster"), false, "judge the cluster that procns itself runs in, with its pod's ServiceAccount")
+	flags.StringVar(&o.Kubeconfig, named("kubeconfig"), "", "kubeconfig `file` of the cluster to test, or a list of files as in $KUBECONFIG")
+	flags.StringVar(&o.Context, named("context"), "", "`context` of the kubeconfig to use")
+	flags.BoolVar(&o.InCluster, named("in-cluster"), false, "test the cluster that procns runs in, with its pod's ServiceAccount")
 
 	group("Which cases", "")
 	flags.Var(value{text: func() string { return string(Full) }, set: o.setProfile}, named("profile"), "`what` the run is of: full (the whole catalogue), core (its Core cases), or sweep (all Core cases on one node of each kind, and on every node those that are read off two small pods); -level, -run and -skip select within it")
@@ -257,7 +257,7 @@ func (o *Options) define() (*flag.FlagSet, []Group) {
 	flags.Var(value{text: func() string { return string(Text) }, set: o.setForm}, named("o"), "the `form` of what a run finds, of -version, a list or a comparison, on standard output: text, json, or (a run, a comparison) markdown")
 	flags.Var(value{text: func() string { return string(Auto) }, set: o.setProgress}, named("progress"), "`how` a run shows what it does: auto (a view on a terminal, lines elsewhere), lines, or json (for programs: a JSON object a line on standard output, instead of the text)")
 
-	group("Where the cluster is", "For a run in the cluster that it judges: [IN_CLUSTER.md](IN_CLUSTER.md). What is printed passes on the other flags that are given, and what the environment and the file of `-config` say of a run.")
+	group("Where the cluster is", "For a run in the cluster that it tests: [IN_CLUSTER.md](IN_CLUSTER.md). What is printed passes on the other flags that are given, and what the environment and the file of `-config` say of a run.")
 	o.definePackaged(flags, named)
 
 	group("The run", "")
@@ -285,7 +285,7 @@ func (o *Options) define() (*flag.FlagSet, []Group) {
 	}}, named("load"), "load this image `archive` into the nodes (repeatable)")
 	flags.Var(value{text: func() string { return "" }, set: o.setMachine}, named("machine"), "reach this node by a command, `node=command` such as vm=\"ssh root@vm\": a machine that has joined the cluster and is no container of kind's. The command gets one more argument, a line for a shell there (repeatable)")
 	flags.BoolVar(&o.Keep, named("keep"), false, "keep the cluster, for the next run to use again")
-	flags.StringVar(&o.Mends, named("mends"), "", "what the set-up did to the host, as a `text` for the report")
+	flags.StringVar(&o.HostChanges, named("host-changes"), "", "what the set-up did to the host, as a `text` for the report")
 	return flags, groups
 }
 

@@ -170,7 +170,7 @@ func TestHelp(t *testing.T) {
 	var help bytes.Buffer
 	_, err := Parse([]string{"-help"}, &help)
 	require.ErrorIs(t, err, flag.ErrHelp)
-	assert.Contains(t, help.String(), "  -kubeconfig file\n        judge the cluster of this kubeconfig file, or list of files as $KUBECONFIG may be\n")
+	assert.Contains(t, help.String(), "  -kubeconfig file\n        kubeconfig file of the cluster to test, or a list of files as in $KUBECONFIG\n")
 	assert.Contains(t, help.String(), "(default: 1h0m0s)")
 }
 

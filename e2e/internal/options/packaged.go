@@ -114,7 +114,7 @@ func readExtra(words string) ([]setting, error) {
 
 // notInside are the flags that mean nothing in a pod of the cluster that is judged.
 var notInside = []string{
-	"kubeconfig", "context", "in-cluster", "report-dir", "engine", "node-image", "kind-config", "kind-name", "load", "machine", "keep", "mends", "baseline", "resume",
+	"kubeconfig", "context", "in-cluster", "report-dir", "engine", "node-image", "kind-config", "kind-name", "load", "machine", "keep", "host-changes", "baseline", "resume",
 }
 
 // checkPackaged says what is wrong with these flags.

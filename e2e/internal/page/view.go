@@ -11,6 +11,7 @@ import (
 
 	"procns/e2e/internal/report"
 	"procns/e2e/internal/suite"
+	"procns/e2e/internal/wording"
 )
 
 // view is what the page shows, in its order.
@@ -30,14 +31,14 @@ type view struct {
 	Changes  *changes
 	Pictures []picture
 	// Notes are what the cluster does to pods, and what else must be known of it.
-	Notes   []string
-	Checks  []check
-	Targets listed[target]
-	LeftOut listed[report.LeftOut]
-	Mends   []string
-	Images  []string
-	Aside   []aside
-	Areas   []area
+	Notes       []string
+	Checks      []check
+	Targets     listed[target]
+	LeftOut     listed[report.LeftOut]
+	HostChanges []string
+	Images      []string
+	Aside       []aside
+	Areas       []area
 	// Cases counts them, and Named are the targets that can be filtered by.
 	Cases int
 	Named []string
@@ -135,7 +136,7 @@ func viewOf(d report.Document) view {
 	v := view{
 		Mark: markOf(d.Verdict.Outcome, suite.Core), Line: because(d.Verdict), ExitCode: d.Verdict.ExitCode,
 		Run: about(d), Troubles: troubles(d), Levels: levelRows(d.Verdict), Changes: changesOf(d),
-		Notes: d.Notes, Mends: d.Mends, Images: images(d), Observed: len(d.Observed) > 0, Suite: d.Suite, Schema: d.Schema,
+		Notes: d.Notes, HostChanges: d.HostChanges, Images: images(d), Observed: len(d.Observed) > 0, Suite: d.Suite, Schema: d.Schema,
 	}
 	names := namesOf(d)
 	v.Areas = areasOf(d, names)
@@ -188,7 +189,7 @@ func about(d report.Document) []field {
 	var cost []string
 	count := func(n int, one, many string) {
 		if n > 0 {
-			cost = append(cost, counted(n, one, many))
+			cost = append(cost, wording.Count(n, one, many))
 		}
 	}
 	count(d.Stats.Pods, "pod", "pods")
@@ -212,7 +213,7 @@ func upgrade(u *report.Upgrade) string {
 	if u == nil {
 		return ""
 	}
-	text := fmt.Sprintf("%s: %s of run %s, left %s under Kubernetes %s", u.Phase, counted(u.Witnesses, "witness", "witnesses"), u.Run, moment(u.Left), u.Server)
+	text := fmt.Sprintf("%s: %s of run %s, left %s under Kubernetes %s", u.Phase, wording.Count(u.Witnesses, "witness", "witnesses"), u.Run, moment(u.Left), u.Server)
 	if len(u.Vanished) > 0 {
 		text += "; no target any more, and not judged: " + named(u.Vanished)
 	}
@@ -229,7 +230,7 @@ func troubles(d report.Document) []string {
 		all = append(all, "The run was stopped before its end: "+cmp.Or(d.InterruptedBy, "interrupted")+".")
 	}
 	if n := d.Verdict.NotRun; n > 0 {
-		all = append(all, counted(n, "result that was", "results that were")+" asked for, and not run.")
+		all = append(all, wording.Count(n, "result that was", "results that were")+" asked for, and not run.")
 	}
 	for _, left := range d.Leftovers {
 		all = append(all, "Could not be removed: "+left)
@@ -273,13 +274,6 @@ func prefixed(before, text string) string {
 	return before + text
 }
 
-func counted(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
-}
-
 func seconds(s float64) string {
 	switch {
 	case s <= 0:
@@ -298,14 +292,7 @@ func moment(t time.Time) string {
 }
 
 // named names a few, and counts the others.
-func named(all []string) string {
-	some := first(all, mostNames)
-	text := strings.Join(some.Some, ", ")
-	if some.More > 0 {
-		text += fmt.Sprintf(" and %d more", some.More)
-	}
-	return text
-}
+func named(all []string) string { return wording.Names(all, mostNames) }
 
 // names are the targets, in their order.
 type names struct {

@@ -139,7 +139,8 @@ func readProcess(facts map[string]string) (Process, error) {
 		return p, fmt.Errorf("owner of its files: %w", err)
 	}
 	p.Owner = [2]int(owner)
-	p.Start, err = readStart(facts["stat"])
+	stat, err := probe.ParseStat(facts["stat"])
+	p.Start = stat.StartTime
 	return p, err
 }
 
@@ -165,18 +166,4 @@ func readNumbers(text string, count int) ([]int, error) {
 		numbers[i] = int(n)
 	}
 	return numbers, nil
-}
-
-// readStart finds the start time in stat: its field 22, the 20th behind the
-// command's name, which is in parentheses and may hold some itself.
-func readStart(stat string) (uint64, error) {
-	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
-	if len(fields) < 20 {
-		return 0, fmt.Errorf("stat %q is too short", stat)
-	}
-	start, err := strconv.ParseUint(fields[19], 10, 64)
-	if err != nil {
-		return 0, fmt.Errorf("start time: %w", err)
-	}
-	return start, nil
 }

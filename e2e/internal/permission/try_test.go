@@ -66,7 +66,7 @@ func TestParse(t *testing.T) {
 		"negative ID":     {"Gid: 101", "Gid: -1", "group IDs"},
 		"effective":       {"worker CapEff: 0000000000000000", "worker CapEff: all", "effective capabilities"},
 		"permitted":       {"worker CapPrm: 0000000000000000", "worker CapPrm: ", "permitted capabilities"},
-		"short stat":      {"1163386 12226560", "\nfact worker x: ", "too short"},
+		"short stat":      {"1163386 12226560", "\nfact worker x: ", "fields behind the name"},
 		"start":           {"1163386", "-1", "start time"},
 		"ptrace_scope":    {"end", "fact self yama: x\nend", "ptrace_scope"},
 		"unknown process": {"try worker kill-0", "try master kill-0", "nothing was said of process master"},

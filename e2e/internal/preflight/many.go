@@ -5,6 +5,7 @@ import (
 
 	"procns/e2e/internal/suite"
 	"procns/e2e/internal/targets"
+	"procns/e2e/internal/wording"
 )
 
 // mostLines is how many lines the table has of nodes, one each. Where there are more nodes,
@@ -32,7 +33,7 @@ func together(all []line) []line {
 	told := 0
 	for _, text := range order[:min(mostLines, len(order))] {
 		told += len(names[text])
-		joined = append(joined, line{few(names[text]), text})
+		joined = append(joined, line{wording.Names(names[text], wording.Few), text})
 	}
 	if more := len(all) - told; more > 0 {
 		joined = append(joined, line{fmt.Sprintf("… and %d more", more), order[mostLines] + ", for one"})
@@ -61,7 +62,7 @@ func ofManyTargets(name string, selection targets.Selection) []Check {
 			checks = append(checks, Check{name, OK, fmt.Sprintf("… and %d more kinds of nodes", len(order)-i)})
 			break
 		}
-		said := fmt.Sprintf("%s: %s, kernel %s %s, %s, kubelet %s", few(nodes[k]), k.OSImage, k.Kernel, k.Architecture, k.Runtime, k.Kubelet)
+		said := fmt.Sprintf("%s: %s, kernel %s %s, %s, kubelet %s", wording.Names(nodes[k], wording.Few), k.OSImage, k.Kernel, k.Architecture, k.Runtime, k.Kubelet)
 		if k.tolerated {
 			said += ", tainted and tolerated"
 		}

@@ -14,6 +14,7 @@ import (
 	"procns/e2e/internal/probe"
 	"procns/e2e/internal/suite"
 	"procns/e2e/internal/targets"
+	"procns/e2e/internal/wording"
 )
 
 // State is what a check came to.
@@ -205,7 +206,7 @@ func OfPods(refused map[string]string, changes []suite.TallyRow) []Check {
 		}
 	}
 	for _, why := range slices.Sorted(maps.Keys(manifests)) {
-		checks = append(checks, Check{name, Warn, few(manifests[why]) + " refused: " + why})
+		checks = append(checks, Check{name, Warn, wording.Names(manifests[why], wording.Few) + " refused: " + why})
 	}
 	if admitted > 0 {
 		checks = append(checks, Check{name, OK, fmt.Sprintf("%d of %d manifests would be admitted", admitted, len(refused))})
@@ -218,15 +219,6 @@ func OfPods(refused map[string]string, changes []suite.TallyRow) []Check {
 		checks = append(checks, Check{name, state, row.String()})
 	}
 	return checks
-}
-
-// few names the first of many.
-func few(names []string) string {
-	const most = 3
-	if len(names) <= most {
-		return strings.Join(names, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
 }
 
 // OfLimits tells of quotas and limits in the run's namespace. wanted is how many

@@ -62,7 +62,7 @@ func TestParseGVisor(t *testing.T) {
 	assert.NilError(t, err)
 	stderr, err := os.ReadFile("testdata/gvisor.stderr")
 	assert.NilError(t, err)
-	s, err := ParseSnapshot("one", testBoundary, stdout, stderr)
+	s, err := parseSnapshot("one", testBoundary, stdout, stderr)
 	assert.NilError(t, err)
 	assert.Equal(t, s.Kernel.Release, "4.19.0-gvisor")
 	assert.Equal(t, len(s.Kernel.BootID), 36)

@@ -120,7 +120,7 @@ func observeHere(t *testing.T, shell string, as *syscall.Credential, paths ...st
 		script.Env = []string{"PATH=" + tools}
 	}
 	_ = script.Run() // its exit code says nothing, its answers do
-	got, err := ParseSnapshot("here", boundary, stdout.Bytes(), stderr.Bytes())
+	got, err := parseSnapshot("here", boundary, stdout.Bytes(), stderr.Bytes())
 	assert.NilError(t, err)
 	assert.Equal(t, got.Self, script.Process.Pid)
 	return got

@@ -50,16 +50,6 @@ func ErrnoOf(message string) Errno {
 	return Unknown
 }
 
-// ParseSnapshot reads the two streams of one run of the observation script.
-// See ReadAnswers and Answers.Snapshot.
-func ParseSnapshot(container, boundary string, stdout, stderr []byte) (*Snapshot, error) {
-	answers, err := ReadAnswers(boundary, stdout, stderr)
-	if err != nil {
-		return nil, err
-	}
-	return answers.Snapshot(container)
-}
-
 // Snapshot is what the answers say of the container. Its error says what is missing or malformed.
 // Processes that ended while they were being read are left out.
 func (a Answers) Snapshot(container string) (*Snapshot, error) {

@@ -121,11 +121,11 @@ func TestParseSnapshotCutAnywhere(t *testing.T) {
 	_, err := s.parse()
 	assert.NilError(t, err)
 	for n := range s.stdout.Len() {
-		_, err := ParseSnapshot("shell", testBoundary, s.stdout.Bytes()[:n], s.stderr.Bytes())
+		_, err := parseSnapshot("shell", testBoundary, s.stdout.Bytes()[:n], s.stderr.Bytes())
 		assert.Assert(t, err != nil, "standard output of %d bytes passed", n)
 	}
 	for n := range s.stderr.Len() {
-		_, err := ParseSnapshot("shell", testBoundary, s.stdout.Bytes(), s.stderr.Bytes()[:n])
+		_, err := parseSnapshot("shell", testBoundary, s.stdout.Bytes(), s.stderr.Bytes()[:n])
 		assert.Assert(t, err != nil, "standard error of %d bytes passed", n)
 	}
 }
@@ -261,7 +261,7 @@ func FuzzParseSnapshot(f *testing.F) {
 	}
 	f.Add(gvisor, messages)
 	f.Fuzz(func(t *testing.T, stdout, stderr []byte) {
-		got, err := ParseSnapshot("shell", testBoundary, stdout, stderr)
+		got, err := parseSnapshot("shell", testBoundary, stdout, stderr)
 		if err != nil {
 			if got != nil || err.Error() == "" {
 				t.Fatalf("refused without a reason, or with half a snapshot: %v", got)

@@ -72,7 +72,7 @@ func TestNothingOfOthersIsKept(t *testing.T) {
 	}
 	// What is left can be read as it was.
 	out, errOut, _ := strings.Cut(kept, RawText("", ""))
-	again, err := ParseSnapshot("here", boundary, []byte(out), []byte(errOut))
+	again, err := parseSnapshot("here", boundary, []byte(out), []byte(errOut))
 	assert.NilError(t, err)
 	assert.Equal(t, len(again.Processes), len(s.Processes))
 }

@@ -53,7 +53,7 @@ func (s *stream) process(pid, ppid int, comm, cmdline, environ string) *stream {
 func (s *stream) end() *stream { return s.answer("self", "end", "", "", 0) }
 
 func (s *stream) parse() (*Snapshot, error) {
-	return ParseSnapshot("shell", testBoundary, s.stdout.Bytes(), s.stderr.Bytes())
+	return parseSnapshot("shell", testBoundary, s.stdout.Bytes(), s.stderr.Bytes())
 }
 
 // stat is the one line of /proc/PID/stat, which repeats comm as it is.
@@ -69,4 +69,13 @@ func status(comm string) string {
 	return "Name:\t" + string(name) + "\nUmask:\t0022\nState:\tS (sleeping)\nUid:\t101\t101\t101\t101\nGid:\t0\t0\t0\t0\n" +
 		"SigCgt:\t0000000180014a07\nCapInh:\t0000000000000000\nCapPrm:\t00000000a80425fb\nCapEff:\t00000000a80425fb\n" +
 		"NoNewPrivs:\t0\nSeccomp:\t2\nSeccomp_filters:\t1\n"
+}
+
+// parseSnapshot reads the two streams of one run of the observation script.
+func parseSnapshot(container, boundary string, stdout, stderr []byte) (*Snapshot, error) {
+	answers, err := ReadAnswers(boundary, stdout, stderr)
+	if err != nil {
+		return nil, err
+	}
+	return answers.Snapshot(container)
 }

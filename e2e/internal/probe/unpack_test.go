@@ -41,7 +41,7 @@ func TestReadAnswers(t *testing.T) {
 	answers, err := ReadAnswers(testBoundary, s.stdout.Bytes(), s.stderr.Bytes())
 	assert.NilError(t, err)
 	out, messages, _ := strings.Cut(answers.Text(), RawText("", ""))
-	got, err := ParseSnapshot("shell", testBoundary, []byte(out), []byte(messages))
+	got, err := parseSnapshot("shell", testBoundary, []byte(out), []byte(messages))
 	assert.NilError(t, err)
 	direct, err := s.parse()
 	assert.NilError(t, err)

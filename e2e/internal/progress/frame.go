@@ -8,6 +8,7 @@ import (
 
 	"procns/e2e/internal/probe"
 	"procns/e2e/internal/suite"
+	"procns/e2e/internal/wording"
 )
 
 // Size is a terminal's: columns and rows. What is 0 is not known.
@@ -79,7 +80,7 @@ func (s *State) Frame(now time.Time, size Size, colour bool) []string {
 
 func (s *State) rows(now time.Time, height int) []row {
 	if s.step != "" {
-		return []row{{{"", "    " + s.step + " … "}, {dim, short(now.Sub(s.stepBegan))}}}
+		return []row{{{"", "    " + s.step + " … "}, {dim, wording.Seconds(now.Sub(s.stepBegan).Seconds())}}}
 	}
 	if !s.planned || s.done == s.results {
 		return nil
@@ -98,7 +99,7 @@ func (s *State) rows(now time.Time, height int) []row {
 }
 
 func (s *State) head(now time.Time) row {
-	r := row{{bold, fmt.Sprintf("%d of %d", s.done, s.results)}, {"", " · " + short(now.Sub(s.began))}}
+	r := row{{bold, fmt.Sprintf("%d of %d", s.done, s.results)}, {"", " · " + wording.Seconds(now.Sub(s.began).Seconds())}}
 	if left, ok := s.Left(now); ok {
 		r = append(r, span{"", ", " + about(left)})
 	}
@@ -127,13 +128,13 @@ func (s *State) areaRows(room int) []row {
 			}
 		}
 		if ended > 0 {
-			rows = append(rows, append(row{{"", fmt.Sprintf("  %s at the end, %d results  ", plural(ended, "area is", "areas are"), results)}}, counted(counts)...))
+			rows = append(rows, append(row{{"", fmt.Sprintf("  %s at the end, %d results  ", wording.Count(ended, "area is", "areas are"), results)}}, counted(counts)...))
 		}
 	}
 	if fit := room - len(rows); len(shown) > fit {
 		rest := len(shown) - max(0, fit-1)
 		shown = shown[:len(shown)-rest]
-		return append(append(rows, s.each(shown)...), row{{dim, fmt.Sprintf("  and %s", plural(rest, "more area", "more areas"))}})[:room]
+		return append(append(rows, s.each(shown)...), row{{dim, fmt.Sprintf("  and %s", wording.Count(rest, "more area", "more areas"))}})[:room]
 	}
 	return append(rows, s.each(shown)...)
 }
@@ -158,13 +159,13 @@ func (s *State) runningRows(running []runs, now time.Time, room int) []row {
 	if room <= 0 || len(running) == 0 {
 		return nil
 	}
-	title := fmt.Sprintf("  %s running", plural(len(running), "case is", "cases are"))
+	title := fmt.Sprintf("  %s running", wording.Count(len(running), "case is", "cases are"))
 	if len(running) > room-1 && room > 1 {
 		title += ", the longest:"
 	}
 	rows := []row{{{dim, title}}}
 	for _, one := range running[:min(len(running), room-1)] {
-		r := row{{"", fmt.Sprintf("    %6s  %s", short(now.Sub(one.since)), one.id)}}
+		r := row{{"", fmt.Sprintf("    %6s  %s", wording.Seconds(now.Sub(one.since).Seconds()), one.id)}}
 		if s.targets > 1 {
 			r = append(r, span{dim, " on " + one.target})
 		}
@@ -215,26 +216,6 @@ func colourOf(word string) string {
 		return green
 	}
 	return ""
-}
-
-func plural(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
-}
-
-// short is a time as a reader takes it in at a glance.
-func short(d time.Duration) string {
-	d = max(0, d)
-	if d < 10*time.Second {
-		return fmt.Sprintf("%.1fs", d.Seconds())
-	}
-	whole := int(d.Seconds() + 0.5)
-	if whole < 60 {
-		return fmt.Sprintf("%ds", whole)
-	}
-	return fmt.Sprintf("%dm%02ds", whole/60, whole%60)
 }
 
 // about is an estimate, no more exact than it can be.

@@ -212,14 +212,6 @@ func TestLeft(t *testing.T) {
 	assert.Equal(t, time.Minute, left)
 }
 
-func TestShort(t *testing.T) {
-	for d, want := range map[time.Duration]string{
-		-time.Second: "0.0s", 1240 * time.Millisecond: "1.2s", 42 * time.Second: "42s", 125 * time.Second: "2m05s", 59600 * time.Millisecond: "1m00s",
-	} {
-		assert.Equal(t, want, short(d))
-	}
-}
-
 // TestApply: a case begins once, with its first pod, and not after its end.
 func TestApply(t *testing.T) {
 	c := suite.Case{ID: "pid1/x", Level: suite.Core}

@@ -12,6 +12,7 @@ import (
 
 	"procns/e2e/internal/probe"
 	"procns/e2e/internal/suite"
+	"procns/e2e/internal/wording"
 )
 
 // Mode is how a run is shown.
@@ -125,18 +126,18 @@ func (v *View) sign(now time.Time) string {
 	v.told = now
 	s := v.state
 	if s.step != "" {
-		return fmt.Sprintf("    %s … %s\n", s.step, short(now.Sub(s.stepBegan)))
+		return fmt.Sprintf("    %s … %s\n", s.step, wording.Seconds(now.Sub(s.stepBegan).Seconds()))
 	}
 	if !s.planned || s.done == s.results {
 		return ""
 	}
-	text := fmt.Sprintf("    %d of %d after %s", s.done, s.results, short(now.Sub(s.began)))
+	text := fmt.Sprintf("    %d of %d after %s", s.done, s.results, wording.Seconds(now.Sub(s.began).Seconds()))
 	if left, ok := s.Left(now); ok {
 		text += ", " + about(left)
 	}
 	if longest := s.longest(1); len(longest) > 0 {
-		text += fmt.Sprintf("; %s running, the longest for %s: %s on %s", plural(len(s.running), "case is", "cases are"),
-			short(now.Sub(longest[0].since)), longest[0].id, longest[0].target)
+		text += fmt.Sprintf("; %s running, the longest for %s: %s on %s", wording.Count(len(s.running), "case is", "cases are"),
+			wording.Seconds(now.Sub(longest[0].since).Seconds()), longest[0].id, longest[0].target)
 	}
 	return text + "\n"
 }
@@ -247,7 +248,7 @@ func (v *View) line(e Event) string {
 		}
 	case AreaEnded:
 		if v.Mode == Lines {
-			return "==> " + v.paint(row{{bold, e.Area}, {"", fmt.Sprintf(" (%s): ", short(time.Duration(e.Seconds*float64(time.Second))))}}, counted(e.Counts),
+			return "==> " + v.paint(row{{bold, e.Area}, {"", fmt.Sprintf(" (%s): ", wording.Seconds(e.Seconds))}}, counted(e.Counts),
 				row{{"", fmt.Sprintf("; %d of %d results", e.Done, e.Results)}})
 		}
 	}
@@ -265,7 +266,7 @@ func (v *View) result(e Event) string {
 	word := e.Outcome.In(e.Level)
 	r := row{{colourOf(word), fmt.Sprintf("    %-14s", loud(word))}, {"", "  " + e.Case}, {dim, " on " + e.Target}}
 	if e.Seconds > 0 {
-		r = append(r, span{dim, " (" + short(time.Duration(e.Seconds*float64(time.Second))) + ")"})
+		r = append(r, span{dim, " (" + wording.Seconds(e.Seconds) + ")"})
 	}
 	if noPass(e) && !e.Decides {
 		r = append(r, span{"", " (does not decide the exit code)"})

@@ -105,15 +105,15 @@ func troubleOf(err error) trouble {
 // was done about: an API server that is restarted is back within a minute.
 const reconnecting = time.Minute
 
-// persist repeats what failed for a trouble that repeating may mend.
-func persist(ctx context.Context, once func() (trouble, error), mends func(trouble) bool) error {
+// persist repeats what failed for a trouble in which that may be done.
+func persist(ctx context.Context, once func() (trouble, error), repeats func(trouble) bool) error {
 	var deadline time.Time // counted from the first trouble: what was cut may have run for long
 	for {
 		found, err := once()
 		if deadline.IsZero() {
 			deadline = time.Now().Add(reconnecting)
 		}
-		if found == none || !mends(found) || time.Now().After(deadline) {
+		if found == none || !repeats(found) || time.Now().After(deadline) {
 			return err
 		}
 		// The time in which a server that restarts comes nearer to answering.

@@ -46,14 +46,14 @@ func (r Pod) Exec(ctx context.Context, within time.Duration, container string, c
 	return r.exec(ctx, within, repeatsNothing, container, command...)
 }
 
-func (r Pod) exec(ctx context.Context, within time.Duration, mends func(trouble) bool, container string, command ...string) (result probe.CommandResult, err error) {
+func (r Pod) exec(ctx context.Context, within time.Duration, repeats func(trouble) bool, container string, command ...string) (result probe.CommandResult, err error) {
 	err = persist(ctx, func() (trouble, error) {
 		var found trouble
 		var err error
 		result, found, err = r.execOnce(ctx, within, container, command...)
 		result.Cut = found == unreached || found == cut
 		return found, err
-	}, mends)
+	}, repeats)
 	return result, err
 }
 

@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"procns/e2e/internal/suite"
+	"procns/e2e/internal/wording"
 )
 
 // areaRow is what became of one area on all targets.
@@ -81,7 +82,7 @@ func (p *printer) areas() {
 		if len(row.targets) > 0 {
 			said += "; on " + fewNames(row.targets)
 		}
-		fmt.Fprintf(p, "%s  %*d  %6s  %s\n", pad(clean(row.name, oneLine), name), number, row.results, shortSeconds(row.seconds), p.paint(colour, clean(said, oneLine)))
+		fmt.Fprintf(p, "%s  %*d  %6s  %s\n", pad(clean(row.name, oneLine), name), number, row.results, wording.Seconds(row.seconds), p.paint(colour, clean(said, oneLine)))
 	}
 }
 

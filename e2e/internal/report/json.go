@@ -76,7 +76,7 @@ func (r Run) Document() Document {
 		Stats: StatsJSON{r.Stats, milli(r.requestsPerCaseAndTarget())},
 	}
 	d.Run.LeftOut = orEmpty(r.LeftOut)
-	d.Run.Mends = orEmpty(r.Mends)
+	d.Run.HostChanges = orEmpty(r.HostChanges)
 	d.Run.Leftovers = orEmpty(r.Leftovers)
 	if d.Run.Images == nil {
 		d.Run.Images = map[string]string{}

@@ -11,6 +11,7 @@ import (
 	"github.com/jstemmer/go-junit-report/v2/junit"
 
 	"procns/e2e/internal/suite"
+	"procns/e2e/internal/wording"
 )
 
 // WriteJUnit writes a JUnit document with a test suite for each level on each target; where
@@ -241,7 +242,7 @@ func (r Run) troubles(v Verdict) []string {
 		lines = append(lines, "the run was interrupted"+before(": ", r.InterruptedBy))
 	}
 	if v.NotRun > 0 {
-		lines = append(lines, plural(v.NotRun, "result is", "results are")+" missing")
+		lines = append(lines, wording.Count(v.NotRun, "result is", "results are")+" missing")
 	}
 	for _, leftover := range r.Leftovers {
 		lines = append(lines, "not removed: "+leftover)
@@ -267,7 +268,7 @@ func (r Run) emptySuite(id int, name string) junitSuite {
 		{"run", r.ID}, {"suiteVersion", r.Suite.Version}, {"catalogueSHA256", r.Suite.CatalogueSHA256},
 		{"serverVersion", r.Cluster.ServerVersion}, {"platform", r.Cluster.Platform}, {"clusterUID", r.Cluster.UID}, {"context", r.Cluster.Context},
 		{"provisioned", r.Cluster.Provisioned}, {"require", string(r.Require.Name())}, {"images", strings.Join(r.replacements(), "; ")},
-		{"mends", strings.Join(r.Mends, "; ")}, {"notes", strings.Join(r.Notes, "; ")},
+		{"mends", strings.Join(r.HostChanges, "; ")}, {"notes", strings.Join(r.Notes, "; ")},
 	} {
 		if p.text != "" {
 			s.AddProperty(p.name, clean(p.text, oneLine))

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"procns/e2e/internal/suite"
+	"procns/e2e/internal/wording"
 )
 
 // Tally is how many results ended in each way.
@@ -161,7 +162,7 @@ func told(counts []count) []string {
 	var parts []string
 	for _, c := range counts {
 		if c.n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", c.n, c.what)+some(c.cases))
+			parts = append(parts, fmt.Sprintf("%d %s", c.n, c.what)+named(c.cases))
 		}
 	}
 	return parts
@@ -269,15 +270,10 @@ func (r Run) ids(level suite.Level, outcome suite.Outcome) []string {
 	return ids
 }
 
-// some names three at most, behind a colon.
-func some(ids []string) string {
+// named names some cases behind a colon.
+func named(ids []string) string {
 	if len(ids) == 0 {
 		return ""
 	}
-	const most = 3
-	list := ": " + strings.Join(ids[:min(most, len(ids))], ", ")
-	if more := len(ids) - most; more > 0 {
-		list += fmt.Sprintf(" and %d more", more)
-	}
-	return list
+	return ": " + wording.Names(ids, wording.Few)
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"procns/e2e/internal/suite"
+	"procns/e2e/internal/wording"
 )
 
 // MostTargets is how many targets are told of one by one. Where there are more, people are
@@ -85,7 +86,7 @@ func (r Run) targetLines() []string {
 		example := m.targets[0]
 		about := example
 		about.Node = ""
-		lines = append(lines, fmt.Sprintf("%s such as %s: %s", plural(len(m.targets), "node", "nodes"), example.Node, describe(about)))
+		lines = append(lines, fmt.Sprintf("%s such as %s: %s", wording.Count(len(m.targets), "node", "nodes"), example.Node, describe(about)))
 	}
 	if more > 0 {
 		lines = append(lines, andMore(more)+" kinds of nodes")

@@ -38,8 +38,8 @@ func WriteMarkdown(w io.Writer, run Run) error {
 	for _, line := range run.replacements() {
 		fmt.Fprintf(out, "- images: %s\n", inline(line))
 	}
-	for _, mend := range run.Mends {
-		fmt.Fprintf(out, "- mended: %s\n", inline(mend))
+	for _, change := range run.HostChanges {
+		fmt.Fprintf(out, "- host: %s\n", inline(change))
 	}
 	for _, note := range run.Notes {
 		fmt.Fprintf(out, "- note: %s\n", inline(note))

@@ -11,6 +11,7 @@ import (
 
 	"procns/e2e/internal/probe"
 	"procns/e2e/internal/suite"
+	"procns/e2e/internal/wording"
 )
 
 // Observed is what was seen in one pod, for those who read a report: its process
@@ -207,7 +208,7 @@ func containerLine(c suite.ContainerState) string {
 		}
 	}
 	if c.Restarts > 0 {
-		text += ", " + plural(c.Restarts, "restart", "restarts")
+		text += ", " + wording.Count(c.Restarts, "restart", "restarts")
 	}
 	return text
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"procns/e2e/internal/suite"
+	"procns/e2e/internal/wording"
 )
 
 // Schema names the version of report.json's format. docs/report.schema.json
@@ -39,9 +40,9 @@ type Run struct {
 	LeftOut []LeftOut `json:"leftOut"`
 	// Preflight is what was found before anything ran.
 	Preflight []Check `json:"preflight,omitempty"`
-	// Mends are the changes made to the host, or to kind, so that the cluster
+	// HostChanges are the changes made to the host, or to kind, so that the cluster
 	// could run at all: a reader must know that the cluster was not stock.
-	Mends []string `json:"mends"`
+	HostChanges []string `json:"mends"`
 	// Notes are what a reader must know of the cluster before believing the rest,
 	// each in one line: what it does to pods, say.
 	Notes []string `json:"notes,omitempty"`
@@ -118,7 +119,7 @@ func (u *Upgrade) describe() string {
 	if u == nil {
 		return ""
 	}
-	text := fmt.Sprintf("%s: %s of run %s, left at %s UTC under Kubernetes %s", u.Phase, plural(u.Witnesses, "witness", "witnesses"),
+	text := fmt.Sprintf("%s: %s of run %s, left at %s UTC under Kubernetes %s", u.Phase, wording.Count(u.Witnesses, "witness", "witnesses"),
 		u.Run, u.Left.UTC().Format(time.DateTime), u.Server)
 	if len(u.Vanished) > 0 {
 		text += "; no target any more, and not judged: " + strings.Join(u.Vanished, ", ")

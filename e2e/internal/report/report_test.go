@@ -251,7 +251,7 @@ func TestVerdictLine(t *testing.T) {
 
 func TestForeignTextIsHarmless(t *testing.T) {
 	run := withResults(result(pid1, workerA, suite.NonConformant, found(evil, evil, evil)))
-	run.Problem, run.Leftovers, run.Mends, run.Folder = evil, []string{evil}, []string{evil}, evil
+	run.Problem, run.Leftovers, run.HostChanges, run.Folder = evil, []string{evil}, []string{evil}, evil
 	run.Targets = []suite.Target{{Node: evil, OSImage: evil, Kernel: evil, Runtime: evil}}
 	for name, text := range map[string]string{
 		"terminal": asTerminal(t, run, Style{}), "JUnit": asJUnit(t, run), "Markdown": asMarkdown(t, run),
@@ -268,12 +268,6 @@ func TestForeignTextIsHarmless(t *testing.T) {
 			break
 		}
 		assert.NilError(t, err)
-	}
-}
-
-func TestShortSeconds(t *testing.T) {
-	for seconds, want := range map[float64]string{0: "0.0s", 1.24: "1.2s", 9.96: "10s", 42.4: "42s", 59.6: "1m00s", 125: "2m05s"} {
-		assert.Equal(t, shortSeconds(seconds), want)
 	}
 }
 

@@ -90,7 +90,7 @@ func base() Run {
 		},
 		Targets:         []suite.Target{workerA, workerB},
 		LeftOut:         []LeftOut{{Node: "control-plane", Reason: "tainted node-role.kubernetes.io/control-plane:NoSchedule"}},
-		Mends:           []string{"raised the limit of open files to 65536"},
+		HostChanges:     []string{"raised the limit of open files to 65536"},
 		Images:          map[string]string{"nginx": "registry.example/nginx:1.29", "busybox:1.28": "busybox:1.28"},
 		ImagePullPolicy: "IfNotPresent",
 		Stats: Stats{
@@ -189,7 +189,7 @@ func examples() []example {
 		imageMissing.Results[i] = result(imageMissing.Results[i].Case, workerA, suite.Inconclusive, because(why))
 	}
 	inconclusive := withResults(everyCase()...)
-	inconclusive.Results[0] = result(pid1, workerA, suite.Inconclusive, because("the control did not bite: the claim was found true on isolated.yaml as well, so the observation proves nothing"))
+	inconclusive.Results[0] = result(pid1, workerA, suite.Inconclusive, because("the check also passes on the control pod, isolated.yaml: the case is inconclusive"))
 
 	interrupted := withResults(everyCase()[:3]...)
 	interrupted.Interrupted, interrupted.Suite.Selected = true, 4
@@ -230,7 +230,7 @@ func examples() []example {
 
 	foreign := withResults(result(pid1, workerA, suite.NonConformant, found(evil, evil, evil), recorded(evil)))
 	foreign.Targets = []suite.Target{workerA}
-	foreign.Mends = []string{evil}
+	foreign.HostChanges = []string{evil}
 
 	narrow := failures
 	narrow.Rerun, narrow.ByHand = nil, nil

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"procns/e2e/internal/suite"
+	"procns/e2e/internal/wording"
 )
 
 // Stability is what repeated runs of the same suite on the same cluster agree
@@ -73,12 +74,12 @@ func (s Stability) Write(w io.Writer) error {
 			run.counted(suite.Core), run.counted(suite.Extended), run.counted(suite.Informational),
 			run.Stats.CatalogueSeconds, run.Stats.T(), run.Stats.Pods, run.Stats.APIRequests, run.Stats.Execs)
 	}
-	fmt.Fprintf(out, "\n%s the same in every run", plural(s.Stable, "result was", "results were"))
+	fmt.Fprintf(out, "\n%s the same in every run", wording.Count(s.Stable, "result was", "results were"))
 	if len(s.Unstable) == 0 {
 		fmt.Fprintln(out, ", and none was not.")
 		return out.Flush()
 	}
-	fmt.Fprintf(out, "; %s not:\n\n| Case | Target | Outcomes | Reason |\n|---|---|---|---|\n", plural(len(s.Unstable), "was", "were"))
+	fmt.Fprintf(out, "; %s not:\n\n| Case | Target | Outcomes | Reason |\n|---|---|---|---|\n", wording.Count(len(s.Unstable), "was", "were"))
 	for _, r := range s.Unstable {
 		fmt.Fprintf(out, "| %s | %s | %s | %s |\n", r.ID, r.Target, counted(r.Outcomes, r.Level), inline(r.Reason))
 	}

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"procns/e2e/internal/suite"
+	"procns/e2e/internal/wording"
 )
 
 // Style is how the terminal text looks.
@@ -111,8 +112,8 @@ func (p *printer) head() {
 	for _, line := range r.replacements() {
 		about = append(about, field{"images", line})
 	}
-	for _, mend := range r.Mends {
-		about = append(about, field{"mended", mend})
+	for _, change := range r.HostChanges {
+		about = append(about, field{"host", change})
 	}
 	for _, note := range r.Notes {
 		about = append(about, field{"note", note})
@@ -143,7 +144,7 @@ func cell(result *suite.Result) (text, colour string) {
 	default:
 		colour = dim
 	}
-	return pad(clean(text, oneLine), len("NON-CONFORMANT")) + " " + fmt.Sprintf("%6s", shortSeconds(result.Duration.Seconds())), colour
+	return pad(clean(text, oneLine), len("NON-CONFORMANT")) + " " + fmt.Sprintf("%6s", wording.Seconds(result.Duration.Seconds())), colour
 }
 
 // table shows cases as rows and targets as columns, where they fit.
@@ -287,7 +288,7 @@ func (p *printer) records() {
 		all := len(records)
 		records = slices.DeleteFunc(records, func(r recordOf) bool { return r.result.Outcome == suite.Conformant })
 		if said := all - len(records); said > 0 {
-			fmt.Fprintf(p, "  %s as described: e2e.log, summary.md and -v tell them\n", plural(said, "record is", "records are"))
+			fmt.Fprintf(p, "  %s as described: e2e.log, summary.md and -v tell them\n", wording.Count(said, "record is", "records are"))
 		}
 	}
 	shown, more := fewRecords(records)
@@ -321,19 +322,19 @@ func (p *printer) levels() {
 
 func (p *printer) totals() {
 	r, v := p.run, p.run.Verdict()
-	times := fmt.Sprintf("wall time %s, the cases %s", shortSeconds(r.Stats.WallSeconds), shortSeconds(r.Stats.CatalogueSeconds))
+	times := fmt.Sprintf("wall time %s, the cases %s", wording.Seconds(r.Stats.WallSeconds), wording.Seconds(r.Stats.CatalogueSeconds))
 	if t := r.Stats.T(); t > 0 {
 		var each []string
 		for target, seconds := range r.Stats.ReadySeconds {
-			each = append(each, target+" "+shortSeconds(seconds))
+			each = append(each, target+" "+wording.Seconds(seconds))
 		}
 		sort.Strings(each)
 		times += fmt.Sprintf(" = %.1f T, with T (the documented pod, from apply to Ready) %s: %s",
-			r.Stats.CatalogueSeconds/t, shortSeconds(t), fewNames(each))
+			r.Stats.CatalogueSeconds/t, wording.Seconds(t), fewNames(each))
 	}
 	cost := fmt.Sprintf("%s · %s · %s · %.1f requests per case and target",
-		plural(r.Stats.Pods, "pod", "pods"), plural(r.Stats.APIRequests, "API request", "API requests"),
-		plural(r.Stats.Execs, "exec", "execs"), r.requestsPerCaseAndTarget())
+		wording.Count(r.Stats.Pods, "pod", "pods"), wording.Count(r.Stats.APIRequests, "API request", "API requests"),
+		wording.Count(r.Stats.Execs, "exec", "execs"), r.requestsPerCaseAndTarget())
 	fmt.Fprintln(p)
 	writeFields(p, "", filled([]field{{"time", times}, {"cost", cost}, {"evidence", r.Folder}, {"kept", r.Kept}}))
 	for _, trouble := range r.remarks(v) {

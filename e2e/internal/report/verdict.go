@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"procns/e2e/internal/suite"
+	"procns/e2e/internal/wording"
 )
 
 // Verdict is the answer about the whole run. It is the suite's verdict on the
@@ -95,9 +96,9 @@ func (r Run) because(v Verdict) []string {
 	case len(r.Results) == 0:
 		say("nothing ran")
 	case planned > 0:
-		say("nothing ran: %s only planned", plural(planned, "result is", "results are"))
+		say("nothing ran: %s only planned", wording.Count(planned, "result is", "results are"))
 	default:
-		say("%s on %s: %s", plural(len(r.cases()), "case", "cases"), plural(len(r.targets()), "target", "targets"), r.decided(v))
+		say("%s on %s: %s", wording.Count(len(r.cases()), "case", "cases"), wording.Count(len(r.targets()), "target", "targets"), r.decided(v))
 	}
 	if r.Comparison != nil {
 		say("%s", r.Comparison.Line())
@@ -113,13 +114,13 @@ func (r Run) because(v Verdict) []string {
 		missing -= level.NotRun // which is said with the level
 	}
 	if missing > 0 && len(r.Results) > 0 {
-		say("%s not run", plural(missing, "result", "results"))
+		say("%s not run", wording.Count(missing, "result", "results"))
 	}
 	if n := len(r.Leftovers); n > 0 {
-		say("%s could not be removed", plural(n, "object", "objects"))
+		say("%s could not be removed", wording.Count(n, "object", "objects"))
 	}
 	if n := len(r.Pending); n > 0 {
-		say("%s still there", plural(n, "deleted object is", "deleted objects are"))
+		say("%s still there", wording.Count(n, "deleted object is", "deleted objects are"))
 	}
 	if r.Require == suite.RequireCore && len(r.Results) > 0 && planned == 0 {
 		text := "exit code by -require core"
@@ -151,11 +152,4 @@ func (r Run) decided(v Verdict) string {
 		return "no Core case ran, and Core cases alone decide"
 	}
 	return "none is Core or Extended, and Informational cases are measured without a verdict"
-}
-
-func plural(n int, one, many string) string {
-	if n == 1 {
-		return fmt.Sprintf("%d %s", n, one)
-	}
-	return fmt.Sprintf("%d %s", n, many)
 }

@@ -121,10 +121,10 @@ func (h *health) learn(ctx context.Context, err error, ask func(context.Context)
 	}
 }
 
-// doubt takes back that a cluster does not conform, where the pod, its node or the way
+// withdraw takes back that a cluster does not conform, where the pod, its node or the way
 // there was disturbed by something else. A case that disturbs the node itself is judged
 // as it is.
-func (r *Runner) doubt(ctx context.Context, result *Result, o Observation, since time.Time) {
+func (r *Runner) withdraw(ctx context.Context, result *Result, o Observation, since time.Time) {
 	if result.Outcome != NonConformant || result.Case.disrupts() {
 		return
 	}

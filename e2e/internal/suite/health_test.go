@@ -134,7 +134,7 @@ func TestDoubt(t *testing.T) {
 func TestDoubtOfAnEvictedPod(t *testing.T) {
 	for reason, want := range map[string]Outcome{"": NonConformant, "Evicted": Inconclusive} {
 		result := Result{Outcome: NonConformant}
-		(&Runner{Cluster: newBench()}).doubt(t.Context(), &result, Observation{AfterPod: &PodState{Name: "p", Reason: reason}}, time.Now())
+		(&Runner{Cluster: newBench()}).withdraw(t.Context(), &result, Observation{AfterPod: &PodState{Name: "p", Reason: reason}}, time.Now())
 		assert.Equal(t, want, result.Outcome, result.Reason)
 	}
 }

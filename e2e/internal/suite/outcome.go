@@ -160,7 +160,7 @@ func (j judged) decide(r *Result) {
 		r.Outcome = Conformant
 	case j.control == nil:
 		r.Outcome = Inconclusive
-		r.Reason = fmt.Sprintf("the control did not bite: the claim was found true on %s as well, so the observation proves nothing", r.Case.Control)
+		r.Reason = fmt.Sprintf("the check also passes on the control pod, %s: the case is inconclusive", r.Case.Control)
 	case IsForbidden(j.control):
 		r.Outcome, r.Reason = Skipped, "a security module of the node forbids it on the control: "+j.control.Error()
 	case IsInapplicable(j.control):

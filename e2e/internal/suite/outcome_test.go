@@ -39,7 +39,7 @@ func TestDecide(t *testing.T) {
 	table := map[string]map[string]want{
 		"nil": {
 			"none":        {Conformant, "", "", ""},
-			"nil":         {Inconclusive, "the control did not bite: the claim was found true on isolated.yaml as well", "", ""},
+			"nil":         {Inconclusive, "the check also passes on the control pod, isolated.yaml", "", ""},
 			"violation":   {Conformant, "", "", ""},
 			"cannot tell": {Inconclusive, "the control could not be judged: expected the control's table; observed nothing", "the control's table", "nothing"},
 			"foreign":     {Inconclusive, "the control could not be judged: index out of range", "", ""},

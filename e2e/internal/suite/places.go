@@ -126,8 +126,15 @@ func tooMany(pod *corev1.Pod) bool {
 }
 
 // roomPace is how long a pod that was refused for lack of room waits for others to
-// leave, before it is tried again.
-var roomPace = struct{ first, long time.Duration }{2 * time.Second, 20 * time.Second}
+// leave, before it is tried again: longer each time.
+type roomPace struct{ first, longest time.Duration }
+
+func (r *Runner) paceForRoom() roomPace {
+	if r.roomPace == (roomPace{}) {
+		return roomPace{first: 2 * time.Second, longest: 20 * time.Second}
+	}
+	return r.roomPace
+}
 
 // aloneTries is how often a pod is tried again while the target has no other: nobody
 // whom the suite knows of will make room for it.
@@ -149,7 +156,8 @@ func (s *stage) fewer(why string) (others int) {
 // backDown waits until there may be room for a pod that was refused, and tells whether
 // it is worth another try. alone counts the tries while the target had no other pod.
 func (s *stage) backDown(ctx context.Context, why string, tried int, alone *int) bool {
-	wait := min(roomPace.long, roomPace.first<<min(tried, 4))
+	pace := s.runner.paceForRoom()
+	wait := min(pace.longest, pace.first<<min(tried, 4))
 	if s.fewer(why) > 0 {
 		*alone = 0
 		s.places.someLeave(ctx, wait)

@@ -144,9 +144,6 @@ func (c *crowded) Discard(ctx context.Context, m Manifest) {
 // TestCrowded: where a quota has room for fewer pods than asked for, the run has fewer
 // at one time, and every case is judged; where it has room for none, it is said soon.
 func TestCrowded(t *testing.T) {
-	before := roomPace
-	roomPace.first, roomPace.long = 5*time.Millisecond, 20*time.Millisecond
-	t.Cleanup(func() { roomPace = before })
 	var cases []Case
 	for i := range 12 {
 		cases = append(cases, Case{ID: fmt.Sprintf("a/n%d", i), Fixture: fmt.Sprintf("fixture-%d.yaml", i), Judge: fixtureOnly, NoControl: "test"})
@@ -158,6 +155,7 @@ func TestCrowded(t *testing.T) {
 			return nil
 		}
 		runner := runnerOn(t, c, cases...)
+		runner.roomPace = roomPace{first: 5 * time.Millisecond, longest: 20 * time.Millisecond}
 		runner.AtOnce, runner.Starting, runner.Parallel, runner.Timeout = 10, 10, 10, time.Minute
 		for _, r := range runner.Run(t.Context()) {
 			assert.Equal(t, want, r.Outcome, r.Reason)

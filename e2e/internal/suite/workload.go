@@ -1,6 +1,8 @@
 package suite
 
 import (
+	"fmt"
+
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -12,21 +14,12 @@ import (
 // workload selects them, and the suite finds them.
 const PodLabel = "procns.pod"
 
-// newWorkload returns an empty object of one of the kinds that have a pod template.
-func newWorkload(kind string) runtime.Object {
-	switch kind {
-	case "Deployment":
-		return &appsv1.Deployment{}
-	case "ReplicaSet":
-		return &appsv1.ReplicaSet{}
-	case "StatefulSet":
-		return &appsv1.StatefulSet{}
-	case "DaemonSet":
-		return &appsv1.DaemonSet{}
-	case "Job":
-		return &batchv1.Job{}
-	}
-	return &batchv1.CronJob{}
+// workloadKind is a kind of objects that have a pod template.
+type workloadKind struct {
+	api, kind, resource string
+	empty               func() runtime.Object
+	// parts are those of an object of this kind; false where it is of another.
+	parts func(runtime.Object) (workloadParts, bool)
 }
 
 // workloadParts are the places in a workload that placing it changes.
@@ -37,41 +30,95 @@ type workloadParts struct {
 	selector **metav1.LabelSelector
 }
 
-func partsOf(workload runtime.Object) workloadParts {
-	switch w := workload.(type) {
-	case *appsv1.Deployment:
+// workloadKinds are all that are known: to know another takes a row.
+var workloadKinds = []workloadKind{
+	kindOf("apps/v1", "Deployment", "deployments", func(w *appsv1.Deployment) workloadParts {
 		return workloadParts{&w.ObjectMeta, &w.Spec.Template, &w.Spec.Selector}
-	case *appsv1.ReplicaSet:
+	}),
+	kindOf("apps/v1", "ReplicaSet", "replicasets", func(w *appsv1.ReplicaSet) workloadParts {
 		return workloadParts{&w.ObjectMeta, &w.Spec.Template, &w.Spec.Selector}
-	case *appsv1.StatefulSet:
+	}),
+	kindOf("apps/v1", "StatefulSet", "statefulsets", func(w *appsv1.StatefulSet) workloadParts {
 		return workloadParts{&w.ObjectMeta, &w.Spec.Template, &w.Spec.Selector}
-	case *appsv1.DaemonSet:
+	}),
+	kindOf("apps/v1", "DaemonSet", "daemonsets", func(w *appsv1.DaemonSet) workloadParts {
 		return workloadParts{&w.ObjectMeta, &w.Spec.Template, &w.Spec.Selector}
-	case *batchv1.Job:
+	}),
+	kindOf("batch/v1", "Job", "jobs", func(w *batchv1.Job) workloadParts {
 		return workloadParts{&w.ObjectMeta, &w.Spec.Template, nil}
-	case *batchv1.CronJob:
+	}),
+	kindOf("batch/v1", "CronJob", "cronjobs", func(w *batchv1.CronJob) workloadParts {
 		return workloadParts{&w.ObjectMeta, &w.Spec.JobTemplate.Spec.Template, nil}
+	}),
+}
+
+func kindOf[T any, P interface {
+	*T
+	runtime.Object
+}](api, kind, resource string, parts func(P) workloadParts) workloadKind {
+	return workloadKind{
+		api: api, kind: kind, resource: resource,
+		empty: func() runtime.Object { return P(new(T)) },
+		parts: func(object runtime.Object) (workloadParts, bool) {
+			w, ok := object.(P)
+			if !ok {
+				return workloadParts{}, false
+			}
+			return parts(w), true
+		},
 	}
-	panic("not a workload of newWorkload")
+}
+
+// newWorkload returns an empty object of a kind that has a pod template; false where there is no
+// such kind.
+func newWorkload(api, kind string) (runtime.Object, bool) {
+	for _, k := range workloadKinds {
+		if k.api == api && k.kind == kind {
+			return k.empty(), true
+		}
+	}
+	return nil, false
+}
+
+// workload finds an object's kind and parts; false where it has no pod template.
+func workload(object runtime.Object) (workloadKind, workloadParts, bool) {
+	for _, k := range workloadKinds {
+		if parts, ok := k.parts(object); ok {
+			return k, parts, true
+		}
+	}
+	return workloadKind{}, workloadParts{}, false
+}
+
+// partsOf are the parts of a workload.
+func partsOf(object runtime.Object) workloadParts {
+	_, parts, ok := workload(object)
+	if !ok {
+		panic(fmt.Sprintf("%T is no workload", object))
+	}
+	return parts
+}
+
+// ResourceOf is where the API server has what a manifest may hold: a workload, or else a pod.
+func ResourceOf(object runtime.Object) (api, resource string) {
+	if k, _, ok := workload(object); ok {
+		return k.api, k.resource
+	}
+	return "v1", "pods"
 }
 
 // placedWorkload is the workload that makes the placed pod.
-func placedWorkload(workload runtime.Object, pod *corev1.Pod) runtime.Object {
-	workload = workload.DeepCopyObject()
+func placedWorkload(made runtime.Object, pod *corev1.Pod) runtime.Object {
+	made = made.DeepCopyObject()
 	pod.Labels = merged(pod.Labels, map[string]string{PodLabel: pod.Name})
-	parts := partsOf(workload)
+	parts := partsOf(made)
 	parts.meta.Name = pod.Name
 	parts.meta.Labels = merged(parts.meta.Labels, map[string]string{RunLabel: pod.Labels[RunLabel]})
 	parts.template.Labels, parts.template.Annotations, parts.template.Spec = pod.Labels, pod.Annotations, pod.Spec
 	if parts.selector != nil {
 		*parts.selector = &metav1.LabelSelector{MatchLabels: map[string]string{PodLabel: pod.Name}}
 	}
-	return workload
-}
-
-// TemplateSharing is the field in a workload's pod template, as a word.
-func TemplateSharing(workload runtime.Object) string {
-	return sharing(&corev1.Pod{Spec: partsOf(workload).template.Spec})
+	return made
 }
 
 // TemplateOf is the pod that an object is, or that it makes; false where it is and
@@ -80,18 +127,19 @@ func TemplateOf(object runtime.Object) (*corev1.Pod, bool) {
 	if pod, ok := object.(*corev1.Pod); ok {
 		return pod, true
 	}
-	if !IsWorkload(object) {
+	_, parts, ok := workload(object)
+	if !ok {
 		return nil, false
 	}
-	template := partsOf(object).template
-	return &corev1.Pod{ObjectMeta: template.ObjectMeta, Spec: template.Spec}, true
+	return &corev1.Pod{ObjectMeta: parts.template.ObjectMeta, Spec: parts.template.Spec}, true
 }
 
-// IsWorkload tells whether an object has a pod template that partsOf knows.
-func IsWorkload(object runtime.Object) bool {
-	switch object.(type) {
-	case *appsv1.Deployment, *appsv1.ReplicaSet, *appsv1.StatefulSet, *appsv1.DaemonSet, *batchv1.Job, *batchv1.CronJob:
-		return true
+// SharingOf is the field in the pod that an object is, or that it makes, as a word; false where
+// it is and makes none.
+func SharingOf(object runtime.Object) (word string, ok bool) {
+	pod, ok := TemplateOf(object)
+	if !ok {
+		return "", false
 	}
-	return false
+	return sharing(pod), true
 }

@@ -8,6 +8,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 )
 
 const template = `
@@ -31,7 +32,6 @@ func TestPlaceWorkload(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, "true", sharing(m.Pod))
 			placed := m.Place(Placement{RunID: "run", Target: Target{Node: "n"}, Images: map[string]string{"busybox": "mirror/busybox:1"}})
-			require.True(t, IsWorkload(placed.Workload))
 			parts := partsOf(placed.Workload)
 			assert.Equal(t, placed.Pod.Name, parts.meta.Name)
 			assert.Equal(t, "run", parts.meta.Labels[RunLabel], "it can be found and cleaned up")
@@ -42,17 +42,48 @@ func TestPlaceWorkload(t *testing.T) {
 			if parts.selector != nil {
 				assert.Equal(t, placed.Pod.Name, (*parts.selector).MatchLabels[PodLabel])
 			}
-			assert.Equal(t, "true", TemplateSharing(placed.Workload))
+			word, ok := SharingOf(placed.Workload)
+			require.True(t, ok)
+			assert.Equal(t, "true", word)
 			assert.Contains(t, placed.YAML(), "kind: "+kind)
 			assert.Equal(t, "web", partsOf(m.Workload).meta.Name, "the manifest itself stays")
 		})
 	}
 }
 
+// TestWorkloadKinds: each kind is found by its name, and knows its objects.
 func TestWorkloadKinds(t *testing.T) {
-	assert.IsType(t, &batchv1.CronJob{}, newWorkload("CronJob"))
-	assert.IsType(t, &appsv1.DaemonSet{}, newWorkload("DaemonSet"))
-	assert.False(t, IsWorkload(&corev1.Pod{}))
+	for kind, want := range map[string]struct {
+		api, resource string
+		object        runtime.Object
+	}{
+		"Deployment":  {"apps/v1", "deployments", &appsv1.Deployment{}},
+		"ReplicaSet":  {"apps/v1", "replicasets", &appsv1.ReplicaSet{}},
+		"StatefulSet": {"apps/v1", "statefulsets", &appsv1.StatefulSet{}},
+		"DaemonSet":   {"apps/v1", "daemonsets", &appsv1.DaemonSet{}},
+		"Job":         {"batch/v1", "jobs", &batchv1.Job{}},
+		"CronJob":     {"batch/v1", "cronjobs", &batchv1.CronJob{}},
+	} {
+		object, ok := newWorkload(want.api, kind)
+		require.True(t, ok, kind)
+		assert.IsType(t, want.object, object)
+		api, resource := ResourceOf(object)
+		assert.Equal(t, []string{want.api, want.resource}, []string{api, resource})
+		word, ok := SharingOf(object)
+		assert.True(t, ok)
+		assert.Equal(t, "absent", word)
+		partsOf(object).meta.Name = "web"
+		_, ok = newWorkload("extensions/v1beta1", kind)
+		assert.False(t, ok, "the API's group and version count")
+	}
+	assert.Len(t, workloadKinds, 6)
+	api, resource := ResourceOf(&corev1.Pod{})
+	assert.Equal(t, []string{"v1", "pods"}, []string{api, resource})
+	word, ok := SharingOf(&corev1.Pod{})
+	assert.True(t, ok)
+	assert.Equal(t, "absent", word)
+	_, ok = SharingOf(&corev1.Secret{})
+	assert.False(t, ok)
 }
 
 func TestDecodeManifestTakesOnePod(t *testing.T) {

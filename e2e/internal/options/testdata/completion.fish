@@ -7,10 +7,9 @@ function __procns_cases
 end
 
 complete --command procns.test --no-files
-complete --command procns.test --old-option kubeconfig --require-parameter --force-files --description 'judge the cluster of this kubeconfig file, or list of files as $KUBECONFIG may be'
-complete --command procns.test --old-option context --exclusive --arguments '(kubectl config get-contexts --output=name 2>/dev/null)' --description 'judge the cluster of this context of the kubeconfig'
-complete --command procns.test --old-option in-cluster --description 'judge the cluster that procns itself runs in, with its pod\'s ServiceAccount'
-complete --command procns.test --old-option profile --exclusive --arguments 'sweep core full' --description 'what the run is of'
+complete --command procns.test --old-option kubeconfig --require-parameter --force-files --description 'kubeconfig file of the cluster to test, or a list of files as in $KUBECONFIG'
+complete --command procns.test --old-option context --exclusive --arguments '(kubectl config get-contexts --output=name 2>/dev/null)' --description 'context of the kubeconfig to use'
+complete --command procns.test --old-option in-cluster --description 'test the cluster that procns runs in, with its pod\'s ServiceAccount'
 complete --command procns.test --old-option run --exclusive --arguments '(__procns_cases)' --description 'run only the cases that match this pattern'
 complete --command procns.test --old-option skip --exclusive --arguments '@host-pid (__procns_cases)' --description 'leave out the cases that match this pattern, as for -run, or @host-pid'
 complete --command procns.test --old-option level --exclusive --arguments 'core extended informational' --description 'run only the cases of this level'
@@ -68,13 +67,12 @@ complete --command procns.test --old-option kind-name --exclusive --description 
 complete --command procns.test --old-option load --require-parameter --force-files --description 'load this image archive into the nodes'
 complete --command procns.test --old-option machine --exclusive --description 'reach this node by a command, node=command such as vm="ssh root@vm"'
 complete --command procns.test --old-option keep --description 'keep the cluster, for the next run to use again'
-complete --command procns.test --old-option mends --exclusive --description 'what the set-up did to the host, as a text for the report'
+complete --command procns.test --old-option host-changes --exclusive --description 'what the set-up did to the host, as a text for the report'
 complete --command procns.test --old-option help --description 'list the flags'
 complete --command procns --no-files
-complete --command procns --old-option kubeconfig --require-parameter --force-files --description 'judge the cluster of this kubeconfig file, or list of files as $KUBECONFIG may be'
-complete --command procns --old-option context --exclusive --arguments '(kubectl config get-contexts --output=name 2>/dev/null)' --description 'judge the cluster of this context of the kubeconfig'
-complete --command procns --old-option in-cluster --description 'judge the cluster that procns itself runs in, with its pod\'s ServiceAccount'
-complete --command procns --old-option profile --exclusive --arguments 'sweep core full' --description 'what the run is of'
+complete --command procns --old-option kubeconfig --require-parameter --force-files --description 'kubeconfig file of the cluster to test, or a list of files as in $KUBECONFIG'
+complete --command procns --old-option context --exclusive --arguments '(kubectl config get-contexts --output=name 2>/dev/null)' --description 'context of the kubeconfig to use'
+complete --command procns --old-option in-cluster --description 'test the cluster that procns runs in, with its pod\'s ServiceAccount'
 complete --command procns --old-option run --exclusive --arguments '(__procns_cases)' --description 'run only the cases that match this pattern'
 complete --command procns --old-option skip --exclusive --arguments '@host-pid (__procns_cases)' --description 'leave out the cases that match this pattern, as for -run, or @host-pid'
 complete --command procns --old-option level --exclusive --arguments 'core extended informational' --description 'run only the cases of this level'
@@ -132,5 +130,5 @@ complete --command procns --old-option kind-name --exclusive --description 'name
 complete --command procns --old-option load --require-parameter --force-files --description 'load this image archive into the nodes'
 complete --command procns --old-option machine --exclusive --description 'reach this node by a command, node=command such as vm="ssh root@vm"'
 complete --command procns --old-option keep --description 'keep the cluster, for the next run to use again'
-complete --command procns --old-option mends --exclusive --description 'what the set-up did to the host, as a text for the report'
+complete --command procns --old-option host-changes --exclusive --description 'what the set-up did to the host, as a text for the report'
 complete --command procns --old-option help --description 'list the flags'

@@ -14,10 +14,9 @@ _procns_contexts() {
 
 _procns() {
 	_arguments -S \
-		'*-kubeconfig[judge the cluster of this kubeconfig file, or list of files as $KUBECONFIG may be]:kubeconfig:_files' \
-		'*-context[judge the cluster of this context of the kubeconfig]:context:_procns_contexts' \
-		'-in-cluster[judge the cluster that procns itself runs in, with its pod'\''s ServiceAccount]' \
-		'*-profile[what the run is of]:profile:(sweep core full)' \
+		'*-kubeconfig[kubeconfig file of the cluster to test, or a list of files as in $KUBECONFIG]:kubeconfig:_files' \
+		'*-context[context of the kubeconfig to use]:context:_procns_contexts' \
+		'-in-cluster[test the cluster that procns runs in, with its pod'\''s ServiceAccount]' \
 		'*-run[run only the cases that match this pattern]:run:_procns_cases' \
 		'*-skip[leave out the cases that match this pattern, as for -run, or @host-pid]:skip:_procns_cases' \
 		'*-level[run only the cases of this level]:level:(core extended informational)' \
@@ -75,7 +74,7 @@ _procns() {
 		'*-load[load this image archive into the nodes]:load:_files' \
 		'*-machine[reach this node by a command, node=command such as vm="ssh root@vm"]:machine:' \
 		'-keep[keep the cluster, for the next run to use again]' \
-		'*-mends[what the set-up did to the host, as a text for the report]:mends:' \
+		'*-host-changes[what the set-up did to the host, as a text for the report]:host-changes:' \
 		'-help[list the flags]'
 }
 

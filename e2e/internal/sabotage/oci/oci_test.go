@@ -28,7 +28,6 @@ func TestWhatTheAnnotationsTell(t *testing.T) {
 	assert.Equal(t, "5a", container.SandboxID())
 	assert.Equal(t, "5a", sandbox.SandboxID())
 	assert.Equal(t, "shell", container.ContainerName())
-	assert.Equal(t, "nginx", container.PodName())
 	assert.Equal(t, "4711", container.SandboxPID())
 	assert.True(t, container.SharesPID())
 	assert.False(t, sandbox.SharesPID())

@@ -118,7 +118,6 @@ const (
 	annotationType    = "io.kubernetes.cri.container-type"
 	annotationSandbox = "io.kubernetes.cri.sandbox-id"
 	annotationName    = "io.kubernetes.cri.container-name"
-	annotationPod     = "io.kubernetes.cri.sandbox-name"
 )
 
 func (s Spec) annotation(name string) string { return s.object("annotations").text(name) }
@@ -134,9 +133,6 @@ func (s Spec) SandboxID() string { return s.annotation(annotationSandbox) }
 
 // ContainerName is the container's name in the pod.
 func (s Spec) ContainerName() string { return s.annotation(annotationName) }
-
-// PodName is the pod's name.
-func (s Spec) PodName() string { return s.annotation(annotationPod) }
 
 // CgroupsPath is where the container's control group is to be; it holds the pod's UID.
 func (s Spec) CgroupsPath() string { return s.object("linux").text("cgroupsPath") }

@@ -1,0 +1,80 @@
+package suite
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"procns/e2e/internal/probe"
+)
+
+// What a stage does with its pod, between two looks at it.
+
+// act carries the act out, and observes until its effect shows.
+func (s *stage) act(ctx context.Context, pod *corev1.Pod) error {
+	act := s.key.act
+	if act == nil {
+		return nil
+	}
+	began := time.Now()
+	if err := s.carryOut(ctx, &hands{stage: s, pod: pod}); err != nil {
+		return fmt.Errorf("%s: %w", act.Name, err)
+	}
+	settle := func() {
+		s.settle.Do(func() {
+			s.took = time.Since(began)
+			close(s.settled)
+		})
+	}
+	if act.Ends || s.key.submit != Runs {
+		s.noteState()
+		settle()
+		return nil
+	}
+	if err := s.waitForControls(ctx, began); err != nil {
+		return err
+	}
+	return s.observeUntil(ctx, pod, "after", act.Sees, s.patience(act.Within), func(after map[string]*probe.Snapshot) bool {
+		s.observation.After = after
+		s.noteState()
+		if !s.satisfied() {
+			return false
+		}
+		settle()
+		return true
+	})
+}
+
+func (s *stage) carryOut(ctx context.Context, with *hands) error {
+	defer with.followed()
+	act := s.key.act
+	if s.disruption == nil {
+		return act.Do(ctx, with)
+	}
+	if err := s.disruption.carryOut(ctx, with); err != nil || act.Then == nil {
+		return err
+	}
+	if err := s.reachAgain(ctx, with.pod); err != nil {
+		return err
+	}
+	return act.Then(ctx, with)
+}
+
+// reachAgain waits until every container of a disrupted pod can be looked into.
+// Of what is still unobserved then, the judges are not asked.
+func (s *stage) reachAgain(ctx context.Context, pod *corev1.Pod) error {
+	return s.observeUntil(ctx, pod, "between", nil, s.patience(s.key.act.Within), func(between map[string]*probe.Snapshot) bool {
+		s.observation.After = between
+		return unobserved(s.observation) == nil
+	})
+}
+
+// noteState records the pod's state after the act.
+func (s *stage) noteState() {
+	if current, ok := s.runner.Cluster.Current(s.pod); ok {
+		state := s.state(current)
+		s.observation.AfterPod = &state
+	}
+}

@@ -1,0 +1,111 @@
+package suite
+
+import "slices"
+
+// What there is to do on a target, and in which order.
+
+// plan is what there is to do on one target: its pods, in order, and the cases
+// that do not apply, with the reason.
+type plan struct {
+	stages  map[stageKey]*stage
+	order   []*stage
+	skipped map[string]string // by the case's ID
+}
+
+func (r *Runner) plan(target Target, limits limits, known *health) plan {
+	stages := map[stageKey]*stage{}
+	var order []*stage
+	places := newPlaces(r.placesOn(target))
+	use := func(file string, act *Act, submit Submission, await *Await) *stage {
+		key := stageKey{file, act, submit}
+		if stages[key] == nil {
+			stages[key] = &stage{runner: r, key: key, target: target, health: known, limits: limits, places: places, done: make(chan struct{}), settled: make(chan struct{})}
+			order = append(order, stages[key])
+		}
+		if await != nil {
+			stages[key].await = await
+		}
+		return stages[key]
+	}
+	skipped := map[string]string{}
+	for _, c := range r.casesOn(target, limits.asks) {
+		if reason := r.skip(c, target); reason != "" {
+			skipped[c.ID] = reason
+			continue
+		}
+		fixture := use(c.Fixture, c.Act, c.Submit, c.Await)
+		fixture.expect(c, true)
+		lookouts := []*stage{fixture}
+		if c.Control != "" {
+			control := use(c.Control, c.Act, c.Submit, c.Await)
+			control.expect(c, false)
+			if c.Act != nil && c.Act.NoEffect {
+				fixture.after = append(fixture.after, control)
+			}
+			lookouts = append(lookouts, control)
+		}
+		if c.Neighbour != "" {
+			neighbour := use(c.Neighbour, nil, Runs, nil)
+			for _, s := range lookouts {
+				s.neighbours = append(s.neighbours, neighbour)
+				neighbour.lookouts = append(neighbour.lookouts, s)
+			}
+		}
+	}
+	return plan{stages, order, skipped}
+}
+
+// stagesOf are the pods that a case is judged by.
+func stagesOf(c Case, stages map[stageKey]*stage) []*stage {
+	all := []*stage{stages[stageKey{c.Fixture, c.Act, c.Submit}]}
+	if c.Control != "" {
+		all = append(all, stages[stageKey{c.Control, c.Act, c.Submit}])
+	}
+	if c.Neighbour != "" {
+		all = append(all, stages[stageKey{c.Neighbour, nil, Runs}])
+	}
+	return all
+}
+
+// queued orders the stages so that each comes behind those that it waits for:
+// one that waited with the last place taken would wait for ever.
+func queued(stages []*stage) []*stage {
+	var order []*stage
+	seen := map[*stage]bool{}
+	var add func(*stage)
+	add = func(s *stage) {
+		if seen[s] {
+			return
+		}
+		seen[s] = true
+		for _, earlier := range slices.Concat(s.after, s.neighbours) {
+			add(earlier)
+		}
+		order = append(order, s)
+	}
+	for _, s := range stages {
+		add(s)
+	}
+	return order
+}
+
+// skip returns the proved reason why a case does not apply to a target, or "".
+func (r *Runner) skip(c Case, target Target) string {
+	if reason := r.Skip(c); reason != "" {
+		return reason
+	}
+	if c.OwnNode && r.Nodes == nil {
+		return "it reaches into the node itself, which is done only on clusters that the suite made"
+	}
+	if r.Adopted != nil {
+		if a, ok := r.Adopted[WitnessKey{target.Name(), c.Fixture}]; !ok {
+			return "no witness was left on this target"
+		} else if reason := a.refuses(c); reason != "" {
+			return reason
+		}
+	}
+	if c.Needs != nil {
+		return c.Needs(target)
+	}
+	return ""
+}
