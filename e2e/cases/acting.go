@@ -1,44 +1,11 @@
 package cases
 
 import (
-	"context"
 	"encoding/json"
-	"fmt"
 
-	"procns/e2e/internal/pace"
 	"procns/e2e/internal/probe"
 	"procns/e2e/internal/suite"
 )
-
-// noteOnceSeen observes a container until it sees such a process, and keeps the
-// process under a name, for the judge. A process table cannot be watched: each
-// look is one exec. Where it is never seen, nothing is kept, and the judge says so.
-func noteOnceSeen(ctx context.Context, pod suite.Hands, name, container string, is func(probe.Process) bool) (probe.Process, error) {
-	var found probe.Process
-	err := pace.Until(ctx, reply, func() (bool, error) {
-		s, err := pod.Observe(ctx, container)
-		if err != nil {
-			return false, err
-		}
-		p, ok := s.Find(is)
-		if ok {
-			found = p
-			pod.Note(name, encoded(p))
-		}
-		return ok, nil
-	})
-	return found, err
-}
-
-// look is one look at a container that has to succeed: of what was not looked at, it cannot be said
-// that it was not there.
-func look(ctx context.Context, pod suite.Hands, container string) (*probe.Snapshot, error) {
-	s, err := pod.Observe(ctx, container)
-	if err == nil && s.Failure != "" {
-		err = fmt.Errorf("container %s could not be observed: %s", container, s.Failure)
-	}
-	return s, err
-}
 
 // encoded is a process as a note.
 func encoded(p probe.Process) string {

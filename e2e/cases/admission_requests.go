@@ -157,14 +157,6 @@ var changeGatedField = &suite.Act{
 	},
 }
 
-// The forms in which an update is sent: the media types of the patches, and PUT.
-const (
-	mergePatch     = "application/merge-patch+json"
-	strategicPatch = "application/strategic-merge-patch+json"
-	applyPatch     = "application/apply-patch+yaml"
-	replacement    = ""
-)
-
 // update is an attempt to give the field another value; nil removes it.
 type update struct {
 	name, form, subresource string
@@ -233,16 +225,4 @@ var inspectSandbox = &suite.Act{
 		_, err := pod.Node(ctx, "inspect", withCRI(pod, "sh", "-c", inspect, "inspect", pod.Before().Pod.Name)...)
 		return err
 	},
-}
-
-func specOf(object map[string]any) map[string]any { return part(object, "spec") }
-
-func metadataOf(object map[string]any) map[string]any { return part(object, "metadata") }
-
-func part(object map[string]any, name string) map[string]any {
-	found, ok := object[name].(map[string]any)
-	if !ok {
-		found = map[string]any{}
-	}
-	return found
 }

@@ -1,12 +1,10 @@
 package cases
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"time"
 
-	"procns/e2e/internal/pace"
 	"procns/e2e/internal/probe"
 	"procns/e2e/internal/suite"
 )
@@ -91,9 +89,6 @@ func disruptionCases() []suite.Case {
 	return cases
 }
 
-// A disrupted node needs up to a minute until it answers again.
-const nodeIsBack = 3 * time.Minute
-
 var restartKubelet = &suite.Act{
 	Name: "restart-kubelet", Disrupts: true, Within: nodeIsBack, Then: killContainerTwo,
 	Do: func(ctx context.Context, pod suite.Hands) error {
@@ -155,16 +150,6 @@ func killContainerTwo(ctx context.Context, pod suite.Hands) error {
 	}
 	_, err = pod.Await(ctx, comeback, "running container two again", restarted("two"))
 	return err
-}
-
-// lookWhenBack looks at a container once that can be done: a container that the disruption ended, as it
-// should not, is there again when kubelet has noticed, and its status says nothing of that until then.
-func lookWhenBack(ctx context.Context, pod suite.Hands, container string) (s *probe.Snapshot, err error) {
-	over := pace.Until(ctx, comeback, func() (bool, error) {
-		s, err = look(ctx, pod, container)
-		return err == nil, nil
-	})
-	return s, cmp.Or(err, over)
 }
 
 // restartSucceeded tells whether there was a disruption at all.

@@ -251,38 +251,3 @@ func bareImageInspected(o suite.Observation) error {
 	}
 	return nil
 }
-
-// ownFileHolds is the precondition that a container itself reads the random text
-// in one of its files.
-func ownFileHolds(container, path, marker string) func(suite.Observation) error {
-	return func(o suite.Observation) error {
-		if own := o.Container(container).Files[path]; !own.OK() || own.Text != o.Markers[marker] {
-			return suite.CannotTell("container "+container+" reads its own "+path, describeAccess(own))
-		}
-		return nil
-	}
-}
-
-// markedProcess finds a container's process, which carries the named marker,
-// from another container; not seeing it there is a violation.
-func markedProcess(o suite.Observation, marker, of, from string) (probe.Process, error) {
-	own, err := ownProcess(o, of, marker)
-	if err != nil {
-		return own, err
-	}
-	seen, ok := o.Container(from).Find(carrying(o, marker))
-	if !ok || seen.Identity() != own.Identity() {
-		return own, suite.Violation(fmt.Sprintf("container %s sees the process of container %s", from, of), "it does not", o.Container(from))
-	}
-	return seen, nil
-}
-
-func describeAccess(a probe.Access) string {
-	if !a.OK() {
-		return fmt.Sprintf("%s (%s)", a.Errno, a.Message)
-	}
-	if len(a.Text) > 80 {
-		return fmt.Sprintf("%d bytes, SHA-256 %s", len(a.Text), a.SHA256())
-	}
-	return fmt.Sprintf("%q", a.Text)
-}

@@ -1,33 +1,13 @@
 package cases
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"strings"
 
-	"procns/e2e/internal/pace"
 	"procns/e2e/internal/suite"
 )
 
 // What the containers printed, while one of them was killed.
-
-// awaitLog records a container's log when it holds the text, or as it is in the
-// end: a line that was printed takes its time through the runtime's pipes, and a
-// node that is busy may not answer at once. A log that is gone, or that may not be
-// read, is not recorded.
-func awaitLog(ctx context.Context, pod suite.Hands, name, container string, previous bool, text string) error {
-	var last error
-	err := pace.Until(ctx, reply, func() (bool, error) {
-		last = pod.Logs(ctx, name, container, previous)
-		o := pod.Before()
-		return o.Unread[name] != "" || last == nil && strings.Contains(o.Logs[name], text), nil
-	})
-	if errors.Is(last, suite.ErrLogGone) {
-		last = nil
-	}
-	return errors.Join(err, last)
-}
 
 // logsStayedApart compares whole logs: each container prints one line, and the
 // victim's tells which of its instances printed it.

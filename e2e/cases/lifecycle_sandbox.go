@@ -184,29 +184,6 @@ func hasNewSandbox(o suite.Observation) error {
 	return nil
 }
 
-// startedAnew demands that a container was killed, and runs again. Where kubelet
-// notices the container's end before the sandbox's, it first tries to start it
-// in the sandbox that is gone: then that attempt (StartError) was the last one to
-// end, and there was one restart more. kubelet tells of the pod only once it has
-// started every container again, and may have forgotten by then how one ended: that
-// it is another instance, in another namespace, proves that the old one did.
-func startedAnew(o suite.Observation, name string) error {
-	if o.AfterPod == nil {
-		return suite.CannotTell("the pod's status after the act", "none")
-	}
-	was, is := o.Pod.Containers[name], o.AfterPod.Containers[name]
-	if is.ExitReason != "StartError" && !forgotten(is) {
-		if err := endedWith(is, name, 137, "Error"); err != nil {
-			return err
-		}
-	}
-	if is.Restarts <= was.Restarts || !is.Running || is.ID == was.ID {
-		return suite.Violation("container "+name+" is started again",
-			fmt.Sprintf("%d restarts before, %d after; running: %v", was.Restarts, is.Restarts, is.Running))
-	}
-	return nil
-}
-
 func sandboxEndFailedPod(o suite.Observation) error {
 	if err := errors.Join(bothBegan(o), signalAllowed(o)); err != nil {
 		return err

@@ -73,13 +73,6 @@ func stopCases() []suite.Case {
 	return cases
 }
 
-// allRunning settles a pod that need not become ready.
-func allRunning(containers ...string) *suite.Await {
-	return &suite.Await{Name: "running", Done: func(p suite.PodState) bool {
-		return !slices.ContainsFunc(containers, func(name string) bool { return !p.Containers[name].Running })
-	}}
-}
-
 // stopPodGiven waits until the hook and the probe have run, and the drainer has
 // come to its loop.
 func stopPodGiven(o suite.Observation) error {
@@ -165,16 +158,6 @@ func sleeperEnded(o suite.Observation) error {
 	return lastEndedWith(o, "sleeper", 143, "Error")
 }
 
-// lastEndedWith judges a container's end by the deleted pod's last status, where
-// kubelet told of it.
-func lastEndedWith(o suite.Observation, name string, code int, reason string) error {
-	c := o.Deletion.Last.Containers[name]
-	if c.ExitCode == nil {
-		return suite.CannotTell("the end of container "+name+" in the pod's last status", describeEnd(c))
-	}
-	return endedWith(c, name, code, reason)
-}
-
 func drained(o suite.Observation) error {
 	if err := printed("drained")(o); err != nil {
 		return err
@@ -235,8 +218,6 @@ func stubbornGiven(o suite.Observation) error {
 	}
 	return nil
 }
-
-func isZombie(p probe.Process) bool { return p.State == "Z" }
 
 var deleteStubborn = &suite.Act{
 	Name: "delete",

@@ -3,7 +3,6 @@ package cases
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -103,31 +102,6 @@ func sameMaster(m probe.Process, before, after *probe.Snapshot) error {
 	return nil
 }
 
-// nothingRestarted demands that kubelet restarted no container of the pod, and that each
-// that ran runs, but for those named.
-func nothingRestarted(o suite.Observation, but ...string) error {
-	if o.AfterPod == nil {
-		return suite.CannotTell("the pod's status after the act", "none")
-	}
-	known := map[string]suite.ContainerState{}
-	maps.Copy(known, o.Pod.Containers)
-	maps.Copy(known, o.AfterPod.Containers)
-	for _, name := range slices.Sorted(maps.Keys(known)) {
-		was, now := o.Pod.Containers[name], o.AfterPod.Containers[name]
-		if slices.Contains(but, name) {
-			continue
-		}
-		if now.ID != was.ID || now.Restarts != was.Restarts {
-			return suite.Violation("no container restarts",
-				fmt.Sprintf("container %s: %d restarts before, %d after", name, was.Restarts, now.Restarts))
-		}
-		if was.Running && !now.Running {
-			return suite.Violation("container "+name+" runs on", describeEnd(now))
-		}
-	}
-	return nil
-}
-
 // withoutProxy begins a script whose requests are to reach nginx itself. A cluster
 // may put these variables into every container; wget asks them, curl and others too.
 const withoutProxy = "unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY\n"
@@ -153,14 +127,6 @@ func answersStill(o suite.Observation) error {
 		return suite.CannotTell("nginx answers HTTP before the signal", before.String(), o.Container("nginx"))
 	}
 	return succeeded(o, answeredAfter, "nginx answers HTTP after the signal", o.AfterIn("nginx"))
-}
-
-func identities(processes []probe.Process) []probe.Identity {
-	var all []probe.Identity
-	for _, p := range processes {
-		all = append(all, p.Identity())
-	}
-	return all
 }
 
 // firstLines returns the first n lines, as head does.

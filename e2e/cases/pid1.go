@@ -316,31 +316,3 @@ func signalSet(mask string) []int {
 	}
 	return signals
 }
-
-// firstProcessesAreNotPID1 finds each container's first process by the random
-// text in its arguments.
-func firstProcessesAreNotPID1(o suite.Observation) error {
-	names, err := marked(o)
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
-		if err := firstProcessIsNotPID1(o, name); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func firstProcessIsNotPID1(o suite.Observation, name string) error {
-	first, err := ownProcess(o, name, name)
-	if err != nil {
-		return err
-	}
-	if first.PID == 1 || first.PPID != 0 {
-		return suite.Violation(
-			fmt.Sprintf("container %s's first process has a PID other than 1, and its parent outside the namespace (PPID 0)", name),
-			fmt.Sprintf("PID %d, PPID %d", first.PID, first.PPID), o.Container(name))
-	}
-	return nil
-}

@@ -229,19 +229,6 @@ func sessionReaped(o suite.Observation) error {
 	return nil
 }
 
-// goneFrom demands that a container no longer sees a process, not even as a zombie.
-func goneFrom(o suite.Observation, container string, p probe.Process) error {
-	after := o.AfterIn(container)
-	if _, ok := after.Process(1); !ok {
-		return suite.CannotTell("container "+container+" sees PID 1 after the act", "it does not", after)
-	}
-	if left, ok := after.Process(p.PID); ok && isSame(o.Container(container), p, after, left) {
-		return suite.Violation(fmt.Sprintf("container %s no longer sees process %s, which was killed", container, p.Identity()),
-			"it does, in state "+left.State, after)
-	}
-	return nil
-}
-
 func burstsReaped(o suite.Observation) error {
 	if err := killedItsOwn(o, "bursts"); err != nil {
 		return err
@@ -264,11 +251,6 @@ func burstsReaped(o suite.Observation) error {
 		return suite.Violation("no zombie is left", fmt.Sprint(zombies), o.AfterIn("sibling"))
 	}
 	return nothingRestarted(o)
-}
-
-// zombiesIn are the processes that ended and were not reaped.
-func zombiesIn(s *probe.Snapshot) []probe.Identity {
-	return identities(s.All(isZombie))
 }
 
 // probeRounds is the file in which each run of the probe writes a line.

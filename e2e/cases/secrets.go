@@ -3,7 +3,6 @@ package cases
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"procns/e2e/internal/probe"
 	"procns/e2e/internal/suite"
@@ -181,9 +180,4 @@ func environmentReadable(o suite.Observation, variables [][2]string) error {
 		}
 	}
 	return nil
-}
-
-// hasVariable tells whether a process's environment could be read, and holds a variable.
-func hasVariable(p probe.Process, name, value string) bool {
-	return p.Environ.OK() && slices.Contains(strings.Split(p.Environ.Text, "\x00"), name+"="+value)
 }

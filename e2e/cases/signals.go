@@ -148,49 +148,6 @@ func signalsCases() []suite.Case {
 	}
 }
 
-// capSysPtrace is CAP_SYS_PTRACE's bit (capabilities(7)).
-const capSysPtrace = 1 << 19
-
-// capabilitiesOfSelf returns the effective capabilities of the observing shell,
-// which are those of any process exec'd in the container.
-func capabilitiesOfSelf(s *probe.Snapshot) uint64 {
-	set, _ := knownCapabilities(s)
-	return set
-}
-
-// knownCapabilities are capabilitiesOfSelf, and whether the kernel says which they are
-// (CapEff of /proc/PID/status).
-func knownCapabilities(s *probe.Snapshot) (set uint64, known bool) {
-	for _, p := range s.Processes {
-		if p.PID == s.Self {
-			set, err := strconv.ParseUint(p.CapEff, 16, 64)
-			return set, err == nil
-		}
-	}
-	return 0, false
-}
-
-// capabilitiesKnown demands that the kernel says which capabilities a container's
-// commands have.
-func capabilitiesKnown(s *probe.Snapshot) error {
-	if _, known := knownCapabilities(s); !known {
-		return suite.CannotTell("the effective capabilities of container "+s.Container+" (CapEff of /proc/PID/status)", "the kernel does not say", s)
-	}
-	return nil
-}
-
-// holdsSysPtrace demands of a container whose manifest asks for SYS_PTRACE, as root, that it has it.
-func holdsSysPtrace(o suite.Observation, container string) error {
-	if err := capabilitiesKnown(o.Container(container)); err != nil {
-		return err
-	}
-	if effective := capabilitiesOfSelf(o.Container(container)); effective&capSysPtrace == 0 {
-		return suite.Violation("container "+container+"'s effective capabilities hold SYS_PTRACE, as the manifest asks",
-			fmt.Sprintf("CapEff %016x", effective), o.Container(container))
-	}
-	return nil
-}
-
 // hangUpReloaded judges the walk by exec: the container saw nginx's master,
 // signalled it, and nginx reloaded as it does for a SIGHUP.
 func hangUpReloaded(container string) func(suite.Observation) error {

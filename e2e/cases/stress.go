@@ -154,10 +154,6 @@ func execPair(i int) (in, of string) {
 
 func execName(i int) string { return fmt.Sprintf("exec %d", i) }
 
-func beganIn(o suite.Observation, container, of string) (probe.Process, bool) {
-	return began(o, o.Container(container), of)
-}
-
 // openSessions opens the sessions all at one time, and returns when the killer
 // sees each one's process.
 func openSessions(ctx context.Context, pod suite.Hands) ([]*session, error) {
@@ -215,18 +211,6 @@ func killStressed(ctx context.Context, pod suite.Hands, round int) (refused bool
 	}
 	kill, err := pod.Exec(ctx, fmt.Sprintf("kill %d", round), "killer", command...)
 	return wasRefused(kill), err
-}
-
-// restartedTimes waits until each of the containers was started again that often.
-func restartedTimes(times int) func(suite.PodState) bool {
-	return func(p suite.PodState) bool {
-		for _, name := range stressed {
-			if c := p.Containers[name]; c.Restarts < times || !c.Running {
-				return false
-			}
-		}
-		return true
-	}
 }
 
 func execsCameBack(o suite.Observation) error {

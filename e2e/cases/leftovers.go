@@ -12,24 +12,6 @@ import (
 
 // What is left of a container that has ended.
 
-// doomedFamily is what the victim runs by itself before it is killed.
-func doomedFamily(o suite.Observation) ([]probe.Process, error) {
-	own := o.Container("victim")
-	first, err := ownBeginning(o, "victim")
-	if err != nil {
-		return nil, err
-	}
-	roots := []probe.Process{first}
-	for _, marker := range []string{"child", "daemon"} {
-		p, err := ownArgument(o, "victim", marker)
-		if err != nil {
-			return nil, err
-		}
-		roots = append(roots, p)
-	}
-	return family(own, roots...), nil
-}
-
 // noteLeftovers notes which of the processes the killer still sees, a while after kubelet
 // told that their containers have ended: a runtime tells that when it has killed them.
 // What dies only later has outlived its container, although the second snapshots,
@@ -71,30 +53,6 @@ func noneLeft(o suite.Observation, name, container string) error {
 	return nil
 }
 
-// leftoversDied looks for the old instance's processes by PID and start time:
-// the new instance has the same arguments.
-func leftoversDied(o suite.Observation) error {
-	doomed, err := doomedFamily(o)
-	if err != nil {
-		return err
-	}
-	if err := restartedOnce(o, "victim", 137, "Error"); err != nil {
-		return err
-	}
-	everyone := []string{"victim", "bystander", "killer"}
-	if err := gone(o, o.Container("victim"), doomed, everyone...); err != nil {
-		return err
-	}
-	session, ok := noted(o, "second session seen from victim")
-	if !ok {
-		return suite.CannotTell("the process of the session that is open when the container is killed", "it was not seen")
-	}
-	if err := gone(o, o.Container("victim"), []probe.Process{session}, everyone...); err != nil {
-		return err
-	}
-	return nothingLeftOver(o)
-}
-
 // gone demands that none of the processes is there any more, whoever looks.
 func gone(o suite.Observation, before *probe.Snapshot, processes []probe.Process, from ...string) error {
 	for _, container := range from {
@@ -106,6 +64,19 @@ func gone(o suite.Observation, before *probe.Snapshot, processes []probe.Process
 			return suite.Violation("no process of the container that ended is left",
 				fmt.Sprintf("PID %s is (%s)", left[0].Identity(), left[0].Command()), before, after)
 		}
+	}
+	return nil
+}
+
+// goneFrom demands that a container no longer sees a process, not even as a zombie.
+func goneFrom(o suite.Observation, container string, p probe.Process) error {
+	after := o.AfterIn(container)
+	if _, ok := after.Process(1); !ok {
+		return suite.CannotTell("container "+container+" sees PID 1 after the act", "it does not", after)
+	}
+	if left, ok := after.Process(p.PID); ok && isSame(o.Container(container), p, after, left) {
+		return suite.Violation(fmt.Sprintf("container %s no longer sees process %s, which was killed", container, p.Identity()),
+			"it does, in state "+left.State, after)
 	}
 	return nil
 }
