@@ -1,26 +1,21 @@
 package cases
 
 import (
-	"encoding/json"
+	"strconv"
 
 	"procns/e2e/internal/probe"
 	"procns/e2e/internal/suite"
 )
 
-// encoded is a process as a note.
-func encoded(p probe.Process) string {
-	text, err := json.Marshal(p)
-	if err != nil {
-		return "" // plain data can be encoded
-	}
-	return string(text)
-}
+// yes tells whether what an act waited for came.
+func yes(is *bool) bool { return is != nil && *is }
 
-// noted is the process that was kept under a name, if it was seen.
-func noted(o suite.Observation, name string) (probe.Process, bool) {
-	var p probe.Process
-	err := json.Unmarshal([]byte(o.Notes[name]), &p)
-	return p, err == nil
+// waitedFor says of what an act waited for whether it came.
+func waitedFor(is *bool) string {
+	if is == nil {
+		return "nobody waited"
+	}
+	return strconv.FormatBool(*is)
 }
 
 // succeeded demands that a command ran to its end with exit code 0; expected says
@@ -35,4 +30,12 @@ func succeeded(o suite.Observation, name, expected string, seen ...*probe.Snapsh
 		return suite.Final(suite.Violation(expected, failed(r, seen...), seen...))
 	}
 	return nil
+}
+
+// keep puts a value into a map that may not have been made yet.
+func keep[V any](into *map[string]V, name string, value V) {
+	if *into == nil {
+		*into = map[string]V{}
+	}
+	(*into)[name] = value
 }

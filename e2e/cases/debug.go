@@ -49,7 +49,7 @@ func debugCases() []suite.Case {
 			Act:     attachAgain,
 			Judge:   sameShellAnswers,
 			Records: "the shell's PID",
-			Record:  func(o suite.Observation) string { return "the shell is PID " + o.Notes["first"] },
+			Record:  func(o suite.Observation) string { return "the shell is PID " + o.Saw.Shell.First.String() },
 		},
 		{
 			ID:        "debug/new-size-reaches-the-shell",
@@ -152,20 +152,26 @@ var attachAgain = &suite.Act{
 	Name:   "attach-again",
 	Within: comeback,
 	Do: func(ctx context.Context, pod suite.Hands) error {
-		for _, name := range []string{"first", "second"} {
-			err := pod.Attach(ctx, "shell", func(t *probe.Terminal) error {
-				identity, err := askShell(t)
-				pod.Note(name, identity)
-				if err != nil || name == "first" {
-					return err
-				}
-				return tellSizes(ctx, t, pod)
-			})
+		err := pod.Attach(ctx, "shell", func(t *probe.Terminal) error {
+			who, err := askShell(t)
+			pod.Note(func(saw *suite.Saw) { saw.Shell.First = who })
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		err = pod.Attach(ctx, "shell", func(t *probe.Terminal) error {
+			who, err := askShell(t)
+			pod.Note(func(saw *suite.Saw) { saw.Shell.Second = who })
 			if err != nil {
 				return err
 			}
+			return tellSizes(ctx, t, pod)
+		})
+		if err != nil {
+			return err
 		}
-		err := pod.Attach(ctx, "shell", func(t *probe.Terminal) error {
+		err = pod.Attach(ctx, "shell", func(t *probe.Terminal) error {
 			if err := t.Type("exit\n"); err != nil {
 				return err
 			}
@@ -178,31 +184,24 @@ var attachAgain = &suite.Act{
 		if err != nil {
 			return err
 		}
-		restarts := pod.Before().Pod.Containers["shell"].Restarts
-		_, err = pod.Await(ctx, comeback, "running its new shell", func(p suite.PodState) bool {
-			c := p.Containers["shell"]
-			return c.Running && c.Restarts > restarts
-		})
+		_, err = pod.Await(ctx, comeback, "running its new shell", startedAgain(pod.Before().Pod, 1, "shell"))
 		return err
 	},
 }
 
 // askShell has a shell print its own line of stat, and returns its PID and start
 // time. The dollar keeps the typed line, which the terminal shows as well, apart.
-func askShell(t *probe.Terminal) (string, error) {
+func askShell(t *probe.Terminal) (probe.Identity, error) {
 	if err := t.Type("echo \"I am $(cat /proc/$$/stat).\"\n"); err != nil {
-		return "", err
+		return probe.Identity{}, err
 	}
 	answer := regexp.MustCompile(`I am ([0-9]+ \([^\n]*)\.\n`)
 	shown, err := t.Await(0, reply, "answer of the shell", answer.MatchString)
 	if err != nil {
-		return "", err
+		return probe.Identity{}, err
 	}
 	p, err := probe.ParseStat(answer.FindStringSubmatch(shown)[1])
-	if err != nil {
-		return "", err
-	}
-	return p.Identity().String(), nil
+	return p.Identity(), err
 }
 
 // toldSizes are the terminal's sizes that the shell is told one after the other.
@@ -226,7 +225,7 @@ func tellSizes(ctx context.Context, t *probe.Terminal, pod suite.Hands) error {
 				return false, err
 			}
 			says := answer.FindStringSubmatch(shown)[1]
-			pod.Note("told "+size.String(), says)
+			pod.Note(func(saw *suite.Saw) { keep(&saw.Shell.Sizes, size.String(), says) })
 			return says == size.String(), nil
 		})
 		if err != nil {
@@ -238,7 +237,7 @@ func tellSizes(ctx context.Context, t *probe.Terminal, pod suite.Hands) error {
 
 func sizesArrived(o suite.Observation) error {
 	for _, size := range toldSizes {
-		says, ok := o.Notes["told "+size.String()]
+		says, ok := o.Saw.Shell.Sizes[size.String()]
 		if !ok {
 			return suite.CannotTell("the shell's answer to stty size", "none")
 		}
@@ -261,15 +260,15 @@ func sameShellAnswers(o suite.Observation) error {
 	if !ok {
 		return suite.CannotTell("the shell in its own container", "none", shell)
 	}
-	first, second := o.Notes["first"], o.Notes["second"]
-	if first == "" || second == "" {
-		return suite.CannotTell("the shell answers both times", fmt.Sprintf("it answered %q and %q", first, second))
+	first, second := o.Saw.Shell.First, o.Saw.Shell.Second
+	if first == (probe.Identity{}) || second == (probe.Identity{}) {
+		return suite.CannotTell("the shell answers both times", fmt.Sprintf("it answered as PID %s and PID %s", first, second))
 	}
-	if first != own.Identity().String() || second != first {
+	if first != own.Identity() || second != first {
 		return suite.Violation("the shell, PID "+own.Identity().String()+", answers both times",
-			"there answered PID "+first+" and, attached again, PID "+second, shell)
+			"there answered PID "+first.String()+" and, attached again, PID "+second.String(), shell)
 	}
-	if seen, ok := nginx.Process(own.PID); !ok || seen.Identity() != own.Identity() {
+	if !shows(nginx, own) {
 		return suite.Violation("nginx's container sees the shell that answers, PID "+own.Identity().String(), "it does not", nginx, shell)
 	}
 	return nil
@@ -283,13 +282,15 @@ func newShellSeen(o suite.Observation) error {
 	if o.AfterPod == nil {
 		return suite.CannotTell("the pod's status after exit", "none")
 	}
-	was, is := o.Pod.Containers["shell"], o.AfterPod.Containers["shell"]
-	if err := errors.Join(endKnown(is, "shell"), startedAtOnce(o, "shell")); err != nil {
+	is := o.AfterPod.Containers["shell"]
+	if err := endKnown(is, "shell"); err != nil {
 		return err
 	}
-	if is.Restarts != was.Restarts+1 || !is.Running || is.ExitCode == nil || *is.ExitCode != 0 {
-		return suite.Violation("the shell container ended with code 0 and was started again once",
-			fmt.Sprintf("%s; restarts: %d before, %d after; running: %v", describeEnd(is), was.Restarts, is.Restarts, is.Running))
+	if err := restartedTimes(o, "shell", 1); err != nil {
+		return err
+	}
+	if is.ExitCode == nil || *is.ExitCode != 0 {
+		return suite.Violation("the shell container ended with code 0", describeEnd(is))
 	}
 	shell, nginx := o.AfterIn("shell"), o.AfterIn("nginx")
 	now, ok := shellIn(shell)
@@ -299,7 +300,7 @@ func newShellSeen(o suite.Observation) error {
 	if isSame(o.Container("shell"), old, shell, now) {
 		return suite.Violation("another shell than PID "+old.Identity().String(), "it is the same", shell)
 	}
-	if seen, ok := nginx.Process(now.PID); !ok || seen.Identity() != now.Identity() {
+	if !shows(nginx, now) {
 		return suite.Violation("nginx's container sees the new shell, PID "+now.Identity().String(), "it does not", nginx, shell)
 	}
 	if seen, ok := nginx.Process(old.PID); ok && isSame(o.Container("nginx"), old, nginx, seen) {

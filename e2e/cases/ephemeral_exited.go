@@ -41,7 +41,7 @@ var targetTheExited = &suite.Act{
 	Within: 30 * time.Second,
 	Do: func(ctx context.Context, pod suite.Hands) error {
 		marker := "marker" + probe.RandomHex(10)
-		pod.Note("late", marker)
+		pod.Note(func(saw *suite.Saw) { saw.Late = marker })
 		if _, err := addEphemeral(ctx, pod, "unknown", "helper", marker, true); err != nil {
 			return err
 		}
@@ -119,7 +119,7 @@ func debugsTheExited(o suite.Observation) error {
 		return suite.CannotTell(starts+", or is refused", "it waits: "+late.Waiting+": "+late.Message)
 	}
 	// The second snapshots, with the marker of the container that was added.
-	after := suite.Observation{Before: o.After, Markers: map[string]string{"app": o.Markers["app"], "late": o.Notes["late"]}}
+	after := suite.Observation{Before: o.After, Markers: map[string]string{"app": o.Markers["app"], "late": o.Saw.Late}}
 	for _, pair := range [][2]string{{"app", "late"}, {"late", "app"}} {
 		if _, err := markedProcess(after, pair[0], pair[0], pair[1]); err != nil {
 			return err

@@ -103,7 +103,7 @@ func pidReused(container, marker string) breakage {
 var (
 	hangUpIgnored = breakage{"SIGHUP changes nothing", func(o *suite.Observation) {
 		o.After = o.Before
-		o.Notes["ps-after"] = o.Notes["ps-before"]
+		o.Saw.Page.PSAfter = o.Saw.Page.PSBefore
 	}}
 	masterReplaced = breakage{"SIGHUP restarts the master", func(o *suite.Observation) {
 		editIn(o.After, "nginx", func(p probe.Process) bool { return isNginx(p) && p.PPID == 0 }, func(p *probe.Process) { p.StartTime++ })
@@ -123,12 +123,12 @@ var (
 		o.Ran["hangup"] = probe.CommandResult{Code: 1, Stderr: "kill: Operation not permitted"}
 	}}
 	emptyPS = breakage{"ps prints a fixed text", func(o *suite.Observation) {
-		o.Notes["ps-before"] = "PID   USER     TIME  COMMAND\n    1 root      0:00 /pause\n    8 root      0:00 nginx: master process nginx -g daemon off;\n   14 101       0:00 nginx: worker process\n   15 root      0:00 sh\n   21 root      0:00 ps ax\n"
-		o.Notes["ps-after"] = o.Notes["ps-before"]
+		o.Saw.Page.PSBefore = "PID   USER     TIME  COMMAND\n    1 root      0:00 /pause\n    8 root      0:00 nginx: master process nginx -g daemon off;\n   14 101       0:00 nginx: worker process\n   15 root      0:00 sh\n   21 root      0:00 ps ax\n"
+		o.Saw.Page.PSAfter = o.Saw.Page.PSBefore
 	}}
-	otherFile      = breakage{"head prints another file", func(o *suite.Observation) { o.Notes["head"] = "user nobody;\n" }}
+	otherFile      = breakage{"head prints another file", func(o *suite.Observation) { o.Saw.Page.Head = "user nobody;\n" }}
 	nothingPrinted = breakage{"exec reports success and prints nothing", func(o *suite.Observation) {
-		o.Notes["head"], o.Notes["prompt"] = "", ""
+		o.Saw.Page.Head, o.Saw.Page.Prompt = "", ""
 	}}
 )
 

@@ -22,53 +22,64 @@ func marked(o suite.Observation) ([]string, error) {
 	return names, nil
 }
 
-// carrying is the condition that a process has the named marker in its arguments.
+// Which process is meant: a condition that Find and All take.
+
+// carrying means a process that has the named marker in its arguments, be it that they mention it.
 func carrying(o suite.Observation, marker string) func(probe.Process) bool {
 	text := o.Markers[marker]
 	return func(p probe.Process) bool { return text != "" && p.Has(text) }
 }
 
-// hasArgument is exact, where Has also finds a script that mentions the text.
-func hasArgument(p probe.Process, argument string) bool {
-	return argument != "" && slices.Contains(p.Argv, argument)
+// withArgument means a process with this text as an argument of its own, where carrying also means
+// a script that mentions it.
+func withArgument(text string) func(probe.Process) bool {
+	return func(p probe.Process) bool { return text != "" && slices.Contains(p.Argv, text) }
 }
 
-// began finds the process that a container began with: it has the container's
-// marker as an argument of its own, and its parent is outside the namespace.
-func began(o suite.Observation, in *probe.Snapshot, container string) (probe.Process, bool) {
-	return in.Find(func(p probe.Process) bool { return p.PPID == 0 && hasArgument(p, o.Markers[container]) })
+// firstOf means the process that a container was started with: it has the container's marker as an
+// argument of its own, and its parent is outside the namespace.
+func firstOf(o suite.Observation, container string) func(probe.Process) bool {
+	is := withArgument(o.Markers[container])
+	return func(p probe.Process) bool { return p.PPID == 0 && is(p) }
 }
 
-func beganIn(o suite.Observation, container, of string) (probe.Process, bool) {
-	return began(o, o.Container(container), of)
-}
+// What a container sees of its own processes: the witness that its observation sees anything at all.
 
-// ownProcess finds the process that carries the named marker in the container
-// that runs it: the witness that the observation sees anything at all.
+// ownProcess demands that a container sees the process that carries the named marker.
 func ownProcess(o suite.Observation, container, marker string) (probe.Process, error) {
-	p, ok := o.Container(container).Find(carrying(o, marker))
-	if !ok {
-		return p, suite.CannotTell("container "+container+" sees its own process", "it does not", o.Container(container))
-	}
-	return p, nil
+	return seesOwn(o, container, "its own process", carrying(o, marker))
 }
 
-// ownBeginning is the first process of a container as it sees it before the act.
-func ownBeginning(o suite.Observation, container string) (probe.Process, error) {
-	p, ok := began(o, o.Container(container), container)
-	if !ok {
-		return p, suite.CannotTell("container "+container+" sees its own first process", "it does not", o.Container(container))
-	}
-	return p, nil
+// ownFirst demands that a container sees its first process, before the act.
+func ownFirst(o suite.Observation, container string) (probe.Process, error) {
+	return seesOwn(o, container, "its own first process", firstOf(o, container))
 }
 
+// ownArgument demands that a container sees the process with the named marker as an argument of its own.
 func ownArgument(o suite.Observation, container, marker string) (probe.Process, error) {
-	own := o.Container(container)
-	p, ok := own.Find(func(p probe.Process) bool { return hasArgument(p, o.Markers[marker]) })
+	return seesOwn(o, container, "its process "+marker, withArgument(o.Markers[marker]))
+}
+
+func seesOwn(o suite.Observation, container, what string, is func(probe.Process) bool) (probe.Process, error) {
+	p, ok := o.Container(container).Find(is)
 	if !ok {
-		return p, suite.CannotTell("container "+container+" sees its process "+marker, "it does not", own)
+		return p, suite.CannotTell("container "+container+" sees "+what, "it does not", o.Container(container))
 	}
 	return p, nil
+}
+
+// What others see of it.
+
+// shows tells whether a snapshot holds the very process: one with its PID and its start time.
+func shows(s *probe.Snapshot, p probe.Process) bool {
+	seen, ok := s.Process(p.PID)
+	return ok && seen.Identity() == p.Identity()
+}
+
+// showsAs tells whether what a snapshot holds under a condition is the very process.
+func showsAs(s *probe.Snapshot, is func(probe.Process) bool, p probe.Process) bool {
+	seen, ok := s.Find(is)
+	return ok && seen.Identity() == p.Identity()
 }
 
 // markedProcess finds a container's process, which carries the named marker,

@@ -77,7 +77,7 @@ func TestJudgesNeverAcceptNothing(t *testing.T) {
 					snapshots[name] = &probe.Snapshot{Container: name, Failure: "exec was refused"}
 				}
 			}
-			blind.Notes, blind.Ran, blind.Answers, blind.Logs, blind.Events = nil, nil, nil, nil, nil
+			blind.Saw, blind.Ran, blind.Answers, blind.Logs, blind.Events = suite.Saw{}, nil, nil, nil, nil
 			blind.AfterPod, blind.Deletion, blind.Copies = nil, nil, nil
 			blind.Pod.Sharing = "absent"
 			blind.Pod.Containers = nil

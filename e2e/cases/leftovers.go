@@ -3,52 +3,39 @@ package cases
 import (
 	"context"
 	"fmt"
-	"strings"
 
-	"procns/e2e/internal/pace"
 	"procns/e2e/internal/probe"
 	"procns/e2e/internal/suite"
 )
 
 // What is left of a container that has ended.
 
-// noteLeftovers notes which of the processes the killer still sees, a while after kubelet
+// noteLeftovers notes which of the processes a container still sees, a while after kubelet
 // told that their containers have ended: a runtime tells that when it has killed them.
 // What dies only later has outlived its container, although the second snapshots,
 // which wait longer, do not show it any more.
-func noteLeftovers(ctx context.Context, pod suite.Hands, processes []probe.Process) error {
-	return noteLeft(ctx, pod, "left over", "killer", processes)
-}
-
-// noteLeft is noteLeftovers, as another container sees it and under another name.
-func noteLeft(ctx context.Context, pod suite.Hands, name, container string, processes []probe.Process) error {
-	return pace.Until(ctx, reply, func() (bool, error) {
-		from, err := pod.Observe(ctx, container)
-		if err != nil {
-			return false, err
+func noteLeftovers(ctx context.Context, pod suite.Hands, from string, processes []probe.Process) error {
+	_, err := lookUntil(ctx, pod, from, reply, func(s *probe.Snapshot) bool {
+		if s.Failure != "" {
+			return false
 		}
-		if from.Failure != "" {
-			return false, nil
+		left := []suite.Leftover{}
+		for _, p := range livingOn(pod.Before().Container(from), processes, s) {
+			left = append(left, suite.Leftover{Identity: p.Identity(), Command: p.Command()})
 		}
-		var left []string
-		for _, p := range livingOn(pod.Before().Container(container), processes, from) {
-			left = append(left, fmt.Sprintf("PID %s (%s)", p.Identity(), p.Command()))
-		}
-		pod.Note(name, fmt.Sprintf("%d: %s", len(left), strings.Join(left, ", ")))
-		return len(left) == 0, nil
+		pod.Note(func(saw *suite.Saw) { saw.Left = &left })
+		return len(left) == 0
 	})
+	return err
 }
 
-// nothingLeftOver judges what noteLeftovers noted.
-func nothingLeftOver(o suite.Observation) error { return noneLeft(o, "left over", "killer") }
-
-// noneLeft judges what noteLeft noted.
-func noneLeft(o suite.Observation, name, container string) error {
-	switch left := o.Notes[name]; {
-	case left == "":
-		return suite.CannotTell("container "+container+" looks for what was left of the containers that ended", "it did not")
-	case !strings.HasPrefix(left, "0:"):
-		return suite.Violation(fmt.Sprintf("no process of a container is left %s after kubelet told of its end", reply), left, o.Container(container))
+// nothingLeftOver judges what a container noted of leftovers.
+func nothingLeftOver(o suite.Observation, from string) error {
+	switch left := o.Saw.Left; {
+	case left == nil:
+		return suite.CannotTell("container "+from+" looks for what was left of the containers that ended", "it did not")
+	case len(*left) > 0:
+		return suite.Violation(fmt.Sprintf("no process of a container is left %s after kubelet told of its end", reply), fmt.Sprintf("%d: %v", len(*left), *left), o.Container(from))
 	}
 	return nil
 }

@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 
-	"procns/e2e/internal/probe"
 	"procns/e2e/internal/suite"
 )
 
@@ -18,46 +17,23 @@ func killSession(ctx context.Context, pod suite.Hands) error {
 		return err
 	}
 	defer s.giveUp()
-	pod.Note("session seen from victim", encoded(s.process))
-	from, err := look(ctx, pod, "killer")
-	if err != nil {
+	seen, ok, err := s.noteSeenFrom(ctx, pod, "killer")
+	if err != nil || !ok {
 		return err
 	}
-	seen, ok := from.Find(func(p probe.Process) bool { return hasArgument(p, s.argument) })
-	if !ok {
-		return nil
-	}
-	pod.Note("session seen from killer", encoded(seen))
 	kill, err := pod.Exec(ctx, "kill session", "killer", "kill", "-KILL", strconv.Itoa(seen.PID))
 	if err != nil || wasRefused(kill) {
 		return err
 	}
-	ended, err := s.end(comeback)
-	pod.Note("session ended", strconv.FormatBool(ended))
-	return err
-}
-
-// sessionSeen demands that the killer sees the session's process, as the victim
-// does.
-func sessionSeen(o suite.Observation) (probe.Process, error) {
-	own, ok := noted(o, "session seen from victim")
-	if !ok {
-		return own, suite.CannotTell("the session's process, seen from its own container", "it was not seen")
-	}
-	other, ok := noted(o, "session seen from killer")
-	if !ok || other.Identity() != own.Identity() {
-		return own, suite.Violation("the sibling sees the session's process as PID "+own.Identity().String(), "it does not",
-			o.Container("victim"), o.Container("killer"))
-	}
-	return own, nil
+	return s.noteEnd(pod, comeback)
 }
 
 func execJoined(o suite.Observation) error {
-	first, err := ownBeginning(o, "victim")
+	first, err := ownFirst(o, "victim")
 	if err != nil {
 		return err
 	}
-	process, err := sessionSeen(o)
+	process, err := sessionSeen(o, "session", "victim", "killer")
 	if err != nil {
 		return err
 	}
@@ -76,11 +52,11 @@ func execJoined(o suite.Observation) error {
 }
 
 func sessionKilled(o suite.Observation) error {
-	if _, err := sessionSeen(o); err != nil {
+	if _, err := sessionSeen(o, "session", "victim", "killer"); err != nil {
 		return err
 	}
-	if r := o.Ran["session"]; o.Notes["session ended"] != "true" || r.Code != 137 {
-		return suite.Violation("the session ends with exit code 137", fmt.Sprintf("ended: %s; %s", o.Notes["session ended"], r))
+	if err := sessionEnded137(o, "session", "the session ends with exit code 137"); err != nil {
+		return err
 	}
 	// One restart is the second session's, which is the container's own.
 	return restartedOnce(o, "victim", 137, "Error")
@@ -90,8 +66,5 @@ func sessionEndedWithContainer(o suite.Observation) error {
 	if err := restartedOnce(o, "victim", 137, "Error"); err != nil {
 		return err
 	}
-	if r := o.Ran["second session"]; o.Notes["second session ended"] != "true" || r.Code != 137 {
-		return suite.Violation("the session in the killed container ends with exit code 137", fmt.Sprintf("ended: %s; %s", o.Notes["second session ended"], r))
-	}
-	return nil
+	return sessionEnded137(o, "second session", "the session in the killed container ends with exit code 137")
 }

@@ -101,7 +101,7 @@ func killCases() []suite.Case {
 
 // victimHasFamily waits until the victim's script has come to its loop.
 func victimHasFamily(o suite.Observation) error {
-	if _, err := ownBeginning(o, "victim"); err != nil {
+	if _, err := ownFirst(o, "victim"); err != nil {
 		return err
 	}
 	for _, marker := range []string{"child", "daemon"} {
@@ -121,13 +121,13 @@ var killFromSibling = &suite.Act{
 		}
 		o := pod.Before()
 		killer := o.Container("killer")
-		victim, seen := began(o, killer, "victim")
-		bystander, _ := began(o, killer, "bystander")
+		victim, seen := killer.Find(firstOf(o, "victim"))
+		bystander, _ := killer.Find(firstOf(o, "bystander"))
 		if !seen {
 			return nil // the judges say that the killer cannot reach it
 		}
 		written := "written" + probe.RandomHex(10)
-		pod.Note("written", written)
+		pod.Note(func(saw *suite.Saw) { saw.Written = written })
 		if _, err := pod.Exec(ctx, "write", "killer", "sh", "-c", `echo "$1" >"/proc/$2/fd/1"`, "write", written, strconv.Itoa(bystander.PID)); err != nil {
 			return err
 		}
@@ -139,7 +139,6 @@ var killFromSibling = &suite.Act{
 			return err
 		}
 		defer open.giveUp()
-		pod.Note("second session seen from victim", encoded(open.process))
 		doomed, err := doomedFamily(o)
 		if err != nil {
 			return err
@@ -162,16 +161,14 @@ var killFromSibling = &suite.Act{
 			open.giveUp() // nothing ends
 			return others()
 		}
-		ended, err := open.end(comeback)
-		if err != nil {
+		if err := open.noteEnd(pod, comeback); err != nil {
 			return err
 		}
-		pod.Note("second session ended", strconv.FormatBool(ended))
-		back, err := pod.Await(ctx, comeback, "running again", restarted("victim"))
+		back, err := pod.Await(ctx, comeback, "running again", startedAgain(o.Pod, 1, "victim"))
 		if err != nil || !back {
 			return err
 		}
-		if err := noteLeftovers(ctx, pod, append(doomed, open.process)); err != nil {
+		if err := noteLeftovers(ctx, pod, "killer", append(doomed, open.process)); err != nil {
 			return err
 		}
 		return errors.Join(
@@ -185,7 +182,7 @@ var killFromSibling = &suite.Act{
 // doomedFamily is what the victim runs by itself before it is killed.
 func doomedFamily(o suite.Observation) ([]probe.Process, error) {
 	own := o.Container("victim")
-	first, err := ownBeginning(o, "victim")
+	first, err := ownFirst(o, "victim")
 	if err != nil {
 		return nil, err
 	}
@@ -211,11 +208,11 @@ func restartedShares(o suite.Observation) error {
 	if err := restartedOnce(o, "victim", 137, "Error"); err != nil {
 		return err
 	}
-	old, err := ownBeginning(o, "victim")
+	old, err := ownFirst(o, "victim")
 	if err != nil {
 		return err
 	}
-	if now, ok := began(o, o.AfterIn("victim"), "victim"); ok && isSame(o.Container("victim"), old, o.AfterIn("victim"), now) {
+	if now, ok := o.AfterIn("victim").Find(firstOf(o, "victim")); ok && isSame(o.Container("victim"), old, o.AfterIn("victim"), now) {
 		return suite.Violation("the restarted container has a new first process", "it is still PID "+old.Identity().String(), o.AfterIn("victim"))
 	}
 	if was, is := o.Container("killer").Namespaces["pid"], o.AfterIn("killer").Namespaces["pid"]; was != is {
@@ -238,12 +235,12 @@ func leftoversDied(o suite.Observation) error {
 	if err := gone(o, o.Container("victim"), doomed, everyone...); err != nil {
 		return err
 	}
-	session, ok := noted(o, "second session seen from victim")
+	session, ok := o.Saw.Sessions["second session"].From["victim"]
 	if !ok {
 		return suite.CannotTell("the process of the session that is open when the container is killed", "it was not seen")
 	}
 	if err := gone(o, o.Container("victim"), []probe.Process{session}, everyone...); err != nil {
 		return err
 	}
-	return nothingLeftOver(o)
+	return nothingLeftOver(o, "killer")
 }

@@ -15,11 +15,11 @@ func logsStayedApart(o suite.Observation) error {
 	if err := restartedOnce(o, "victim", 137, "Error"); err != nil {
 		return err
 	}
-	was, err := ownBeginning(o, "victim")
+	was, err := ownFirst(o, "victim")
 	if err != nil {
 		return err
 	}
-	is, ok := began(o, o.AfterIn("victim"), "victim")
+	is, ok := o.AfterIn("victim").Find(firstOf(o, "victim"))
 	if !ok {
 		return suite.CannotTell("the restarted container sees its own first process", "it does not", o.AfterIn("victim"))
 	}
@@ -42,7 +42,7 @@ func logsStayedApart(o suite.Observation) error {
 			return err
 		}
 		// What the killer wrote into it is another case's concern.
-		if written := o.Notes["written"]; written != "" && log.name == "bystander" {
+		if written := o.Saw.Written; written != "" && log.name == "bystander" {
 			got = strings.ReplaceAll(got, written+"\n", "")
 		}
 		if got != log.want {
@@ -62,9 +62,9 @@ func previousLogRemoved(o suite.Observation) bool {
 }
 
 func siblingWroteLog(o suite.Observation) error {
-	written := o.Notes["written"]
-	if _, ok := began(o, o.Container("killer"), "bystander"); !ok {
-		if _, err := ownBeginning(o, "killer"); err != nil {
+	written := o.Saw.Written
+	if _, ok := o.Container("killer").Find(firstOf(o, "bystander")); !ok {
+		if _, err := ownFirst(o, "killer"); err != nil {
 			return err
 		}
 		return suite.Violation("the killer sees the bystander's first process", "it does not", o.Container("killer"))

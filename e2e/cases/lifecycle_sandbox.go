@@ -66,7 +66,7 @@ func sandboxCases() []suite.Case {
 			Fixture: always,
 			Control: alone,
 			Judge: func(o suite.Observation) error {
-				if _, err := ownBeginning(o, "killer"); err != nil {
+				if _, err := ownFirst(o, "killer"); err != nil {
 					return err
 				}
 				if err := signalAllowed(o); err != nil {
@@ -111,8 +111,8 @@ func sandboxCases() []suite.Case {
 }
 
 func bothBegan(o suite.Observation) error {
-	_, errKiller := ownBeginning(o, "killer")
-	_, errOther := ownBeginning(o, "other")
+	_, errKiller := ownFirst(o, "killer")
+	_, errOther := ownFirst(o, "other")
 	return errors.Join(errKiller, errOther)
 }
 
@@ -126,10 +126,10 @@ var terminatePID1 = &suite.Act{
 			return err
 		}
 		o := pod.Before()
-		if first, ok := began(o, o.Container("killer"), "killer"); ok && first.PID == 1 {
+		if first, ok := o.Container("killer").Find(firstOf(o, "killer")); ok && first.PID == 1 {
 			return nil // it has no handler for it: the signal is dropped (pid_namespaces(7))
 		}
-		back, failed := restarted("killer", "other"), false
+		back, failed := startedAgain(o.Pod, 1, "killer", "other"), false
 		_, err = pod.Await(ctx, comeback, "running again, or failed", func(p suite.PodState) bool {
 			failed = p.Phase == "Failed"
 			return failed || back(p)

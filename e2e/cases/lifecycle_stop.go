@@ -37,7 +37,7 @@ func stopCases() []suite.Case {
 				if err := sawSleeper("/tmp/probe")(o); err != nil {
 					return err
 				}
-				if o.Notes["ready"] != "true" {
+				if !yes(o.Saw.Ready) {
 					return suite.Violation("the pod becomes ready", "it does not")
 				}
 				return nil
@@ -81,14 +81,14 @@ func stopPodGiven(o suite.Observation) error {
 			return suite.CannotTell("the herald's container has written "+file, "it has not")
 		}
 	}
-	first, err := ownBeginning(o, "drainer")
+	first, err := ownFirst(o, "drainer")
 	if err != nil {
 		return err
 	}
 	if own := o.Container("drainer"); len(family(own, first)) < 3 {
 		return suite.CannotTell("the drainer has a child that has a child", "none", own)
 	}
-	_, err = ownBeginning(o, "sleeper")
+	_, err = ownFirst(o, "sleeper")
 	return err
 }
 
@@ -104,7 +104,7 @@ var stopPod = &suite.Act{
 		if err != nil {
 			return err
 		}
-		pod.Note("ready", strconv.FormatBool(ready))
+		pod.Note(func(saw *suite.Saw) { saw.Ready = &ready })
 		if err := pod.Follow(ctx, "drainer", "drainer"); err != nil {
 			return err
 		}
@@ -115,7 +115,7 @@ var stopPod = &suite.Act{
 // sawSleeper demands that a file of the herald's holds the sleeper's stat line.
 func sawSleeper(file string) func(suite.Observation) error {
 	return func(o suite.Observation) error {
-		sleeper, err := ownBeginning(o, "sleeper")
+		sleeper, err := ownFirst(o, "sleeper")
 		if err != nil {
 			return err
 		}
@@ -205,7 +205,7 @@ func deletionCases() []suite.Case {
 
 // stubbornGiven waits until the stubborn container has its child and its zombie.
 func stubbornGiven(o suite.Observation) error {
-	first, err := ownBeginning(o, "stubborn")
+	first, err := ownFirst(o, "stubborn")
 	if err != nil {
 		return err
 	}
@@ -229,7 +229,7 @@ var deleteStubborn = &suite.Act{
 		}
 		defer open.giveUp()
 		o := pod.Before()
-		if child, seen := o.Container("stopper").Find(func(p probe.Process) bool { return hasArgument(p, o.Markers["child"]) }); seen {
+		if child, seen := o.Container("stopper").Find(withArgument(o.Markers["child"])); seen {
 			// A signal takes effect when the process is scheduled: at most 100 looks.
 			const stop = `
 kill -STOP "$1"
@@ -241,14 +241,9 @@ cat "/proc/$1/stat"
 				return err
 			}
 		}
-		from, err := look(ctx, pod, "stopper")
-		if err != nil {
+		if _, _, err := open.noteSeenFrom(ctx, pod, "stopper"); err != nil {
 			return err
 		}
-		if seen, ok := from.Find(func(p probe.Process) bool { return hasArgument(p, open.argument) }); ok {
-			pod.Note("session seen from stopper", encoded(seen))
-		}
-		pod.Note("session seen from stubborn", encoded(open.process))
 
 		attached, detached := make(chan struct{}), make(chan error, 1)
 		attaching, detach := context.WithCancel(ctx)
@@ -264,17 +259,16 @@ cat "/proc/$1/stat"
 		if err := pod.Delete(ctx, stubbornGrace, stubbornGrace*time.Second+comeback); err != nil {
 			return err
 		}
-		ended, err := open.end(reply)
-		if err != nil {
+		if err := open.noteEnd(pod, reply); err != nil {
 			return err
 		}
-		pod.Note("session ended", strconv.FormatBool(ended))
 		select {
 		case err = <-detached:
 		case <-time.After(2 * comeback):
 			return errors.New("the attached terminal did not come back by itself, and not when it was given up")
 		}
-		pod.Note("terminal ended", strconv.FormatBool(errors.Is(err, io.EOF)))
+		ended := errors.Is(err, io.EOF)
+		pod.Note(func(saw *suite.Saw) { saw.TerminalEnded = &ended })
 		return nil
 	},
 }
@@ -294,7 +288,7 @@ func stayAttached(t *probe.Terminal, attached chan<- struct{}) error {
 
 func deletionCompleted(o suite.Observation) error {
 	own := o.Container("stubborn")
-	first, err := ownBeginning(o, "stubborn")
+	first, err := ownFirst(o, "stubborn")
 	if err != nil {
 		return err
 	}
@@ -325,18 +319,14 @@ func deletionCompleted(o suite.Observation) error {
 }
 
 func sessionsEnded(o suite.Observation) error {
-	own, ok := noted(o, "session seen from stubborn")
-	if !ok {
-		return suite.CannotTell("the session's process in its own container", "it was not seen")
-	}
-	if seen, ok := noted(o, "session seen from stopper"); !ok || seen.Identity() != own.Identity() {
-		return suite.Violation("a sibling sees the session's process, PID "+own.Identity().String(), "it does not", o.Container("stubborn"), o.Container("stopper"))
+	if _, err := sessionSeen(o, "session", "stubborn", "stopper"); err != nil {
+		return err
 	}
 	if o.Deletion == nil || !o.Deletion.Gone {
 		return suite.CannotTell("the pod is deleted", fmt.Sprintf("%+v", o.Deletion))
 	}
-	if session, terminal := o.Notes["session ended"], o.Notes["terminal ended"]; session != "true" || terminal != "true" {
-		return suite.Violation("both sessions end with the pod", fmt.Sprintf("exec session ended: %s; terminal ended: %s", session, terminal))
+	if session, terminal := o.Saw.Sessions["session"].Ended, o.Saw.TerminalEnded; !yes(session) || !yes(terminal) {
+		return suite.Violation("both sessions end with the pod", fmt.Sprintf("exec session ended: %s; terminal ended: %s", waitedFor(session), waitedFor(terminal)))
 	}
 	return nil
 }

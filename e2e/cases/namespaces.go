@@ -95,8 +95,7 @@ func everyPairVisible(o suite.Observation) error {
 			return err
 		}
 		for _, from := range names {
-			seen, ok := o.Container(from).Find(carrying(o, of))
-			if !ok || seen.Identity() != own.Identity() {
+			if !showsAs(o.Container(from), carrying(o, of), own) {
 				return suite.Violation(
 					fmt.Sprintf("container %s sees the process of container %s, PID %s", from, of, own.Identity()),
 					"it does not", o.Container(from), o.Container(of))
@@ -113,7 +112,7 @@ func sharesNow(o suite.Observation, names ...string) error {
 	namespace := o.AfterIn(names[0]).Namespaces["pid"]
 	for _, of := range names {
 		own := o.AfterIn(of)
-		first, ok := began(o, own, of)
+		first, ok := own.Find(firstOf(o, of))
 		if !ok || namespace == 0 {
 			return suite.CannotTell("container "+of+" sees its own first process after the act", "it does not", own)
 		}
@@ -122,7 +121,7 @@ func sharesNow(o suite.Observation, names ...string) error {
 				fmt.Sprintf("it is PID %d in namespace %d, and %s is in %d", first.PID, own.Namespaces["pid"], names[0], namespace), own, o.AfterIn(names[0]))
 		}
 		for _, from := range names {
-			if seen, ok := began(o, o.AfterIn(from), of); !ok || seen.Identity() != first.Identity() {
+			if !showsAs(o.AfterIn(from), firstOf(o, of), first) {
 				return suite.Violation(fmt.Sprintf("container %s sees the first process of container %s, PID %s", from, of, first.Identity()),
 					"it does not", o.AfterIn(from), own)
 			}

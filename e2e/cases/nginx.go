@@ -95,8 +95,7 @@ func workersUntouched(o suite.Observation) error {
 }
 
 func sameMaster(m probe.Process, before, after *probe.Snapshot) error {
-	now, ok := after.Process(m.PID)
-	if !ok || now.Identity() != m.Identity() {
+	if !shows(after, m) {
 		return suite.Violation("nginx's master stays "+m.Identity().String(), "it is gone", before, after)
 	}
 	return nil

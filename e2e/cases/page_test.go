@@ -32,7 +32,7 @@ var pageBreakages = map[string][]breakage{
 		}},
 	},
 	"walkthrough/english-ps": {emptyPS, {"sleep is missing", func(o *suite.Observation) {
-		o.Notes["ps-before"] = strings.ReplaceAll(o.Notes["ps-before"], "sleep 3600", "sleep 36")
+		o.Saw.Page.PSBefore = strings.ReplaceAll(o.Saw.Page.PSBefore, "sleep 3600", "sleep 36")
 	}}},
 	"walkthrough/english-hangup":     {emptyPS, hangUpIgnored, masterReplaced, workersGone},
 	"walkthrough/english-nginx-conf": {nothingPrinted, otherFile},
@@ -211,12 +211,12 @@ var pageBreakages = map[string][]breakage{
 		hidden("sender", "stopped"), containerRestartedOf("stopped"),
 		ofContainer("does not count as running", "stopped", func(c *suite.ContainerState) { c.Running = false }),
 		ownFileBecomes("stopped", received, "what was sent meanwhile is lost", func(string) string { return "" }),
-		{"the process is never seen stopped", func(o *suite.Observation) { delete(o.Notes, "stopped") }},
+		{"the process is never seen stopped", func(o *suite.Observation) { o.Saw.Stopped = nil }},
 		{"the process stays stopped", func(o *suite.Observation) {
 			editIn(o.After, "sender", withMarker(o, "stopped"), func(p *probe.Process) { p.State = "T" })
 		}},
 		{"another process was stopped", func(o *suite.Observation) {
-			o.Notes["stopped"] = strings.Replace(o.Notes["stopped"], `"startTime":`, `"startTime":1`, 1)
+			o.Saw.Stopped.StartTime++
 		}},
 	},
 	"signals/broadcast": {

@@ -194,7 +194,7 @@ var signalUnhandled = &suite.Act{
 				return err // the second snapshots show what became of PID 1
 			}
 			if first, ok := now.Process(1); ok {
-				pod.Note("PID 1 after "+from, encoded(first))
+				pod.Note(func(saw *suite.Saw) { keep(&saw.PID1After, from, first) })
 			}
 		}
 		return nil
@@ -236,7 +236,7 @@ func unhandledDropped(from string) func(suite.Observation) error {
 // livedThrough tells whether PID 1 was unharmed when a sender had sent its signals.
 func livedThrough(o suite.Observation, from string) bool {
 	was, okWas := o.Container(from).Process(1)
-	is, okIs := noted(o, "PID 1 after "+from)
+	is, okIs := o.Saw.PID1After[from]
 	return okWas && okIs && was.Identity() == is.Identity() && is.State != "T" && is.State != "Z"
 }
 

@@ -2,7 +2,6 @@ package cases
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -97,24 +96,25 @@ func oneOrphan(ctx context.Context, pod suite.Hands) error {
 	if _, err := pod.Exec(ctx, "orphan", "maker", "sh", "-c", script); err != nil {
 		return err
 	}
-	return seeAndKill(ctx, pod, "orphan")
+	return seeAndKill(ctx, pod, "orphan", func(saw *suite.Saw) *suite.Sight { return &saw.Orphan })
 }
 
-// seeAndKill notes what the two containers see of a process, and kills it.
-func seeAndKill(ctx context.Context, pod suite.Hands, marker string) error {
+// seeAndKill notes what the two containers see of the process with a marker, and kills it.
+func seeAndKill(ctx context.Context, pod suite.Hands, marker string, sight func(*suite.Saw) *suite.Sight) error {
 	is := waitingFor(pod.Before(), marker)
-	p, err := noteOnceSeen(ctx, pod, marker, "maker", is)
-	if err != nil || p.PID == 0 {
+	own, err := onceSeen(ctx, pod, "maker", reply, is)
+	if err != nil || own.PID == 0 {
 		return err
 	}
+	pod.Note(func(saw *suite.Saw) { sight(saw).Own = &own })
 	s, err := pod.Observe(ctx, "sibling")
 	if err != nil {
 		return err
 	}
 	if p, ok := s.Find(is); ok {
-		pod.Note(marker+" from sibling", encoded(p))
+		pod.Note(func(saw *suite.Saw) { sight(saw).SeenBy("sibling", p) })
 	}
-	_, err = pod.Exec(ctx, "kill-"+marker, "maker", "kill", "-KILL", strconv.Itoa(p.PID))
+	_, err = pod.Exec(ctx, "kill-"+marker, "maker", "kill", "-KILL", strconv.Itoa(own.PID))
 	return err
 }
 
@@ -127,7 +127,7 @@ func oneSession(ctx context.Context, pod suite.Hands) error {
 		defer close(ended)
 		_, _ = pod.Exec(running, "session", "maker", "cat", "/tmp/"+pod.Before().Markers["session"])
 	}()
-	err := seeAndKill(ctx, pod, "session")
+	err := seeAndKill(ctx, pod, "session", func(saw *suite.Saw) *suite.Sight { return &saw.Command })
 	if err != nil {
 		end()
 	}
@@ -188,8 +188,8 @@ func killedItsOwn(o suite.Observation, name string) error {
 }
 
 func orphanReaped(o suite.Observation) error {
-	orphan, ok := noted(o, "orphan")
-	if !ok {
+	orphan := o.Saw.Orphan.Own
+	if orphan == nil {
 		return suite.CannotTell("the orphan, seen in its own container", o.Ran["orphan"].String())
 	}
 	if err := killedItsOwn(o, "kill-orphan"); err != nil {
@@ -198,18 +198,18 @@ func orphanReaped(o suite.Observation) error {
 	if orphan.PPID != 1 {
 		return suite.Violation("the orphan's parent is PID 1", fmt.Sprintf("it is PID %d", orphan.PPID), o.Container("maker"))
 	}
-	if err := goneFrom(o, "maker", orphan); err != nil {
+	if err := goneFrom(o, "maker", *orphan); err != nil {
 		return err
 	}
-	if seen, ok := noted(o, "orphan from sibling"); !ok || seen.Identity() != orphan.Identity() || seen.PPID != 1 {
+	if seen, ok := o.Saw.Orphan.From["sibling"]; !ok || seen.Identity() != orphan.Identity() || seen.PPID != 1 {
 		return suite.Violation(fmt.Sprintf("the sibling sees the orphan %s as a child of PID 1", orphan.Identity()), "it does not", o.Container("sibling"))
 	}
-	return goneFrom(o, "sibling", orphan)
+	return goneFrom(o, "sibling", *orphan)
 }
 
 func sessionReaped(o suite.Observation) error {
-	session, ok := noted(o, "session")
-	if !ok {
+	session := o.Saw.Command.Own
+	if session == nil {
 		return suite.CannotTell("the exec'd command, seen in its own container", o.Ran["session"].String())
 	}
 	if err := killedItsOwn(o, "kill-session"); err != nil {
@@ -218,11 +218,11 @@ func sessionReaped(o suite.Observation) error {
 	if session.PPID != 0 {
 		return suite.Violation("the exec'd command's parent is outside the namespace (PPID 0)", fmt.Sprintf("it is PID %d", session.PPID), o.Container("maker"))
 	}
-	if seen, ok := noted(o, "session from sibling"); !ok || seen.Identity() != session.Identity() || seen.PPID != 0 {
+	if seen, ok := o.Saw.Command.From["sibling"]; !ok || seen.Identity() != session.Identity() || seen.PPID != 0 {
 		return suite.Violation(fmt.Sprintf("the sibling sees the exec'd command %s, with a parent outside the namespace", session.Identity()), "it does not", o.Container("sibling"))
 	}
 	for _, container := range []string{"maker", "sibling"} {
-		if err := goneFrom(o, container, session); err != nil {
+		if err := goneFrom(o, container, *session); err != nil {
 			return err
 		}
 	}
@@ -289,9 +289,9 @@ done
 		if err != nil {
 			return err
 		}
-		text, err := json.Marshal(zombiesIn(s))
-		pod.Note("zombies", string(text))
-		return err
+		zombies := zombiesIn(s)
+		pod.Note(func(saw *suite.Saw) { saw.Zombies = &zombies })
+		return nil
 	},
 }
 
@@ -300,12 +300,11 @@ func probesReaped(o suite.Observation) error {
 	if rounds := after.Files[probeRounds]; strings.Count(rounds.Text, "\n") < enoughRounds {
 		return suite.CannotTell(fmt.Sprintf("%d rounds of the probe", enoughRounds), describeAccess(rounds), after)
 	}
-	var were []probe.Identity
-	if err := json.Unmarshal([]byte(o.Notes["zombies"]), &were); err != nil {
-		return suite.CannotTell("the zombies after the rounds", err.Error())
+	if o.Saw.Zombies == nil {
+		return suite.CannotTell("the zombies after the rounds", "nobody looked")
 	}
 	for _, zombie := range zombiesIn(after) {
-		if slices.Contains(were, zombie) {
+		if slices.Contains(*o.Saw.Zombies, zombie) {
 			return suite.Violation("no zombie stays", fmt.Sprintf("PID %s does", zombie), after)
 		}
 	}

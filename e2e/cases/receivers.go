@@ -26,25 +26,18 @@ var (
 	trapped = []string{"HUP", "INT", "USR1", "USR2", "TERM", "WINCH"}
 )
 
-// receiversListen is the precondition that every receiver has set its traps: a
-// signal that comes sooner does what it does by default, and ends it.
-func receiversListen(o suite.Observation) error {
-	for _, name := range receivers {
-		if own := o.Container(name).Files[received]; !own.OK() || own.Text != "" {
-			return suite.CannotTell("container "+name+" has set its traps and received nothing yet", describeAccess(own), o.Container(name))
+// listening is the precondition that the containers have set their traps: a signal that comes sooner
+// does what it does by default, and ends them.
+func listening(names ...string) func(suite.Observation) error {
+	return func(o suite.Observation) error {
+		var missing error
+		for _, name := range names {
+			if own := o.Container(name).Files[received]; !own.OK() || own.Text != "" {
+				missing = errors.Join(missing, suite.CannotTell("container "+name+" has set its traps and received nothing yet", describeAccess(own), o.Container(name)))
+			}
 		}
+		return missing
 	}
-	return nil
-}
-
-func sendersListen(o suite.Observation) error {
-	var missing error
-	for _, name := range senders {
-		if own := o.Container(name).Files[received]; !own.OK() || own.Text != "" {
-			missing = errors.Join(missing, suite.CannotTell("container "+name+" has set its trap and received nothing yet", describeAccess(own), o.Container(name)))
-		}
-	}
-	return missing
 }
 
 // wroteDown demands that a receiver, still the same process, wrote down these
@@ -55,7 +48,7 @@ func wroteDown(o suite.Observation, receiver string, signals ...string) error {
 		return err
 	}
 	after := o.AfterIn(receiver)
-	if is, ok := after.Process(was.PID); !ok || is.Identity() != was.Identity() {
+	if !shows(after, was) {
 		return suite.Violation(fmt.Sprintf("container %s's process stays %s", receiver, was.Identity()), "it is gone", o.Container(receiver), after)
 	}
 	own := after.Files[received]

@@ -31,7 +31,7 @@ func (h *confinedHands) Before() suite.Observation {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	o := h.seen
-	o.Ran, o.Notes, o.Logs = maps.Clone(o.Ran), maps.Clone(o.Notes), maps.Clone(o.Logs)
+	o.Ran, o.Logs = maps.Clone(o.Ran), maps.Clone(o.Logs)
 	return o
 }
 
@@ -62,10 +62,10 @@ func (h *confinedHands) Observe(_ context.Context, container string) (*probe.Sna
 	return &s, nil
 }
 
-func (h *confinedHands) Note(name, text string) {
+func (h *confinedHands) Note(what func(*suite.Saw)) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.seen.Notes[name] = text
+	what(&h.seen.Saw)
 }
 
 // Logs has every text that may be waited for in each log.
@@ -73,7 +73,7 @@ func (h *confinedHands) Logs(_ context.Context, name, _ string, _ bool) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var texts []string
-	for _, some := range []map[string]string{h.seen.Markers, h.seen.Notes} {
+	for _, some := range []map[string]string{h.seen.Markers, h.seen.Saw.Notes()} {
 		texts = slices.AppendSeq(texts, maps.Values(some))
 	}
 	h.seen.Logs[name] = strings.Join(texts, "\n")
@@ -107,7 +107,7 @@ func TestActsDoNotWaitForWhatWasRefused(t *testing.T) {
 			t.Parallel()
 			c := caseOf(t, id)
 			pod := &confinedHands{seen: recorded(t, c, c.Fixture)}
-			pod.seen.Notes, pod.seen.Logs = map[string]string{}, map[string]string{}
+			pod.seen.Saw, pod.seen.Logs = suite.Saw{}, map[string]string{}
 			if pod.seen.Ran == nil {
 				pod.seen.Ran = map[string]probe.CommandResult{}
 			}

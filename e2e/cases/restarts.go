@@ -10,27 +10,25 @@ import (
 
 // What kubelet tells of containers that end and are started again, and what it may have forgotten.
 
-// restarted waits for containers that had not been restarted before.
-func restarted(containers ...string) func(suite.PodState) bool {
+// startedAgain waits until each of the containers was started again so often since, and runs.
+func startedAgain(since suite.PodState, times int, containers ...string) func(suite.PodState) bool {
 	return func(p suite.PodState) bool {
 		return !slices.ContainsFunc(containers, func(name string) bool {
 			c := p.Containers[name]
-			return c.Restarts == 0 || !c.Running
+			return c.Restarts < since.Containers[name].Restarts+times || !c.Running
 		})
 	}
 }
 
-// restartedTimes waits until each of the containers was started again that often.
-func restartedTimes(times int) func(suite.PodState) bool {
+// allEnded waits until each of the containers has ended, as far as kubelet knows.
+func allEnded(containers ...string) func(suite.PodState) bool {
 	return func(p suite.PodState) bool {
-		for _, name := range stressed {
-			if c := p.Containers[name]; c.Restarts < times || !c.Running {
-				return false
-			}
-		}
-		return true
+		return !slices.ContainsFunc(containers, func(name string) bool { return !hasEnded(p.Containers[name]) })
 	}
 }
+
+// hasEnded tells whether a container, or its previous instance, has ended.
+func hasEnded(c suite.ContainerState) bool { return c.ExitCode != nil || forgotten(c) }
 
 // startedAtOnce demands that the runtime started a container again without failing at
 // first: each failure counts as a restart, and is what kubelet tells of the container's end.
@@ -53,21 +51,43 @@ func startedAtOnce(o suite.Observation, name string) error {
 	return nil
 }
 
-// restartedOnce demands that a container ended as told, and runs again.
+// restartedTimes demands that a container was started again so often, and runs.
+func restartedTimes(o suite.Observation, name string, times int) error {
+	if o.AfterPod == nil {
+		return suite.CannotTell("the pod's status after the act", "none")
+	}
+	if err := startedAtOnce(o, name); err != nil {
+		return err
+	}
+	was, is := o.Pod.Containers[name], o.AfterPod.Containers[name]
+	if is.Restarts != was.Restarts+times || !is.Running {
+		often := "once"
+		if times != 1 {
+			often = fmt.Sprintf("%d times", times)
+		}
+		return suite.Violation("container "+name+" is started again, "+often,
+			fmt.Sprintf("%d restarts before, %d after; running: %v, waiting: %q", was.Restarts, is.Restarts, is.Running, is.Waiting))
+	}
+	return nil
+}
+
+// restartedOnce demands that a container ended as told, and that another instance of it runs.
 func restartedOnce(o suite.Observation, name string, code int, reason string) error {
 	if o.AfterPod == nil {
 		return suite.CannotTell("the pod's status after the act", "none")
 	}
-	was, is := o.Pod.Containers[name], o.AfterPod.Containers[name]
 	if err := startedAtOnce(o, name); err != nil {
 		return err
 	}
+	is := o.AfterPod.Containers[name]
 	if err := endedWith(is, name, code, reason); err != nil {
 		return err
 	}
-	if is.Restarts != was.Restarts+1 || !is.Running || is.ID == was.ID {
-		return suite.Violation("container "+name+" is started again, once",
-			fmt.Sprintf("%d restarts before, %d after; running: %v", was.Restarts, is.Restarts, is.Running))
+	if err := restartedTimes(o, name, 1); err != nil {
+		return err
+	}
+	if is.ID == o.Pod.Containers[name].ID {
+		return suite.Violation("another instance of container "+name+" runs", "it is the same")
 	}
 	return nil
 }
@@ -108,11 +128,11 @@ func spared(o suite.Observation, names ...string) error {
 				fmt.Sprintf("%d restarts before, %d after; running: %v", was.Restarts, is.Restarts, is.Running))
 		}
 		before, after := o.Container(name), o.AfterIn(name)
-		first, err := ownBeginning(o, name)
+		first, err := ownFirst(o, name)
 		if err != nil {
 			return err
 		}
-		if now, ok := began(o, after, name); !ok || !isSame(before, first, after, now) {
+		if now, ok := after.Find(firstOf(o, name)); !ok || !isSame(before, first, after, now) {
 			return suite.Violation(fmt.Sprintf("container %s's first process stays PID %s", name, first.Identity()), "it does not", before, after)
 		}
 		if err := samePID1(o, name); err != nil {

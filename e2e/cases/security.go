@@ -143,10 +143,7 @@ func restrictedReady(o suite.Observation) error {
 	var missing error
 	for name := range pairs {
 		own := o.Container(name)
-		missing = errors.Join(missing, ownFileHolds(name, passwordFile, name+"-file")(o))
-		if log := own.Files[received]; !log.OK() || log.Text != "" {
-			missing = errors.Join(missing, suite.CannotTell("container "+name+" has set its trap and received nothing yet", describeAccess(log), own))
-		}
+		missing = errors.Join(missing, ownFileHolds(name, passwordFile, name+"-file")(o), listening(name)(o))
 		if p, ok := own.Find(carrying(o, name)); !ok || p.UID == 0 || p.CapEff == "" || strings.Trim(p.CapEff, "0") != "" {
 			missing = errors.Join(missing, suite.CannotTell("container "+name+" runs as a user without capabilities",
 				fmt.Sprintf("uid %d, CapEff %s", p.UID, p.CapEff), own))
@@ -254,7 +251,7 @@ func sameUserReads(o suite.Observation) error {
 		if err != nil {
 			return err
 		}
-		if !slices.Contains(strings.Split(p.Environ.Text, "\x00"), "PASSWORD="+o.Markers[to+"-password"]) {
+		if !hasVariable(p, "PASSWORD", o.Markers[to+"-password"]) {
 			return suite.Violation(fmt.Sprintf("container %s reads PASSWORD in /proc/%d/environ", from, p.PID), describeAccess(p.Environ), o.Container(from))
 		}
 		if file := p.Files[passwordFile]; !file.OK() || file.Text != o.Markers[to+"-file"] {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -71,11 +70,7 @@ func userNamespacesAreThere(t suite.Target) string {
 
 // userNamespaceReady is the precondition that container one has written its file and set its trap.
 func userNamespaceReady(o suite.Observation) error {
-	err := ownFileHolds("one", "/file", "file")(o)
-	if log := o.Container("one").Files[received]; !log.OK() || log.Text != "" {
-		err = errors.Join(err, suite.CannotTell("container one has set its trap and received nothing yet", describeAccess(log), o.Container("one")))
-	}
-	return err
+	return errors.Join(ownFileHolds("one", "/file", "file")(o), listening("one")(o))
 }
 
 // reachInUserNamespace has container two signal container one's process, and write into its
@@ -95,7 +90,7 @@ var reachInUserNamespace = &suite.Act{
 			return err
 		}
 		written := "written" + probe.RandomHex(10)
-		pod.Note("written", written)
+		pod.Note(func(saw *suite.Saw) { saw.Written = written })
 		if _, err := pod.Exec(ctx, "write", "two", "sh", "-c", `printf %s "$2" >"/proc/$1/root`+fromSibling+`"`, "write", pid, written); err != nil {
 			return err
 		}
@@ -141,7 +136,7 @@ func readsOne(o suite.Observation, from string) error {
 		return err
 	}
 	s := o.Container(from)
-	if !slices.Contains(strings.Split(p.Environ.Text, "\x00"), "PASSWORD="+o.Markers["password"]) {
+	if !hasVariable(p, "PASSWORD", o.Markers["password"]) {
 		return suite.Violation(fmt.Sprintf("container %s reads PASSWORD in /proc/%d/environ", from, p.PID), describeAccess(p.Environ), s)
 	}
 	if file := p.Files["/file"]; !file.OK() || file.Text != o.Markers["file"] {
@@ -190,7 +185,7 @@ func firstCommandJoined(o suite.Observation) error {
 	if want := fmt.Sprintf("user:[%d] %s", two.Namespaces["user"], mapping); strings.Join(strings.Fields(users.Text), " ") != want {
 		return suite.Violation("the hook's user namespace and mapping are its container's, "+want, fmt.Sprintf("%q", users.Text), two)
 	}
-	if p, ok := seen.Process(first.PID); !ok || p.Identity() != first.Identity() {
+	if !shows(seen, first) {
 		return suite.Violation("the hook sees the process of container one, PID "+first.Identity().String(), "it does not", seen, o.Container("one"))
 	}
 	return nil
@@ -214,8 +209,8 @@ func reachedInUserNamespace(o suite.Observation) error {
 		return err
 	}
 	after := o.AfterIn("one")
-	if file := after.Files[fromSibling]; !file.OK() || o.Notes["written"] == "" || file.Text != o.Notes["written"] {
-		return suite.Violation(fmt.Sprintf("container one has the file %s, which holds %q", fromSibling, o.Notes["written"]), describeAccess(file), after)
+	if file := after.Files[fromSibling]; !file.OK() || o.Saw.Written == "" || file.Text != o.Saw.Written {
+		return suite.Violation(fmt.Sprintf("container one has the file %s, which holds %q", fromSibling, o.Saw.Written), describeAccess(file), after)
 	}
 	if err := succeeded(o, "owner", "container one's file has an owner", after); err != nil {
 		return err

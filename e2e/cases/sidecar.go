@@ -161,11 +161,11 @@ var initSidecars = []string{"first", "second"}
 
 func initSidecarsBegan(o suite.Observation) error {
 	for _, name := range initSidecars {
-		if _, err := ownBeginning(o, name); err != nil {
+		if _, err := ownFirst(o, name); err != nil {
 			return err
 		}
 	}
-	_, err := ownBeginning(o, "endless")
+	_, err := ownFirst(o, "endless")
 	return err
 }
 
@@ -189,12 +189,12 @@ func sidecarsTold(o suite.Observation) error {
 		return suite.CannotTell("the pod is in its init phase", "its container main has been started")
 	}
 	for _, of := range initSidecars {
-		own, err := ownBeginning(o, of)
+		own, err := ownFirst(o, of)
 		if err != nil {
 			return err
 		}
 		for _, from := range slices.Concat(initSidecars, []string{"endless"}) {
-			if seen, ok := began(o, o.Container(from), of); !ok || seen.Identity() != own.Identity() {
+			if !showsAs(o.Container(from), firstOf(o, of), own) {
 				return suite.Violation(fmt.Sprintf("container %s sees the first process of sidecar %s, PID %s", from, of, own.Identity()), "it does not", o.Container(from))
 			}
 		}

@@ -43,8 +43,12 @@ var signalSiblings = &suite.Act{
 			return nil // it is not stopped
 		}
 		stopped := func(p probe.Process) bool { return strconv.Itoa(p.PID) == pids["stopped"] && p.State == "T" }
-		if _, err := noteOnceSeen(ctx, pod, "stopped", "sender", stopped); err != nil {
+		p, err := onceSeen(ctx, pod, "sender", reply, stopped)
+		if err != nil {
 			return err
+		}
+		if p.PID != 0 {
+			pod.Note(func(saw *suite.Saw) { saw.Stopped = &p })
 		}
 		_, err = pod.Exec(ctx, "continue", "sender", "sh", "-c", send, "send", pids["stopped"], "CONT")
 		return err
@@ -100,7 +104,7 @@ func stoppedAndContinued(o suite.Observation) error {
 			return err
 		}
 	}
-	if stopped, ok := noted(o, "stopped"); !ok || stopped.Identity() != receiver.Identity() || stopped.State != "T" {
+	if stopped := o.Saw.Stopped; stopped == nil || stopped.Identity() != receiver.Identity() || stopped.State != "T" {
 		return suite.Violation(fmt.Sprintf("process %s is stopped (state T), as its sibling sees it", receiver.Identity()), "it was not", o.Container("sender"))
 	}
 	if now, ok := o.AfterIn("sender").Process(receiver.PID); !ok || now.State == "T" {

@@ -59,22 +59,26 @@ func lookWhenBack(ctx context.Context, pod suite.Hands, container string) (s *pr
 	return s, cmp.Or(err, over)
 }
 
-// noteOnceSeen observes a container until it sees such a process, and keeps the
-// process under a name, for the judge. A process table cannot be watched: each
-// look is one exec. Where it is never seen, nothing is kept, and the judge says so.
-func noteOnceSeen(ctx context.Context, pod suite.Hands, name, container string, is func(probe.Process) bool) (probe.Process, error) {
-	var found probe.Process
-	err := pace.Until(ctx, reply, func() (bool, error) {
+// lookUntil looks at a container again and again until what it sees is enough, and tells whether it
+// came to that: that it did not is no error. A process table cannot be watched: each look is one exec.
+func lookUntil(ctx context.Context, pod suite.Hands, container string, within time.Duration, enough func(*probe.Snapshot) bool) (bool, error) {
+	seen := false
+	err := pace.Until(ctx, within, func() (bool, error) {
 		s, err := pod.Observe(ctx, container)
-		if err != nil {
-			return false, err
+		if err == nil {
+			seen = enough(s)
 		}
-		p, ok := s.Find(is)
-		if ok {
-			found = p
-			pod.Note(name, encoded(p))
-		}
-		return ok, nil
+		return seen, err
+	})
+	return seen, err
+}
+
+// onceSeen looks at a container until it sees such a process; PID 0 where it never does.
+func onceSeen(ctx context.Context, pod suite.Hands, container string, within time.Duration, is func(probe.Process) bool) (probe.Process, error) {
+	var found probe.Process
+	_, err := lookUntil(ctx, pod, container, within, func(s *probe.Snapshot) (ok bool) {
+		found, ok = s.Find(is)
+		return ok
 	})
 	return found, err
 }

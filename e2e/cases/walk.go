@@ -23,7 +23,7 @@ var walkByAttach = &suite.Act{
 	Do: func(ctx context.Context, pod suite.Hands) error {
 		return pod.Attach(ctx, "shell", func(t *probe.Terminal) error {
 			err := attachedWalk(ctx, t, pod)
-			pod.Note("screen", t.Screen())
+			pod.Note(func(saw *suite.Saw) { saw.Page.Screen = t.Screen() })
 			return err
 		})
 	},
@@ -91,7 +91,7 @@ func attachedWalk(ctx context.Context, t *probe.Terminal, pod suite.Hands) error
 		return nil // no prompt: the judge says so
 	}
 	prompt := typed[len(typed)-1][1]
-	pod.Note("prompt", prompt)
+	pod.Note(func(saw *suite.Saw) { saw.Page.Prompt = prompt })
 	before := func(text string) string {
 		for strings.HasSuffix(text, prompt) {
 			text = strings.TrimSuffix(text, prompt)
@@ -122,7 +122,7 @@ func followPage(ctx context.Context, run func(name, command string) (string, err
 	if err != nil {
 		return err
 	}
-	pod.Note("ps-before", before)
+	pod.Note(func(saw *suite.Saw) { saw.Page.PSBefore = before })
 	rows, err := probe.ParsePS(before)
 	if err != nil {
 		return err
@@ -135,7 +135,7 @@ func followPage(ctx context.Context, run func(name, command string) (string, err
 	if err != nil {
 		return err
 	}
-	pod.Note("hangup", printed)
+	pod.Note(func(saw *suite.Saw) { saw.Page.Hangup = printed })
 	// A terminal shows what kill says; of an exec, the result is kept.
 	refused := wasRefused(pod.Before().Ran["hangup"]) || wasRefused(probe.CommandResult{Code: 1, Stderr: printed})
 	// ps is typed again until the workers are new ones: nginx lets the old finish
@@ -145,14 +145,14 @@ func followPage(ctx context.Context, run func(name, command string) (string, err
 		if err != nil {
 			return false, err
 		}
-		pod.Note("ps-after", after)
+		pod.Note(func(saw *suite.Saw) { saw.Page.PSAfter = after })
 		return newWorkersIn(before, after) || refused, nil
 	})
 	if err != nil {
 		return err
 	}
 	head, err := run("head", fmt.Sprintf("head /proc/%d/root%s", masters[0].PID, nginxConf))
-	pod.Note("head", head)
+	pod.Note(func(saw *suite.Saw) { saw.Page.Head = head })
 	return err
 }
 

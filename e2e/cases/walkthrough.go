@@ -44,13 +44,13 @@ func walkthroughCases() []suite.Case {
 			Given:   nginxServing,
 			Act:     walkByAttach,
 			Judge: func(o suite.Observation) error {
-				if o.Notes["prompt"] == "" {
-					return suite.Violation("the shell shows a prompt after Enter", fmt.Sprintf("the terminal showed %q", o.Notes["screen"]))
+				if o.Saw.Page.Prompt == "" {
+					return suite.Violation("the shell shows a prompt after Enter", fmt.Sprintf("the terminal showed %q", o.Saw.Page.Screen))
 				}
 				return nil
 			},
 			Records: "the prompt",
-			Record:  func(o suite.Observation) string { return fmt.Sprintf("prompt %q", o.Notes["prompt"]) },
+			Record:  func(o suite.Observation) string { return fmt.Sprintf("prompt %q", o.Saw.Page.Prompt) },
 		},
 	}
 	for _, way := range []struct {
@@ -75,7 +75,7 @@ func walkthroughCases() []suite.Case {
 				Act:     way.act,
 				Judge:   way.lists,
 				Records: "the table that ps printed",
-				Record:  func(o suite.Observation) string { return o.Notes["ps-before"] },
+				Record:  func(o suite.Observation) string { return o.Saw.Page.PSBefore },
 			},
 			suite.Case{
 				ID:      "walkthrough/" + way.id + "-hangup",
@@ -134,7 +134,7 @@ func manifestRuns(o suite.Observation) error {
 // sees: the roles must be the right processes, not only the right words.
 func psListsAll(o suite.Observation) error {
 	own := o.Container("nginx")
-	table := o.Notes["ps-before"]
+	table := o.Saw.Page.PSBefore
 	rows, err := probe.ParsePS(table)
 	if err != nil {
 		return suite.CannotTell("the table of ps ax", err.Error())
@@ -176,32 +176,32 @@ func psListsSleepToo(o suite.Observation) error {
 	if err := psListsAll(o); err != nil {
 		return err
 	}
-	rows, err := probe.ParsePS(o.Notes["ps-before"])
+	rows, err := probe.ParsePS(o.Saw.Page.PSBefore)
 	if err != nil {
 		return suite.CannotTell("the table of ps ax", err.Error())
 	}
 	sleep, ok := o.Container("shell").Find(func(p probe.Process) bool { return p.PPID == 0 && p.Command() == "sleep 3600" })
 	if !ok || !slices.ContainsFunc(rows, func(r probe.PSRow) bool { return r.PID == sleep.PID && r.Command == "sleep 3600" }) {
-		return suite.Violation("ps ax lists the shell container's own sleep 3600", "it printed:\n"+o.Notes["ps-before"], o.Container("shell"))
+		return suite.Violation("ps ax lists the shell container's own sleep 3600", "it printed:\n"+o.Saw.Page.PSBefore, o.Container("shell"))
 	}
 	return nil
 }
 
 func psShowsNewWorkers(o suite.Observation) error {
-	if o.Notes["ps-after"] == "" {
-		return suite.Violation("the shell container can signal nginx's master, which ps shows", "ps showed no master:\n"+o.Notes["ps-before"],
+	if o.Saw.Page.PSAfter == "" {
+		return suite.Violation("the shell container can signal nginx's master, which ps shows", "ps showed no master:\n"+o.Saw.Page.PSBefore,
 			o.Container("nginx"), o.Container("shell"))
 	}
 	if err := couldSignal(o, "hangup", "shell"); err != nil {
 		return err
 	}
-	if !newWorkersIn(o.Notes["ps-before"], o.Notes["ps-after"]) {
-		said := fmt.Sprintf("%q", o.Notes["hangup"])
-		if typed := (probe.CommandResult{Code: 1, Stderr: o.Notes["hangup"]}); wasRefused(typed) {
+	if !newWorkersIn(o.Saw.Page.PSBefore, o.Saw.Page.PSAfter) {
+		said := fmt.Sprintf("%q", o.Saw.Page.Hangup)
+		if typed := (probe.CommandResult{Code: 1, Stderr: o.Saw.Page.Hangup}); wasRefused(typed) {
 			said = failed(typed, o.Container("shell"))
 		}
 		return suite.Final(suite.Violation("ps shows new workers after kill -HUP",
-			"kill printed "+said+"; ps before:\n"+o.Notes["ps-before"]+"and after:\n"+o.Notes["ps-after"],
+			"kill printed "+said+"; ps before:\n"+o.Saw.Page.PSBefore+"and after:\n"+o.Saw.Page.PSAfter,
 			o.Container("nginx"), o.AfterIn("nginx")))
 	}
 	return workersReplaced(o)
@@ -212,7 +212,7 @@ func headPrintsConfiguration(o suite.Observation) error {
 	if !own.OK() {
 		return suite.CannotTell(nginxConf+" in nginx's own container", own.Message)
 	}
-	head := o.Notes["head"]
+	head := o.Saw.Page.Head
 	// A terminal shows the typed command first.
 	if line, rest, ok := strings.Cut(head, "\n"); ok && strings.Contains(line, "head /proc/") {
 		head = rest

@@ -176,9 +176,9 @@ type Observation struct {
 	AfterPod *PodState `json:"afterPod,omitempty"`
 	// Markers are the random texts planted in this pod, by their name in the manifest.
 	Markers map[string]string `json:"markers,omitempty"`
-	// Ran and Notes are what the act recorded.
-	Ran   map[string]probe.CommandResult `json:"ran,omitempty"`
-	Notes map[string]string              `json:"notes,omitempty"`
+	// Ran are the results of the act's commands, and Saw is what it saw besides.
+	Ran map[string]probe.CommandResult `json:"ran,omitempty"`
+	Saw Saw                            `json:"notes,omitzero"`
 	// Answers are the API server's, to what the act requested or, under "create",
 	// to a manifest that was only submitted.
 	Answers map[string]Answer `json:"answers,omitempty"`

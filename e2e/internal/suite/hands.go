@@ -31,8 +31,8 @@ type Hands interface {
 	// Attach opens a terminal on a container's own process; what the
 	// conversation shows is recorded by Note.
 	Attach(ctx context.Context, container string, converse func(*probe.Terminal) error) error
-	// Note records a text under a name.
-	Note(name, text string)
+	// Note records what the act saw.
+	Note(what func(*Saw))
 
 	// Await watches the pod until done, for as long as within, and tells whether
 	// it came to that. It not coming is no error: it is for the judge to say.
@@ -131,8 +131,11 @@ func (h *hands) Attach(ctx context.Context, container string, converse func(*pro
 	return h.cluster().Attach(conversing, h.stage.pod, container, converse)
 }
 
-func (h *hands) Note(name, text string) {
-	h.record(func(o *Observation) { put(&o.Notes, name, h.stage.ownProcesses.RedactPS(text)) })
+func (h *hands) Note(what func(*Saw)) {
+	h.record(func(o *Observation) {
+		what(&o.Saw)
+		o.Saw.redact(h.stage.ownProcesses)
+	})
 }
 
 func (h *hands) Await(ctx context.Context, within time.Duration, what string, done func(PodState) bool) (bool, error) {
