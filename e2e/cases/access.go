@@ -33,6 +33,24 @@ func ownFileHolds(container, path, marker string) func(suite.Observation) error 
 	}
 }
 
+// readsFile demands that a container reads a text in a file below /proc/PID/root of a process that
+// it sees.
+func readsFile(o suite.Observation, from string, p probe.Process, path, text string) error {
+	if got := p.Files[path]; !got.OK() || got.Text != text || text == "" {
+		return suite.Violation(fmt.Sprintf("container %s reads the text %q in /proc/%d/root%s", from, text, p.PID, path), describeAccess(got), o.Container(from))
+	}
+	return nil
+}
+
+// readsVariable demands that a container reads a variable, with its value, in /proc/PID/environ of a
+// process that it sees.
+func readsVariable(o suite.Observation, from string, p probe.Process, name, value string) error {
+	if !hasVariable(p, name, value) {
+		return suite.Violation(fmt.Sprintf("container %s reads %s=%s in /proc/%d/environ", from, name, value, p.PID), describeAccess(p.Environ), o.Container(from))
+	}
+	return nil
+}
+
 // hasVariable tells whether a process's environment could be read, and holds a variable.
 func hasVariable(p probe.Process, name, value string) bool {
 	return p.Environ.OK() && slices.Contains(strings.Split(p.Environ.Text, "\x00"), name+"="+value)

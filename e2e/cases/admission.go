@@ -92,13 +92,14 @@ func roundTripCases() []suite.Case {
 			Judge:   func(o suite.Observation) error { return accepted(o, "create", "absent") },
 		},
 		{
-			ID:      "admission/same-in-json-and-protobuf",
-			Level:   suite.Extended,
-			Claim:   "The stored field reads the same in the API's JSON and in its protobuf form, which kubelet uses.",
-			Source:  "Kubernetes API Concepts, Alternate representations of resources",
-			Fixture: hardened,
-			Control: hardenedIsolated,
-			Act:     changeField,
+			ID:          "admission/same-in-json-and-protobuf",
+			Experiments: []string{"label", "protobuf"},
+			Level:       suite.Extended,
+			Claim:       "The stored field reads the same in the API's JSON and in its protobuf form, which kubelet uses.",
+			Source:      "Kubernetes API Concepts, Alternate representations of resources",
+			Fixture:     hardened,
+			Control:     hardenedIsolated,
+			Act:         changeField,
 			Judge: func(o suite.Observation) error {
 				for _, form := range []string{"label", "protobuf"} {
 					if err := accepted(o, form, "true"); err != nil {
@@ -230,37 +231,42 @@ func spellingCases() []suite.Case {
 	}
 	return []suite.Case{
 		with(base, suite.Case{
-			ID:     "admission/text-is-refused",
-			Level:  suite.Core,
-			Claim:  "A text is no value of the field: the pod is refused.",
-			Source: apiReference + " (boolean)",
-			Judge:  func(o suite.Observation) error { return undecodable(o, "text") },
+			ID:          "admission/text-is-refused",
+			Experiments: []string{"text"},
+			Level:       suite.Core,
+			Claim:       "A text is no value of the field: the pod is refused.",
+			Source:      apiReference + " (boolean)",
+			Judge:       func(o suite.Observation) error { return undecodable(o, "text") },
 		}),
 		with(base, suite.Case{
-			ID:     "admission/number-is-refused",
-			Level:  suite.Core,
-			Claim:  "A number is no value of the field: the pod is refused.",
-			Source: apiReference + " (boolean)",
-			Judge:  func(o suite.Observation) error { return undecodable(o, "number") },
+			ID:          "admission/number-is-refused",
+			Experiments: []string{"number"},
+			Level:       suite.Core,
+			Claim:       "A number is no value of the field: the pod is refused.",
+			Source:      apiReference + " (boolean)",
+			Judge:       func(o suite.Observation) error { return undecodable(o, "number") },
 		}),
 		with(base, suite.Case{
-			ID:     "admission/null-is-absent",
-			Claim:  "The field with the value null is the field left out.",
-			Source: apiReference + " (optional)",
-			Judge:  func(o suite.Observation) error { return lostInstead(o, "null") },
+			ID:          "admission/null-is-absent",
+			Experiments: []string{"null"},
+			Claim:       "The field with the value null is the field left out.",
+			Source:      apiReference + " (optional)",
+			Judge:       func(o suite.Observation) error { return lostInstead(o, "null") },
 		}),
 		with(base, suite.Case{
-			ID:         "admission/typo-strict",
-			Claim:      "With strict field validation, a pod with the field's name misspelt is refused.",
-			Source:     validation,
-			MinVersion: "1.25",
-			Judge:      func(o suite.Observation) error { return refused(o, "strict", misspeltName) },
+			ID:          "admission/typo-strict",
+			Experiments: []string{"strict"},
+			Claim:       "With strict field validation, a pod with the field's name misspelt is refused.",
+			Source:      validation,
+			MinVersion:  "1.25",
+			Judge:       func(o suite.Observation) error { return refused(o, "strict", misspeltName) },
 		}),
 		with(base, suite.Case{
-			ID:         "admission/typo-warned",
-			Claim:      "With field validation that warns, a pod with the field's name misspelt is admitted without the field, and the answer carries a warning.",
-			Source:     validation,
-			MinVersion: "1.25",
+			ID:          "admission/typo-warned",
+			Experiments: []string{"warn"},
+			Claim:       "With field validation that warns, a pod with the field's name misspelt is admitted without the field, and the answer carries a warning.",
+			Source:      validation,
+			MinVersion:  "1.25",
 			Judge: func(o suite.Observation) error {
 				if err := lostInstead(o, "warn"); err != nil {
 					return err
@@ -273,10 +279,11 @@ func spellingCases() []suite.Case {
 			},
 		}),
 		with(base, suite.Case{
-			ID:         "admission/typo-ignored",
-			Claim:      "Without field validation, a pod with the field's name misspelt is admitted without the field, and nothing tells: its containers will be isolated.",
-			Source:     validation,
-			MinVersion: "1.25",
+			ID:          "admission/typo-ignored",
+			Experiments: []string{"ignore"},
+			Claim:       "Without field validation, a pod with the field's name misspelt is admitted without the field, and nothing tells: its containers will be isolated.",
+			Source:      validation,
+			MinVersion:  "1.25",
 			Judge: func(o suite.Observation) error {
 				if err := lostInstead(o, "ignore"); err != nil {
 					return err

@@ -70,13 +70,14 @@ func podSecurityCases() []suite.Case {
 			Judge:      func(o suite.Observation) error { return acceptedAt(atRestricted, o, "create", "true") },
 		},
 		{
-			ID:      "admission/restricted-pod-shares",
-			Level:   suite.Extended,
-			Claim:   "In a pod that keeps the rules of the restricted level, all containers are in one PID namespace and see each other's processes.",
-			Source:  podSecurityDoc + ", Restricted; " + onPurpose,
-			Fixture: hardened,
-			Control: hardenedIsolated,
-			Act:     changeField,
+			ID:          "admission/restricted-pod-shares",
+			Experiments: none(),
+			Level:       suite.Extended,
+			Claim:       "In a pod that keeps the rules of the restricted level, all containers are in one PID namespace and see each other's processes.",
+			Source:      podSecurityDoc + ", Restricted; " + onPurpose,
+			Fixture:     hardened,
+			Control:     hardenedIsolated,
+			Act:         changeField,
 			Judge: func(o suite.Observation) error {
 				if err := onePIDNamespace(o); err != nil {
 					return err

@@ -28,26 +28,36 @@ var rollOutTwice = &suite.Act{
 			name  string
 			value any
 		}{{"changed", changed}, {"restored", original}} {
-			body, err := json.Marshal(map[string]any{"spec": map[string]any{"template": map[string]any{"spec": map[string]any{fieldName: rollout.value}}}})
-			if err != nil {
+			again := false // whether there is a pod of the new template, for the next
+			if err := pod.Apart(ctx, rollout.name, func(ctx context.Context) (err error) {
+				again, err = rollOut(ctx, pod, rollout.name, rollout.value)
 				return err
-			}
-			answer, err := pod.Request(ctx, rollout.name, suite.Request{
-				Verb: "PATCH", API: "apps/v1", Path: "deployments/" + placedName(pod), ContentType: mergePatch, Body: body,
-			})
-			if err != nil || !answer.Accepted() {
-				return err
-			}
-			if found, err := findSuccessor(ctx, pod, rollout.name); err != nil || !found {
-				return err
-			}
-			complete := func(event string) bool { return rolloutIn(event) == rolloutComplete }
-			if err := watchWorkload(ctx, pod, rollout.name+" rollout", "apps/v1", "deployments", complete, rolloutIn); err != nil {
+			}); err != nil || !again {
 				return err
 			}
 		}
 		return nil
 	},
+}
+
+// rollOut gives the field of a Deployment's template a value, nil for none, and waits for the pod that
+// comes of it and for the rollout's end; it tells whether there was such a pod.
+func rollOut(ctx context.Context, pod suite.Hands, name string, value any) (bool, error) {
+	body, err := json.Marshal(map[string]any{"spec": map[string]any{"template": map[string]any{"spec": map[string]any{fieldName: value}}}})
+	if err != nil {
+		return false, err
+	}
+	answer, err := pod.Request(ctx, name, suite.Request{
+		Verb: "PATCH", API: "apps/v1", Path: "deployments/" + placedName(pod), ContentType: mergePatch, Body: body,
+	})
+	if err != nil || !answer.Accepted() {
+		return false, err
+	}
+	if found, err := findSuccessor(ctx, pod, name); err != nil || !found {
+		return false, err
+	}
+	complete := func(event string) bool { return rolloutIn(event) == rolloutComplete }
+	return true, watchWorkload(ctx, pod, name+" rollout", "apps/v1", "deployments", complete, rolloutIn)
 }
 
 const rolloutComplete = "complete"
@@ -84,12 +94,14 @@ var evict = &suite.Act{
 		if err != nil {
 			return err
 		}
-		answer, err := pod.Request(ctx, "evict", suite.Request{Verb: "POST", Path: "pods/" + name + "/eviction", Body: body})
-		if err != nil || !answer.Accepted() {
+		return pod.Apart(ctx, byEvicting, func(ctx context.Context) error {
+			answer, err := pod.Request(ctx, "evict", suite.Request{Verb: "POST", Path: "pods/" + name + "/eviction", Body: body})
+			if err != nil || !answer.Accepted() {
+				return err
+			}
+			_, err = findSuccessor(ctx, pod, "successor")
 			return err
-		}
-		_, err = findSuccessor(ctx, pod, "successor")
-		return err
+		})
 	},
 }
 
@@ -99,22 +111,24 @@ var finishJob = &suite.Act{
 	Name: "finish",
 	Ends: true,
 	Do: func(ctx context.Context, pod suite.Hands) error {
-		// Whichever comes first, this or the container, makes the pipe. The exec has a
-		// deadline of its own: what timeout(1) does with these arguments is another thing
-		// in busybox before 1.30.
-		const tell = "mkfifo /tmp/end 2>/dev/null; echo end >/tmp/end"
-		for _, container := range []string{"one", "two"} {
-			if _, err := pod.Exec(ctx, container, container, "sh", "-c", tell); err != nil {
+		return pod.Apart(ctx, byFinishing, func(ctx context.Context) error {
+			// Whichever comes first, this or the container, makes the pipe. The exec has a
+			// deadline of its own: what timeout(1) does with these arguments is another thing
+			// in busybox before 1.30.
+			const tell = "mkfifo /tmp/end 2>/dev/null; echo end >/tmp/end"
+			for _, container := range []string{"one", "two"} {
+				if _, err := pod.Exec(ctx, container, container, "sh", "-c", tell); err != nil {
+					return err
+				}
+			}
+			ended, err := pod.Await(ctx, soon, "over", func(p suite.PodState) bool { return p.Phase == "Succeeded" || p.Phase == "Failed" })
+			if err != nil || !ended {
 				return err
 			}
-		}
-		ended, err := pod.Await(ctx, soon, "over", func(p suite.PodState) bool { return p.Phase == "Succeeded" || p.Phase == "Failed" })
-		if err != nil || !ended {
-			return err
-		}
-		over := func(event string) bool { return len(conditionsOf(event)) > 0 }
-		met := func(event string) string { return strings.Join(conditionsOf(event), " ") }
-		return watchWorkload(ctx, pod, "job", "batch/v1", "jobs", over, met)
+			over := func(event string) bool { return len(conditionsOf(event)) > 0 }
+			met := func(event string) string { return strings.Join(conditionsOf(event), " ") }
+			return watchWorkload(ctx, pod, "job", "batch/v1", "jobs", over, met)
+		})
 	},
 }
 

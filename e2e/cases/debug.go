@@ -39,39 +39,42 @@ func debugCases() []suite.Case {
 			Judge:   copyDoesNotShare,
 		},
 		{
-			ID:      "debug/attach-again",
-			Level:   suite.Extended,
-			Claim:   "Detaching leaves the shell running: attached again, the same process answers, which is the one that nginx's container sees.",
-			Source:  attached + "API reference, Container.stdin and stdinOnce",
-			Fixture: documented,
-			Control: isolated,
-			Given:   nginxServing,
-			Act:     attachAgain,
-			Judge:   sameShellAnswers,
-			Records: "the shell's PID",
-			Record:  func(o suite.Observation) string { return "the shell is PID " + o.Saw.Shell.First.String() },
+			ID:          "debug/attach-again",
+			Experiments: []string{byAnswering},
+			Level:       suite.Extended,
+			Claim:       "Detaching leaves the shell running: attached again, the same process answers, which is the one that nginx's container sees.",
+			Source:      attached + "API reference, Container.stdin and stdinOnce",
+			Fixture:     documented,
+			Control:     isolated,
+			Given:       nginxServing,
+			Act:         attachAgain,
+			Judge:       sameShellAnswers,
+			Records:     "the shell's PID",
+			Record:      func(o suite.Observation) string { return "the shell is PID " + o.Saw.Shell.First.String() },
 		},
 		{
-			ID:        "debug/new-size-reaches-the-shell",
-			Level:     suite.Extended,
-			Claim:     "The shell that is attached to has a terminal of the size that the client tells, and of the new one when the client's changes.",
-			Source:    attached + "API reference, Container.tty; CRI, Attach (the resize stream)",
-			Fixture:   documented,
-			NoControl: "a terminal's size does not depend on the process namespace; instead two sizes are told, neither of which is the first, and the shell must name both",
-			Given:     nginxServing,
-			Act:       attachAgain,
-			Judge:     sizesArrived,
+			ID:          "debug/new-size-reaches-the-shell",
+			Experiments: []string{byResizing},
+			Level:       suite.Extended,
+			Claim:       "The shell that is attached to has a terminal of the size that the client tells, and of the new one when the client's changes.",
+			Source:      attached + "API reference, Container.tty; CRI, Attach (the resize stream)",
+			Fixture:     documented,
+			NoControl:   "a terminal's size does not depend on the process namespace; instead two sizes are told, neither of which is the first, and the shell must name both",
+			Given:       nginxServing,
+			Act:         attachAgain,
+			Judge:       sizesArrived,
 		},
 		{
-			ID:      "debug/exit-gives-a-new-shell",
-			Level:   suite.Extended,
-			Claim:   "Typing exit ends the shell container with code 0; kubelet starts it again in the same namespace, where nginx's container sees the new shell.",
-			Source:  attached + "Kubernetes documentation, “Pod Lifecycle”, Container restart policy",
-			Fixture: documented,
-			Control: isolated,
-			Given:   nginxServing,
-			Act:     attachAgain,
-			Judge:   newShellSeen,
+			ID:          "debug/exit-gives-a-new-shell",
+			Experiments: []string{byExiting},
+			Level:       suite.Extended,
+			Claim:       "Typing exit ends the shell container with code 0; kubelet starts it again in the same namespace, where nginx's container sees the new shell.",
+			Source:      attached + "Kubernetes documentation, “Pod Lifecycle”, Container restart policy",
+			Fixture:     documented,
+			Control:     isolated,
+			Given:       nginxServing,
+			Act:         attachAgain,
+			Judge:       newShellSeen,
 		},
 	}
 }
@@ -146,47 +149,51 @@ func copyDoesNotShare(o suite.Observation) error {
 	return seesNone(made, suite.DebugContainer, names...)
 }
 
-// attachAgain talks to the shell twice, with a detachment between, and ends it
-// the third time.
+// attachAgain talks to the shell twice, with a detachment between, tells it the sizes of its
+// terminal the third time, and ends it the fourth.
 var attachAgain = &suite.Act{
 	Name:   "attach-again",
 	Within: comeback,
 	Do: func(ctx context.Context, pod suite.Hands) error {
-		err := pod.Attach(ctx, "shell", func(t *probe.Terminal) error {
-			who, err := askShell(t)
-			pod.Note(func(saw *suite.Saw) { saw.Shell.First = who })
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		err = pod.Attach(ctx, "shell", func(t *probe.Terminal) error {
-			who, err := askShell(t)
-			pod.Note(func(saw *suite.Saw) { saw.Shell.Second = who })
-			if err != nil {
+		for _, experiment := range []struct {
+			name     string
+			converse func(*probe.Terminal) error
+		}{
+			{byAnswering, func(t *probe.Terminal) error {
+				who, err := askShell(t)
+				pod.Note(func(saw *suite.Saw) { saw.Shell.First = who })
+				return err
+			}},
+			{byAnswering, func(t *probe.Terminal) error {
+				who, err := askShell(t)
+				pod.Note(func(saw *suite.Saw) { saw.Shell.Second = who })
+				return err
+			}},
+			{byResizing, func(t *probe.Terminal) error { return tellSizes(ctx, t, pod) }},
+			{byExiting, exitShell},
+		} {
+			attach := func(ctx context.Context) error { return pod.Attach(ctx, "shell", experiment.converse) }
+			if err := pod.Apart(ctx, experiment.name, attach); err != nil {
 				return err
 			}
-			return tellSizes(ctx, t, pod)
-		})
-		if err != nil {
-			return err
 		}
-		err = pod.Attach(ctx, "shell", func(t *probe.Terminal) error {
-			if err := t.Type("exit\n"); err != nil {
-				return err
-			}
-			// The terminal closes with the shell.
-			if shown, err := t.Await(0, reply, "end of the shell", func(string) bool { return false }); !errors.Is(err, io.EOF) {
-				return fmt.Errorf("after exit the terminal is open, and showed %q: %w", shown, err)
-			}
+		if pod.Before().Saw.Undone[byExiting] != "" {
 			return nil
-		})
-		if err != nil {
-			return err
 		}
-		_, err = pod.Await(ctx, comeback, "running its new shell", startedAgain(pod.Before().Pod, 1, "shell"))
+		_, err := pod.Await(ctx, comeback, "running its new shell", startedAgain(pod.Before().Pod, 1, "shell"))
 		return err
 	},
+}
+
+// exitShell ends a shell: the terminal closes with it.
+func exitShell(t *probe.Terminal) error {
+	if err := t.Type("exit\n"); err != nil {
+		return err
+	}
+	if shown, err := t.Await(0, reply, "end of the shell", func(string) bool { return false }); !errors.Is(err, io.EOF) {
+		return fmt.Errorf("after exit the terminal is open, and showed %q: %w", shown, err)
+	}
+	return nil
 }
 
 // askShell has a shell print its own line of stat, and returns its PID and start

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"procns/e2e/internal/probe"
@@ -20,39 +21,44 @@ func disruptionCases() []suite.Case {
 	)
 	cases := []suite.Case{
 		{
-			ID:     "disruption/kubelet-restart-changes-nothing",
-			Claim:  "A restart of kubelet changes nothing: every process keeps its PID and start time, no container restarts, sharing holds, and exec still joins the namespace.",
-			Source: statelessKubelet,
-			Act:    restartKubelet,
-			Judge:  nothingChanged,
+			ID:          "disruption/kubelet-restart-changes-nothing",
+			Experiments: []string{byLooking},
+			Claim:       "A restart of kubelet changes nothing: every process keeps its PID and start time, no container restarts, sharing holds, and exec still joins the namespace.",
+			Source:      statelessKubelet,
+			Act:         restartKubelet,
+			Judge:       nothingChanged,
 		},
 		{
-			ID:     "disruption/kubelet-restart-keeps-new-containers-joining",
-			Claim:  "A container that is restarted after a restart of kubelet joins the namespace that its siblings are in.",
-			Source: statelessKubelet,
-			Act:    restartKubelet,
-			Judge:  restartedContainerJoined,
+			ID:          "disruption/kubelet-restart-keeps-new-containers-joining",
+			Experiments: []string{byKilling},
+			Claim:       "A container that is restarted after a restart of kubelet joins the namespace that its siblings are in.",
+			Source:      statelessKubelet,
+			Act:         restartKubelet,
+			Judge:       restartedContainerJoined,
 		},
 		{
-			ID:     "disruption/containerd-restart-changes-nothing",
-			Claim:  "A restart of the container runtime changes nothing: every process keeps its PID and start time, no container restarts, sharing holds, and exec still joins the namespace.",
-			Source: shimPerPod,
-			Act:    restartRuntime,
-			Judge:  nothingChanged,
+			ID:          "disruption/containerd-restart-changes-nothing",
+			Experiments: []string{byLooking},
+			Claim:       "A restart of the container runtime changes nothing: every process keeps its PID and start time, no container restarts, sharing holds, and exec still joins the namespace.",
+			Source:      shimPerPod,
+			Act:         restartRuntime,
+			Judge:       nothingChanged,
 		},
 		{
-			ID:     "disruption/containerd-restart-keeps-new-containers-joining",
-			Claim:  "A container that is restarted after a restart of the container runtime joins the namespace that its siblings are in.",
-			Source: shimPerPod,
-			Act:    restartRuntime,
-			Judge:  restartedContainerJoined,
+			ID:          "disruption/containerd-restart-keeps-new-containers-joining",
+			Experiments: []string{byKilling},
+			Claim:       "A container that is restarted after a restart of the container runtime joins the namespace that its siblings are in.",
+			Source:      shimPerPod,
+			Act:         restartRuntime,
+			Judge:       restartedContainerJoined,
 		},
 		{
-			ID:     "disruption/containerd-restart-leaves-no-old-process",
-			Claim:  "After a restart of the container runtime, a container that is restarted leaves no process of its old instance beside the new one.",
-			Source: shimPerPod + "; pelagos#336 (old processes stayed beside the new ones)",
-			Act:    restartRuntime,
-			Judge:  noOldProcessLeft,
+			ID:          "disruption/containerd-restart-leaves-no-old-process",
+			Experiments: []string{byKilling},
+			Claim:       "After a restart of the container runtime, a container that is restarted leaves no process of its old instance beside the new one.",
+			Source:      shimPerPod + "; pelagos#336 (old processes stayed beside the new ones)",
+			Act:         restartRuntime,
+			Judge:       noOldProcessLeft,
 		},
 		{
 			ID:     "disruption/node-restart-shares-again",
@@ -124,6 +130,30 @@ var restartNode = &suite.Act{
 // container one kill container two's first process, so that kubelet and runtime
 // must start a new one in the old namespace.
 func killContainerTwo(ctx context.Context, pod suite.Hands) error {
+	if err := pod.Apart(ctx, byLooking, func(ctx context.Context) error { return lookAfterwards(ctx, pod) }); err != nil {
+		return err
+	}
+	return pod.Apart(ctx, byKilling, func(ctx context.Context) error {
+		now, err := lookWhenBack(ctx, pod, "one")
+		if err != nil {
+			return err
+		}
+		before := pod.Before()
+		two, ok := before.Container("two").Find(carrying(before, "two"))
+		if !ok || !shows(now, two) {
+			return nil // the judge says so; there is nothing to wait for
+		}
+		kill, err := pod.Exec(ctx, "kill", "one", "kill", "-KILL", strconv.Itoa(two.PID))
+		if err != nil || wasRefused(kill) {
+			return err
+		}
+		_, err = pod.Await(ctx, comeback, "running container two again", startedAgain(before.Pod, 1, "two"))
+		return err
+	})
+}
+
+// lookAfterwards notes what container one sees, and which namespaces execs join.
+func lookAfterwards(ctx context.Context, pod suite.Hands) error {
 	now, err := lookWhenBack(ctx, pod, "one")
 	if err != nil {
 		return err
@@ -139,17 +169,7 @@ func killContainerTwo(ctx context.Context, pod suite.Hands) error {
 	pod.Note(func(saw *suite.Saw) {
 		saw.Disrupted = suite.Disrupted{Processes: identities(now.Processes), Table: now.Table(), Namespace: now.Namespaces["pid"], Joined: joined}
 	})
-	before := pod.Before()
-	two, ok := before.Container("two").Find(carrying(before, "two"))
-	if !ok || !shows(now, two) {
-		return nil // the judge says so; there is nothing to wait for
-	}
-	kill, err := pod.Exec(ctx, "kill", "one", "kill", "-KILL", fmt.Sprint(two.PID))
-	if err != nil || wasRefused(kill) {
-		return err
-	}
-	_, err = pod.Await(ctx, comeback, "running container two again", startedAgain(before.Pod, 1, "two"))
-	return err
+	return nil
 }
 
 // restartSucceeded tells whether there was a disruption at all.

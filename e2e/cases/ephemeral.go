@@ -50,11 +50,12 @@ func ephemeralCases() []suite.Case {
 			},
 		},
 		{
-			ID:     "ephemeral/hangup-replaces-workers",
-			Level:  suite.Extended,
-			Claim:  "SIGHUP from an ephemeral container gives nginx new workers.",
-			Source: onConfiguring + ", signalling other containers; KEP-277",
-			Judge:  hangUpReloaded("debugger"),
+			ID:          "ephemeral/hangup-replaces-workers",
+			Experiments: []string{byHangingUp},
+			Level:       suite.Extended,
+			Claim:       "SIGHUP from an ephemeral container gives nginx new workers.",
+			Source:      onConfiguring + ", signalling other containers; KEP-277",
+			Judge:       hangUpReloaded("debugger"),
 		},
 		{
 			ID:      "ephemeral/nginx-conf",
@@ -94,27 +95,32 @@ func ephemeralCases() []suite.Case {
 		cases[i].Given = nginxServing
 		cases[i].Read = []string{nginxConf}
 		cases[i].Act = hangUpFromDebugger
+		if cases[i].Experiments == nil {
+			cases[i].Experiments = none()
+		}
 	}
 	exited := []suite.Case{
 		{
-			ID:      "ephemeral/exited-target",
-			Level:   suite.Extended,
-			Claim:   "An ephemeral container whose target has ended starts, and sees the container that still runs.",
-			Source:  targetReference + "; kubelet applies a target to pods that do not share only",
-			Control: "ephemeral-exited-isolated.yaml",
-			Judge:   debugsTheExited,
+			ID:          "ephemeral/exited-target",
+			Experiments: []string{byLateContainer},
+			Level:       suite.Extended,
+			Claim:       "An ephemeral container whose target has ended starts, and sees the container that still runs.",
+			Source:      targetReference + "; kubelet applies a target to pods that do not share only",
+			Control:     "ephemeral-exited-isolated.yaml",
+			Judge:       debugsTheExited,
 		},
 		{
-			ID:      "ephemeral/unknown-target-refused",
-			Level:   suite.Extended,
-			Claim:   "An ephemeral container whose target is no container of the pod is refused.",
-			Source:  targetReference + " (the name of the container from PodSpec that this ephemeral container targets)",
-			Control: "ephemeral-exited-helper.yaml",
-			Varies:  "name",
-			Turns:   suite.Turns{Answered: true},
-			Judge:   unknownTargetRefused,
-			Records: "the API server's answer",
-			Record:  func(o suite.Observation) string { return o.Answers["unknown"].String() },
+			ID:          "ephemeral/unknown-target-refused",
+			Experiments: []string{byUnknownTarget, byLateContainer},
+			Level:       suite.Extended,
+			Claim:       "An ephemeral container whose target is no container of the pod is refused.",
+			Source:      targetReference + " (the name of the container from PodSpec that this ephemeral container targets)",
+			Control:     "ephemeral-exited-helper.yaml",
+			Varies:      "name",
+			Turns:       suite.Turns{Answered: true},
+			Judge:       unknownTargetRefused,
+			Records:     "the API server's answer",
+			Record:      func(o suite.Observation) string { return o.Answers["unknown"].String() },
 		},
 	}
 	for i := range exited {
@@ -140,13 +146,15 @@ var hangUpFromDebugger = &suite.Act{
 		if !ok {
 			return nil // the judges say that it is not to be seen
 		}
-		if err := askNginx(ctx, pod, answeredBefore, "debugger"); err != nil {
-			return err
-		}
-		if _, err := pod.Exec(ctx, "hangup", "debugger", "kill", "-HUP", strconv.Itoa(m.PID)); err != nil {
-			return err
-		}
-		return askNginx(ctx, pod, answeredAfter, "debugger")
+		return pod.Apart(ctx, byHangingUp, func(ctx context.Context) error {
+			if err := askNginx(ctx, pod, answeredBefore, "debugger"); err != nil {
+				return err
+			}
+			if _, err := pod.Exec(ctx, "hangup", "debugger", "kill", "-HUP", strconv.Itoa(m.PID)); err != nil {
+				return err
+			}
+			return askNginx(ctx, pod, answeredAfter, "debugger")
+		})
 	},
 }
 
@@ -154,8 +162,7 @@ var hangUpFromDebugger = &suite.Act{
 // containers that were there before, and not as PID 1.
 func joinsAs(name string) func(suite.Observation) error {
 	return func(o suite.Observation) error {
-		first, err := ownProcess(o, name, name)
-		if err != nil {
+		if _, err := ownProcess(o, name, name); err != nil {
 			return err
 		}
 		for _, other := range []string{"nginx", "app"} {
@@ -163,12 +170,7 @@ func joinsAs(name string) func(suite.Observation) error {
 				return err
 			}
 		}
-		if first.PID == 1 || first.PPID != 0 {
-			return suite.Violation(
-				fmt.Sprintf("the first process of %s has a PID other than 1, and its parent outside the namespace (PPID 0)", name),
-				fmt.Sprintf("PID %d, PPID %d", first.PID, first.PPID), o.Container(name))
-		}
-		return nil
+		return firstProcessIsNotPID1(o, name)
 	}
 }
 

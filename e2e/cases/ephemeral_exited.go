@@ -42,30 +42,41 @@ var targetTheExited = &suite.Act{
 	Do: func(ctx context.Context, pod suite.Hands) error {
 		marker := "marker" + probe.RandomHex(10)
 		pod.Note(func(saw *suite.Saw) { saw.Late = marker })
-		if _, err := addEphemeral(ctx, pod, "unknown", "helper", marker, true); err != nil {
+		unknown := func(ctx context.Context) error {
+			_, err := addEphemeral(ctx, pod, "unknown", "helper", marker, true)
+			return err
+		}
+		if err := pod.Apart(ctx, byUnknownTarget, unknown); err != nil {
 			return err
 		}
 		target, ok := exitedContainer(pod.Before().Pod)
 		if !ok {
 			return nil // the judge says so
 		}
-		added, err := addEphemeral(ctx, pod, "late", target, marker, false)
-		if err != nil || !added.Accepted() {
-			return err
-		}
-		running := func(p suite.PodState) bool { return p.Containers["late"].Running }
-		refused := func(p suite.PodState) bool { return refusedByRuntime(p.Containers["late"]) }
-		settled := func(p suite.PodState) bool { return running(p) || refused(p) }
-		if _, err := pod.Await(ctx, time.Minute, "running, or refused by the runtime", settled); err != nil {
-			return err
-		}
-		// kubelet tries again after 10 to 15 seconds. A runtime that says what is
-		// wrong with the target will say so again; any other failure may pass.
-		_, err = pod.Await(ctx, 20*time.Second, "running", func(p suite.PodState) bool {
-			return running(p) || refused(p) && strings.Contains(p.Containers["late"].Message, "target")
+		return pod.Apart(ctx, byLateContainer, func(ctx context.Context) error {
+			added, err := addEphemeral(ctx, pod, "late", target, marker, false)
+			if err != nil || !added.Accepted() {
+				return err
+			}
+			return awaitLate(ctx, pod)
 		})
-		return err
 	},
+}
+
+// awaitLate waits until the container that was added runs, or cannot be made.
+func awaitLate(ctx context.Context, pod suite.Hands) error {
+	running := func(p suite.PodState) bool { return p.Containers["late"].Running }
+	refused := func(p suite.PodState) bool { return refusedByRuntime(p.Containers["late"]) }
+	settled := func(p suite.PodState) bool { return running(p) || refused(p) }
+	if _, err := pod.Await(ctx, time.Minute, "running, or refused by the runtime", settled); err != nil {
+		return err
+	}
+	// kubelet tries again after 10 to 15 seconds. A runtime that says what is
+	// wrong with the target will say so again; any other failure may pass.
+	_, err := pod.Await(ctx, 20*time.Second, "running", func(p suite.PodState) bool {
+		return running(p) || refused(p) && strings.Contains(p.Containers["late"].Message, "target")
+	})
+	return err
 }
 
 // addEphemeral requests one more ephemeral container, of the image that the pod's

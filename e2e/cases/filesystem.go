@@ -81,30 +81,32 @@ func filesystemCases() []suite.Case {
 			Judge:   throughRoot("/absolute", "app", "shell-identity"),
 		},
 		suite.Case{
-			ID:      "filesystem/service-account-token",
-			Level:   suite.Core,
-			Claim:   "A service account's token that only one container mounts is readable from another through /proc/PID/root.",
-			Source:  onUnderstanding3 + " (filesystem secrets)",
-			Fixture: files,
-			Control: filesIsolated,
-			Given:   linksMade,
-			Read:    linked,
-			Act:     reachThrough,
-			Judge:   tokenReached,
-			Records: "the token's SHA-256",
-			Record:  func(o suite.Observation) string { return "SHA-256 of the token: " + o.Ran["token"].String() },
+			ID:          "filesystem/service-account-token",
+			Experiments: []string{byToken},
+			Level:       suite.Core,
+			Claim:       "A service account's token that only one container mounts is readable from another through /proc/PID/root.",
+			Source:      onUnderstanding3 + " (filesystem secrets)",
+			Fixture:     files,
+			Control:     filesIsolated,
+			Given:       linksMade,
+			Read:        linked,
+			Act:         reachThrough,
+			Judge:       tokenReached,
+			Records:     "the token's SHA-256",
+			Record:      func(o suite.Observation) string { return "SHA-256 of the token: " + o.Ran["token"].String() },
 		},
 		suite.Case{
-			ID:      "filesystem/write-through",
-			Level:   suite.Extended,
-			Claim:   "Root in one container can write a file into another container's filesystem through /proc/PID/root.",
-			Source:  "proc(5), /proc/PID/root; " + onUnderstanding3,
-			Fixture: files,
-			Control: filesIsolated,
-			Given:   linksMade,
-			Read:    append(slices.Clone(linked), fromSibling),
-			Act:     reachThrough,
-			Judge:   writtenThrough,
+			ID:          "filesystem/write-through",
+			Experiments: []string{byWritingInto("app")},
+			Level:       suite.Extended,
+			Claim:       "Root in one container can write a file into another container's filesystem through /proc/PID/root.",
+			Source:      "proc(5), /proc/PID/root; " + onUnderstanding3,
+			Fixture:     files,
+			Control:     filesIsolated,
+			Given:       linksMade,
+			Read:        append(slices.Clone(linked), fromSibling),
+			Act:         reachThrough,
+			Judge:       writtenThrough,
 		},
 	)
 }
@@ -137,10 +139,7 @@ func throughRoot(path, of, marker string) func(suite.Observation) error {
 		if err != nil {
 			return err
 		}
-		if got := p.Files[path]; !got.OK() || got.Text != o.Markers[marker] || got.Text == "" {
-			return suite.Violation(fmt.Sprintf("/proc/%d/root%s holds the text %q", p.PID, path, o.Markers[marker]), describeAccess(got), o.Container("shell"))
-		}
-		return nil
+		return readsFile(o, "shell", p, path, o.Markers[marker])
 	}
 }
 
@@ -151,9 +150,6 @@ var reachThrough = &suite.Act{
 	Within: 30 * time.Second,
 	Sees:   []string{"app", "sealed"},
 	Do: func(ctx context.Context, pod suite.Hands) error {
-		if _, err := pod.Exec(ctx, "own-token", "app", "sha256sum", "/token/token"); err != nil {
-			return err
-		}
 		before := pod.Before()
 		for _, name := range []string{"app", "sealed"} {
 			p, ok := before.Container("shell").Find(carrying(before, name))
@@ -162,14 +158,22 @@ var reachThrough = &suite.Act{
 			}
 			const write = `printf %s "$1" >"$2"`
 			target := fmt.Sprintf("/proc/%d/root%s", p.PID, fromSibling)
-			if _, err := pod.Exec(ctx, "write-"+name, "shell", "sh", "-c", write, "write", before.Markers["sibling"], target); err != nil {
+			if err := pod.Apart(ctx, byWritingInto(name), func(ctx context.Context) error {
+				_, err := pod.Exec(ctx, byWritingInto(name), "shell", "sh", "-c", write, "write", before.Markers["sibling"], target)
+				return err
+			}); err != nil {
 				return err
 			}
 		}
-		app, _ := before.Container("shell").Find(carrying(before, "app"))
-		const digest = `[ ! -e /token ] && sha256sum "$1"`
-		_, err := pod.Exec(ctx, "token", "shell", "sh", "-c", digest, "digest", fmt.Sprintf("/proc/%d/root/token/token", app.PID))
-		return err
+		return pod.Apart(ctx, byToken, func(ctx context.Context) error {
+			if _, err := pod.Exec(ctx, "own-token", "app", "sha256sum", "/token/token"); err != nil {
+				return err
+			}
+			app, _ := before.Container("shell").Find(carrying(before, "app"))
+			const digest = `[ ! -e /token ] && sha256sum "$1"`
+			_, err := pod.Exec(ctx, "token", "shell", "sh", "-c", digest, "digest", fmt.Sprintf("/proc/%d/root/token/token", app.PID))
+			return err
+		})
 	},
 }
 

@@ -278,6 +278,10 @@ type sendingHands struct {
 	sent map[string][]string // by the sender
 }
 
+func (h *sendingHands) Apart(ctx context.Context, _ string, do func(context.Context) error) error {
+	return do(ctx)
+}
+
 func (h *sendingHands) Before() suite.Observation { return h.seen }
 
 func (h *sendingHands) Exec(_ context.Context, name, _ string, command ...string) (probe.CommandResult, error) {

@@ -2,8 +2,8 @@ package cases
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"procns/e2e/internal/probe"
@@ -36,18 +36,20 @@ func killCases() []suite.Case {
 			Judge:  restartedShares,
 		},
 		{
-			ID:     "lifecycle/leftovers-die",
-			Level:  suite.Extended,
-			Claim:  "When a container's first process is killed, every other process of the container dies with it: its children, daemons, and sessions by exec.",
-			Source: kep495 + "; containerd#2744, runc#2036, cri-o#5895 (they lived on)",
-			Judge:  leftoversDied,
+			ID:          "lifecycle/leftovers-die",
+			Experiments: []string{byKilling, byLookingAgain},
+			Level:       suite.Extended,
+			Claim:       "When a container's first process is killed, every other process of the container dies with it: its children, daemons, and sessions by exec.",
+			Source:      kep495 + "; containerd#2744, runc#2036, cri-o#5895 (they lived on)",
+			Judge:       leftoversDied,
 		},
 		{
-			ID:     "lifecycle/logs-stay-apart",
-			Level:  suite.Extended,
-			Claim:  "Each container keeps a log of its own, and a restarted container's previous log, if kubelet still has it, is that of the instance that was killed.",
-			Source: "Kubernetes documentation, Logging Architecture",
-			Judge:  logsStayedApart,
+			ID:          "lifecycle/logs-stay-apart",
+			Experiments: []string{byKilling, byLogs},
+			Level:       suite.Extended,
+			Claim:       "Each container keeps a log of its own, and a restarted container's previous log, if kubelet still has it, is that of the instance that was killed.",
+			Source:      "Kubernetes documentation, Logging Architecture",
+			Judge:       logsStayedApart,
 			Record: func(o suite.Observation) string {
 				if previousLogRemoved(o) {
 					return "kubelet removed the instance that was killed, with its log, before the log could be read"
@@ -57,42 +59,45 @@ func killCases() []suite.Case {
 			Records: "whether kubelet kept the previous log",
 		},
 		{
-			ID:     "lifecycle/log-written-by-a-sibling",
-			Level:  suite.Informational,
-			Claim:  "What a sibling writes to /proc/PID/fd/1 of a container's first process stands in that container's log, and in no other.",
-			Source: ptraceRule,
-			Judge:  siblingWroteLog,
+			ID:          "lifecycle/log-written-by-a-sibling",
+			Experiments: []string{byWriting, byLogs},
+			Level:       suite.Informational,
+			Claim:       "What a sibling writes to /proc/PID/fd/1 of a container's first process stands in that container's log, and in no other.",
+			Source:      ptraceRule,
+			Judge:       siblingWroteLog,
 		},
 		{
-			ID:     "lifecycle/exec-joins",
-			Level:  suite.Extended,
-			Claim:  "A process that exec starts in a container joins the pod's PID namespace: siblings see it, with PPID 0.",
-			Source: apiReference + "; pid_namespaces(7)",
-			Judge:  execJoined,
+			ID:          "lifecycle/exec-joins",
+			Experiments: []string{bySession},
+			Level:       suite.Extended,
+			Claim:       "A process that exec starts in a container joins the pod's PID namespace: siblings see it, with PPID 0.",
+			Source:      apiReference + "; pid_namespaces(7)",
+			Judge:       execJoined,
 		},
 		{
-			ID:     "lifecycle/exec-killed-by-a-sibling",
-			Level:  suite.Extended,
-			Claim:  "Killing the process of an exec session from a sibling ends the session with exit code 137, and not the container.",
-			Source: onConfiguring + ", signalling other containers",
-			Judge:  sessionKilled,
+			ID:          "lifecycle/exec-killed-by-a-sibling",
+			Experiments: []string{bySession, byKilling},
+			Level:       suite.Extended,
+			Claim:       "Killing the process of an exec session from a sibling ends the session with exit code 137, and not the container.",
+			Source:      onConfiguring + ", signalling other containers",
+			Judge:       ifSent("killer", "kill session", sessionKilled),
 		},
 		{
-			ID:     "lifecycle/exec-ends-with-its-container",
-			Level:  suite.Extended,
-			Claim:  "An exec session ends, with exit code 137, when a sibling kills the first process of the container that it is in.",
-			Source: "containerd#10603 (it hung)",
-			Judge:  sessionEndedWithContainer,
+			ID:          "lifecycle/exec-ends-with-its-container",
+			Experiments: []string{byKilling, bySecondSession},
+			Level:       suite.Extended,
+			Claim:       "An exec session ends, with exit code 137, when a sibling kills the first process of the container that it is in.",
+			Source:      "containerd#10603 (it hung)",
+			Judge:       sessionEndedWithContainer,
 		},
 	}
 	for i := range cases {
 		cases[i].Fixture, cases[i].Control = "lifecycle-kill.yaml", "lifecycle-kill-isolated.yaml"
 		cases[i].Given, cases[i].Act = victimHasFamily, killFromSibling
-		switch cases[i].ID {
-		case "lifecycle/log-written-by-a-sibling", "lifecycle/exec-joins": // they turn on no signal
-		case "lifecycle/exec-killed-by-a-sibling":
-			cases[i].Judge = ifSent("killer", "kill session", cases[i].Judge)
-		default:
+		if cases[i].Experiments == nil {
+			cases[i].Experiments = []string{byKilling}
+		}
+		if slices.Contains(cases[i].Experiments, byKilling) {
 			cases[i].Judge = ifSent("killer", "kill", cases[i].Judge)
 		}
 	}
@@ -116,67 +121,63 @@ var killFromSibling = &suite.Act{
 	Name:   "kill-from-sibling",
 	Within: comeback, ExecWithin: sessionsLast,
 	Do: func(ctx context.Context, pod suite.Hands) error {
-		if err := killSession(ctx, pod); err != nil {
+		killSessionOpen := func(ctx context.Context) error { return killSession(ctx, pod) }
+		if err := pod.Apart(ctx, bySession, killSessionOpen); err != nil {
 			return err
 		}
 		o := pod.Before()
 		killer := o.Container("killer")
 		victim, seen := killer.Find(firstOf(o, "victim"))
-		bystander, _ := killer.Find(firstOf(o, "bystander"))
 		if !seen {
 			return nil // the judges say that the killer cannot reach it
 		}
-		written := "written" + probe.RandomHex(10)
-		pod.Note(func(saw *suite.Saw) { saw.Written = written })
-		if _, err := pod.Exec(ctx, "write", "killer", "sh", "-c", `echo "$1" >"/proc/$2/fd/1"`, "write", written, strconv.Itoa(bystander.PID)); err != nil {
+		write := func(ctx context.Context) error { return writeLog(ctx, pod) }
+		if err := pod.Apart(ctx, byWriting, write); err != nil {
 			return err
 		}
-		if err := awaitLog(ctx, pod, "victim while it ran", "victim", false, o.Markers["victim-line"]); err != nil {
+		whileItRan := func(ctx context.Context) error {
+			return awaitLog(ctx, pod, "victim while it ran", "victim", false, o.Markers["victim-line"])
+		}
+		if err := pod.Apart(ctx, byLogs, whileItRan); err != nil {
 			return err
 		}
-		open, err := openSession(ctx, pod, "second session", "victim")
-		if err != nil {
+		again := false
+		kill := func(ctx context.Context) (err error) {
+			again, err = killVictim(ctx, pod, victim)
 			return err
 		}
-		defer open.giveUp()
-		doomed, err := doomedFamily(o)
-		if err != nil {
+		if err := pod.Apart(ctx, byKilling, kill); err != nil {
 			return err
 		}
-		kill, err := pod.Exec(ctx, "kill", "killer", "kill", "-KILL", strconv.Itoa(victim.PID))
-		if err != nil {
-			return err
-		}
-		want := written
-		if r := pod.Before().Ran["write"]; r.Code != 0 {
-			want = o.Markers["bystander-line"]
-		}
-		others := func() error {
-			return errors.Join(
-				awaitLog(ctx, pod, "bystander", "bystander", false, want),
-				awaitLog(ctx, pod, "killer", "killer", false, o.Markers["killer-line"]),
-			)
-		}
-		if wasRefused(kill) {
-			open.giveUp() // nothing ends
-			return others()
-		}
-		if err := open.noteEnd(pod, comeback); err != nil {
-			return err
-		}
-		back, err := pod.Await(ctx, comeback, "running again", startedAgain(o.Pod, 1, "victim"))
-		if err != nil || !back {
-			return err
-		}
-		if err := noteLeftovers(ctx, pod, "killer", append(doomed, open.process)); err != nil {
-			return err
-		}
-		return errors.Join(
-			awaitLog(ctx, pod, "victim before", "victim", true, o.Markers["victim-line"]),
-			awaitLog(ctx, pod, "victim", "victim", false, o.Markers["victim-line"]),
-			others(),
-		)
+		return pod.Apart(ctx, byLogs, func(ctx context.Context) error { return readLogs(ctx, pod, again) })
 	},
+}
+
+// killVictim kills the victim with a session open in it, and tells whether it runs again.
+func killVictim(ctx context.Context, pod suite.Hands, victim probe.Process) (again bool, err error) {
+	o := pod.Before()
+	doomed, err := doomedFamily(o)
+	if err != nil {
+		return false, err
+	}
+	open, err := openSession(ctx, pod, "second session", "victim")
+	if err != nil {
+		return false, err
+	}
+	defer open.giveUp()
+	doomed = append(doomed, open.process)
+	kill, err := pod.Exec(ctx, "kill", "killer", "kill", "-KILL", strconv.Itoa(victim.PID))
+	if err != nil || wasRefused(kill) {
+		return false, err // where it was refused, nothing ends
+	}
+	if err := pod.Apart(ctx, bySecondSession, func(context.Context) error { return open.noteEnd(pod, comeback) }); err != nil {
+		return false, err
+	}
+	again, err = pod.Await(ctx, comeback, "running again", startedAgain(o.Pod, 1, "victim"))
+	if err != nil || !again {
+		return again, err
+	}
+	return again, pod.Apart(ctx, byLookingAgain, func(ctx context.Context) error { return noteLeftovers(ctx, pod, "killer", doomed) })
 }
 
 // doomedFamily is what the victim runs by itself before it is killed.

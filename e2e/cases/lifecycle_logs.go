@@ -1,13 +1,48 @@
 package cases
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
+	"procns/e2e/internal/probe"
 	"procns/e2e/internal/suite"
 )
 
 // What the containers printed, while one of them was killed.
+
+// writeLog has the killer write a line of its own into the bystander's log.
+func writeLog(ctx context.Context, pod suite.Hands) error {
+	o := pod.Before()
+	bystander, _ := o.Container("killer").Find(firstOf(o, "bystander"))
+	written := "written" + probe.RandomHex(10)
+	pod.Note(func(saw *suite.Saw) { saw.Written = written })
+	_, err := pod.Exec(ctx, "write", "killer", "sh", "-c", `echo "$1" >"/proc/$2/fd/1"`, "write", written, strconv.Itoa(bystander.PID))
+	return err
+}
+
+// readLogs reads what the containers printed, the victim's once for each of its instances
+// where there is another one.
+func readLogs(ctx context.Context, pod suite.Hands, again bool) error {
+	o := pod.Before()
+	want := o.Saw.Written
+	if r, ran := o.Ran["write"]; !ran || r.Code != 0 {
+		want = o.Markers["bystander-line"]
+	}
+	err := errors.Join(
+		awaitLog(ctx, pod, "bystander", "bystander", false, want),
+		awaitLog(ctx, pod, "killer", "killer", false, o.Markers["killer-line"]),
+	)
+	if !again {
+		return err
+	}
+	return errors.Join(err,
+		awaitLog(ctx, pod, "victim before", "victim", true, o.Markers["victim-line"]),
+		awaitLog(ctx, pod, "victim", "victim", false, o.Markers["victim-line"]),
+	)
+}
 
 // logsStayedApart compares whole logs: each container prints one line, and the
 // victim's tells which of its instances printed it.

@@ -59,12 +59,13 @@ func sandboxCases() []suite.Case {
 			},
 		},
 		{
-			ID:      "lifecycle/sandbox-end-is-reported",
-			Level:   suite.Informational,
-			Claim:   "kubelet reports a sandbox that ended with the event SandboxChanged.",
-			Source:  "kubelet (SyncPod)",
-			Fixture: always,
-			Control: alone,
+			ID:          "lifecycle/sandbox-end-is-reported",
+			Experiments: []string{byEvents},
+			Level:       suite.Informational,
+			Claim:       "kubelet reports a sandbox that ended with the event SandboxChanged.",
+			Source:      "kubelet (SyncPod)",
+			Fixture:     always,
+			Control:     alone,
 			Judge: func(o suite.Observation) error {
 				if _, err := ownFirst(o, "killer"); err != nil {
 					return err
@@ -104,6 +105,9 @@ func sandboxCases() []suite.Case {
 	}
 	for i := range cases {
 		cases[i].Given, cases[i].Act = bothBegan, terminatePID1
+		if cases[i].Experiments == nil {
+			cases[i].Experiments = none() // but to have terminated PID 1, without which there is no act
+		}
 		// Whether the killer is unconfined shows when it signals PID 1.
 		cases[i].Turns = suite.Turns{NotOn: []difference.Class{difference.AppArmor}}
 	}
@@ -138,10 +142,12 @@ var terminatePID1 = &suite.Act{
 			return err
 		}
 		// kubelet sends its events when it finds the time: on a busy node, half a minute later.
-		return pace.Until(ctx, comeback, func() (bool, error) {
-			err := pod.Events(ctx)
-			o := pod.Before()
-			return failed || sandboxChanged(o) || o.Unread[suite.UnreadEvents] != "", err
+		return pod.Apart(ctx, byEvents, func(ctx context.Context) error {
+			return pace.Until(ctx, comeback, func() (bool, error) {
+				err := pod.Events(ctx)
+				o := pod.Before()
+				return failed || sandboxChanged(o) || o.Unread[suite.UnreadEvents] != "", err
+			})
 		})
 	},
 }

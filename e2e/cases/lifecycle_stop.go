@@ -2,11 +2,7 @@ package cases
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -22,17 +18,19 @@ const stopGrace = 30
 func stopCases() []suite.Case {
 	cases := []suite.Case{
 		{
-			ID:     "lifecycle/post-start-hook-shares",
-			Level:  suite.Extended,
-			Claim:  "A postStart hook sees the processes of the containers that were started before its own.",
-			Source: onPurpose + "; Kubernetes documentation, Container Lifecycle Hooks",
-			Judge:  sawSleeper("/tmp/post-start"),
+			ID:          "lifecycle/post-start-hook-shares",
+			Experiments: none(),
+			Level:       suite.Extended,
+			Claim:       "A postStart hook sees the processes of the containers that were started before its own.",
+			Source:      onPurpose + "; Kubernetes documentation, Container Lifecycle Hooks",
+			Judge:       sawSleeper("/tmp/post-start"),
 		},
 		{
-			ID:     "lifecycle/readiness-probe-shares",
-			Level:  suite.Extended,
-			Claim:  "A readiness probe by exec sees the processes of the other containers, so that readiness can turn on them.",
-			Source: onPurpose + "; Kubernetes documentation, Configure Liveness, Readiness and Startup Probes",
+			ID:          "lifecycle/readiness-probe-shares",
+			Experiments: []string{byWaiting},
+			Level:       suite.Extended,
+			Claim:       "A readiness probe by exec sees the processes of the other containers, so that readiness can turn on them.",
+			Source:      onPurpose + "; Kubernetes documentation, Configure Liveness, Readiness and Startup Probes",
 			Judge: func(o suite.Observation) error {
 				if err := sawSleeper("/tmp/probe")(o); err != nil {
 					return err
@@ -44,25 +42,28 @@ func stopCases() []suite.Case {
 			},
 		},
 		{
-			ID:     "lifecycle/pre-stop-hook-shares",
-			Level:  suite.Extended,
-			Claim:  "A preStop hook can signal a process of another container while the pod is being deleted.",
-			Source: onConfiguring + ", signalling other containers; Kubernetes documentation, Container Lifecycle Hooks",
-			Judge:  printed("told"),
+			ID:          "lifecycle/pre-stop-hook-shares",
+			Experiments: []string{byLogs, byDeleting},
+			Level:       suite.Extended,
+			Claim:       "A preStop hook can signal a process of another container while the pod is being deleted.",
+			Source:      onConfiguring + ", signalling other containers; Kubernetes documentation, Container Lifecycle Hooks",
+			Judge:       printed("told"),
 		},
 		{
-			ID:     "lifecycle/term-default-action",
-			Level:  suite.Extended,
-			Claim:  "On deletion, a first process without a handler for SIGTERM ends of it, with 143, instead of being killed after the grace period.",
-			Source: initSignals + "; " + onUnderstanding1,
-			Judge:  sleeperEnded,
+			ID:          "lifecycle/term-default-action",
+			Experiments: []string{byDeleting},
+			Level:       suite.Extended,
+			Claim:       "On deletion, a first process without a handler for SIGTERM ends of it, with 143, instead of being killed after the grace period.",
+			Source:      initSignals + "; " + onUnderstanding1,
+			Judge:       sleeperEnded,
 		},
 		{
-			ID:     "lifecycle/grace-period",
-			Level:  suite.Extended,
-			Claim:  "A first process that handles SIGTERM is given its time within the grace period, ends with its own exit code, and its children get no SIGTERM.",
-			Source: kubeletStops,
-			Judge:  drained,
+			ID:          "lifecycle/grace-period",
+			Experiments: []string{byLogs, byDeleting},
+			Level:       suite.Extended,
+			Claim:       "A first process that handles SIGTERM is given its time within the grace period, ends with its own exit code, and its children get no SIGTERM.",
+			Source:      kubeletStops,
+			Judge:       drained,
 		},
 	}
 	for i := range cases {
@@ -100,15 +101,22 @@ var stopPod = &suite.Act{
 		if sawSleeper("/tmp/probe")(pod.Before()) != nil {
 			within = 10 * time.Second // five periods of a probe that has failed already
 		}
-		ready, err := pod.Await(ctx, within, "Ready", func(p suite.PodState) bool { return p.Ready })
-		if err != nil {
+		ready := func(ctx context.Context) error {
+			ready, err := pod.Await(ctx, within, "Ready", func(p suite.PodState) bool { return p.Ready })
+			if err == nil {
+				pod.Note(func(saw *suite.Saw) { saw.Ready = &ready })
+			}
 			return err
 		}
-		pod.Note(func(saw *suite.Saw) { saw.Ready = &ready })
-		if err := pod.Follow(ctx, "drainer", "drainer"); err != nil {
+		if err := pod.Apart(ctx, byWaiting, ready); err != nil {
 			return err
 		}
-		return pod.Delete(ctx, stopGrace, stopGrace*time.Second+comeback)
+		if err := pod.Apart(ctx, byLogs, func(ctx context.Context) error { return pod.Follow(ctx, "drainer", "drainer") }); err != nil {
+			return err
+		}
+		return pod.Apart(ctx, byDeleting, func(ctx context.Context) error {
+			return pod.Delete(ctx, stopGrace, stopGrace*time.Second+comeback)
+		})
 	},
 }
 
@@ -170,163 +178,6 @@ func drained(o suite.Observation) error {
 	}
 	if !o.Deletion.Gone {
 		return suite.Violation("the pod is gone when all its containers have ended", "it is not")
-	}
-	return nil
-}
-
-// The pod is deleted, and its processes do what they can to hinder it.
-
-// stubbornGrace is lifecycle-stubborn.yaml's grace period, in seconds.
-const stubbornGrace = 3
-
-func deletionCases() []suite.Case {
-	cases := []suite.Case{
-		{
-			ID:     "lifecycle/deletion-completes",
-			Level:  suite.Extended,
-			Claim:  "A pod with a process that ignores SIGTERM, its children, a zombie and a process that a sibling stopped is gone within two minutes after its grace period.",
-			Source: kubeletStops + "; moby#37627, crun#1482 (pods stayed)",
-			Judge:  deletionCompleted,
-		},
-		{
-			ID:     "lifecycle/sessions-end-with-the-pod",
-			Level:  suite.Extended,
-			Claim:  "When the pod is deleted, an exec session whose process the siblings see and an attached terminal end.",
-			Source: "kubernetes#89233 (they hung, in pods with a shared process namespace only)",
-			Judge:  sessionsEnded,
-		},
-	}
-	for i := range cases {
-		cases[i].Fixture, cases[i].Control = "lifecycle-stubborn.yaml", "lifecycle-stubborn-isolated.yaml"
-		cases[i].Given, cases[i].Act = stubbornGiven, deleteStubborn
-	}
-	return cases
-}
-
-// stubbornGiven waits until the stubborn container has its child and its zombie.
-func stubbornGiven(o suite.Observation) error {
-	first, err := ownFirst(o, "stubborn")
-	if err != nil {
-		return err
-	}
-	if _, err := ownArgument(o, "stubborn", "child"); err != nil {
-		return err
-	}
-	own := o.Container("stubborn")
-	if !slices.ContainsFunc(family(own, first), isZombie) {
-		return suite.CannotTell("a zombie in container stubborn", "none", own)
-	}
-	return nil
-}
-
-var deleteStubborn = &suite.Act{
-	Name: "delete",
-	Ends: true, ExecWithin: sessionsLast,
-	Do: func(ctx context.Context, pod suite.Hands) error {
-		open, err := openSession(ctx, pod, "session", "stubborn")
-		if err != nil {
-			return err
-		}
-		defer open.giveUp()
-		o := pod.Before()
-		if child, seen := o.Container("stopper").Find(withArgument(o.Markers["child"])); seen {
-			// A signal takes effect when the process is scheduled: at most 100 looks.
-			const stop = `
-kill -STOP "$1"
-n=0
-until grep -q '^State:.T' "/proc/$1/status" || [ "$n" -eq 100 ]; do n=$((n+1)); done
-cat "/proc/$1/stat"
-`
-			if _, err := pod.Exec(ctx, "stop", "stopper", "sh", "-c", stop, "stop", strconv.Itoa(child.PID)); err != nil {
-				return err
-			}
-		}
-		if _, _, err := open.noteSeenFrom(ctx, pod, "stopper"); err != nil {
-			return err
-		}
-
-		attached, detached := make(chan struct{}), make(chan error, 1)
-		attaching, detach := context.WithCancel(ctx)
-		defer detach() // also where the deletion was refused
-		go func() {
-			detached <- pod.Attach(attaching, "terminal", func(t *probe.Terminal) error { return stayAttached(t, attached) })
-		}()
-		select {
-		case <-attached:
-		case err := <-detached:
-			return err
-		}
-		if err := pod.Delete(ctx, stubbornGrace, stubbornGrace*time.Second+comeback); err != nil {
-			return err
-		}
-		if err := open.noteEnd(pod, reply); err != nil {
-			return err
-		}
-		select {
-		case err = <-detached:
-		case <-time.After(2 * comeback):
-			return errors.New("the attached terminal did not come back by itself, and not when it was given up")
-		}
-		ended := errors.Is(err, io.EOF)
-		pod.Note(func(saw *suite.Saw) { saw.TerminalEnded = &ended })
-		return nil
-	},
-}
-
-// stayAttached shows that the terminal answers, and then waits until it closes.
-func stayAttached(t *probe.Terminal, attached chan<- struct{}) error {
-	if err := t.Type("echo procns-$((6*7))\n"); err != nil {
-		return err
-	}
-	if _, err := t.Await(0, reply, "answer of the shell", func(text string) bool { return strings.Contains(text, "procns-42") }); err != nil {
-		return err
-	}
-	close(attached)
-	_, err := t.Await(0, 2*comeback, "end of the session", func(string) bool { return false })
-	return err
-}
-
-func deletionCompleted(o suite.Observation) error {
-	own := o.Container("stubborn")
-	first, err := ownFirst(o, "stubborn")
-	if err != nil {
-		return err
-	}
-	child, err := ownArgument(o, "stubborn", "child")
-	if err != nil {
-		return err
-	}
-	if stop, sent := o.Ran["stop"]; sent && !stop.Ran() {
-		return suite.CannotTell("a sibling stops the process PID "+child.Identity().String(), stop.String(), own)
-	}
-	stopped, err := probe.ParseStat(o.Ran["stop"].Stdout)
-	if err != nil || stopped.Identity() != child.Identity() || stopped.State != "T" {
-		return suite.Violation("a sibling sees the process PID "+child.Identity().String()+" and stops it", o.Ran["stop"].String(), own, o.Container("stopper"))
-	}
-	for _, z := range slices.DeleteFunc(family(own, first), func(p probe.Process) bool { return !isZombie(p) }) {
-		if seen, ok := o.Container("stopper").Process(z.PID); !ok || !isZombie(seen) {
-			return suite.Violation("a sibling sees the zombie PID "+z.Identity().String(), "it does not", own, o.Container("stopper"))
-		}
-	}
-	d := o.Deletion
-	if d == nil {
-		return suite.CannotTell("the pod's deletion", "it was not requested")
-	}
-	if !d.Gone {
-		return suite.Violation(fmt.Sprintf("the pod is gone within %s after its grace period of %d s", comeback, d.GraceSeconds), fmt.Sprintf("gone: %v, after %.1f s", d.Gone, d.Seconds))
-	}
-	return nil
-}
-
-func sessionsEnded(o suite.Observation) error {
-	if _, err := sessionSeen(o, "session", "stubborn", "stopper"); err != nil {
-		return err
-	}
-	if o.Deletion == nil || !o.Deletion.Gone {
-		return suite.CannotTell("the pod is deleted", fmt.Sprintf("%+v", o.Deletion))
-	}
-	if session, terminal := o.Saw.Sessions["session"].Ended, o.Saw.TerminalEnded; !yes(session) || !yes(terminal) {
-		return suite.Violation("both sessions end with the pod", fmt.Sprintf("exec session ended: %s; terminal ended: %s", waitedFor(session), waitedFor(terminal)))
 	}
 	return nil
 }

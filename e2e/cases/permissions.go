@@ -168,6 +168,7 @@ func permissionsCases() []suite.Case {
 		cases[i].Fixture, cases[i].Control = "permissions.yaml", "permissions-isolated.yaml"
 		cases[i].Given = everyTargetRuns
 		cases[i].Act = tryEverything
+		cases[i].Experiments = none() // the judges ask for those of their callers
 	}
 	return cases
 }

@@ -104,7 +104,10 @@ var tryEverything = &suite.Act{
 		for _, round := range []string{"", hangUpRound} {
 			for _, caller := range everyCaller {
 				if attempts := attemptsOf(pod.Before(), caller, round); len(attempts) > 0 {
-					if _, err := pod.Exec(ctx, caller+round, caller, permission.TryCommand(attempts...)...); err != nil {
+					if err := pod.Apart(ctx, caller+round, func(ctx context.Context) error {
+						_, err := pod.Exec(ctx, caller+round, caller, permission.TryCommand(attempts...)...)
+						return err
+					}); err != nil {
 						return err
 					}
 				}
@@ -142,6 +145,9 @@ func attemptsOf(o suite.Observation, caller, round string) []permission.Attempt 
 func triedBy(o suite.Observation, caller string) (permission.Tried, error) {
 	var all permission.Tried
 	for _, round := range []string{"", hangUpRound} {
+		if why := o.Saw.Undone[caller+round]; why != "" {
+			return all, suite.Final(suite.CannotTell("container "+caller+" tries the operations", why))
+		}
 		if round == hangUpRound && len(attemptsOf(o, caller, round)) == 0 {
 			continue // there was nothing to signal
 		}

@@ -183,13 +183,14 @@ func pid1Cases() []suite.Case {
 			Judge:   demandingRefused,
 		},
 		{
-			ID:      "pid1/image-warns",
-			Level:   suite.Extended,
-			Claim:   "An image that warns when it is not PID 1, as pause itself does, warns in a pod that shares.",
-			Source:  onUnderstanding1 + "; Kubernetes, build/pause/linux/pause.c",
-			Fixture: shellLess,
-			Control: shellLessIsolated,
-			Act:     terminateBare,
+			ID:          "pid1/image-warns",
+			Experiments: []string{byLogs},
+			Level:       suite.Extended,
+			Claim:       "An image that warns when it is not PID 1, as pause itself does, warns in a pod that shares.",
+			Source:      onUnderstanding1 + "; Kubernetes, build/pause/linux/pause.c",
+			Fixture:     shellLess,
+			Control:     shellLessIsolated,
+			Act:         terminateBare,
 			Judge: func(o suite.Observation) error {
 				log, err := o.Log("bare")
 				if err != nil {

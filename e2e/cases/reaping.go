@@ -17,36 +17,39 @@ import (
 func reapingCases() []suite.Case {
 	cases := []suite.Case{
 		{
-			ID:      "reaping/orphan",
-			Level:   suite.Extended,
-			Claim:   "A container's orphaned process becomes a child of PID 1, as its sibling sees as well, and is reaped once it ends.",
-			Source:  kep495 + " (the infrastructure container reaps); pid_namespaces(7)",
-			Fixture: "orphans.yaml",
-			Control: "orphans-isolated.yaml",
-			Act:     leaveOrphans,
-			Judge:   orphanReaped,
+			ID:          "reaping/orphan",
+			Experiments: []string{byOrphan},
+			Level:       suite.Extended,
+			Claim:       "A container's orphaned process becomes a child of PID 1, as its sibling sees as well, and is reaped once it ends.",
+			Source:      kep495 + " (the infrastructure container reaps); pid_namespaces(7)",
+			Fixture:     "orphans.yaml",
+			Control:     "orphans-isolated.yaml",
+			Act:         leaveOrphans,
+			Judge:       orphanReaped,
 		},
 		{
-			ID:      "reaping/thousand-orphans",
-			Level:   suite.Extended,
-			Claim:   "A thousand orphans that end in bursts of a hundred leave no zombie, and PID 1 lives on.",
-			Source:  kep495 + " (the infrastructure container reaps); signal(7): SIGCHLD is not queued",
-			Fixture: "orphans.yaml",
-			Control: "orphans-isolated.yaml",
-			Act:     leaveOrphans,
-			Judge:   burstsReaped,
-			Records: "how many orphans there were",
-			Record:  func(o suite.Observation) string { return strings.TrimSpace(o.Ran["bursts"].Stdout) },
+			ID:          "reaping/thousand-orphans",
+			Experiments: []string{byBursts},
+			Level:       suite.Extended,
+			Claim:       "A thousand orphans that end in bursts of a hundred leave no zombie, and PID 1 lives on.",
+			Source:      kep495 + " (the infrastructure container reaps); signal(7): SIGCHLD is not queued",
+			Fixture:     "orphans.yaml",
+			Control:     "orphans-isolated.yaml",
+			Act:         leaveOrphans,
+			Judge:       burstsReaped,
+			Records:     "how many orphans there were",
+			Record:      func(o suite.Observation) string { return strings.TrimSpace(o.Ran["bursts"].Stdout) },
 		},
 		{
-			ID:      "reaping/exec",
-			Level:   suite.Extended,
-			Claim:   "A command run by exec has its parent outside the namespace (PPID 0), as its sibling sees as well, and leaves no zombie when it is killed.",
-			Source:  "pid_namespaces(7): a process that joined has a parent outside; the CRI's ExecSync and Exec",
-			Fixture: "orphans.yaml",
-			Control: "orphans-isolated.yaml",
-			Act:     leaveOrphans,
-			Judge:   sessionReaped,
+			ID:          "reaping/exec",
+			Experiments: []string{bySession},
+			Level:       suite.Extended,
+			Claim:       "A command run by exec has its parent outside the namespace (PPID 0), as its sibling sees as well, and leaves no zombie when it is killed.",
+			Source:      "pid_namespaces(7): a process that joined has a parent outside; the CRI's ExecSync and Exec",
+			Fixture:     "orphans.yaml",
+			Control:     "orphans-isolated.yaml",
+			Act:         leaveOrphans,
+			Judge:       sessionReaped,
 		},
 		{
 			ID:      "reaping/exec-probe-timeouts",
@@ -74,13 +77,15 @@ var leaveOrphans = &suite.Act{
 	Name:   "leave-orphans",
 	Within: 30 * time.Second, ExecWithin: comeback, Many: true,
 	Do: func(ctx context.Context, pod suite.Hands) error {
-		if err := oneOrphan(ctx, pod); err != nil {
-			return err
+		for _, experiment := range []struct {
+			name string
+			do   func(context.Context, suite.Hands) error
+		}{{byOrphan, oneOrphan}, {bySession, oneSession}, {byBursts, bursts}} {
+			if err := pod.Apart(ctx, experiment.name, func(ctx context.Context) error { return experiment.do(ctx, pod) }); err != nil {
+				return err
+			}
 		}
-		if err := oneSession(ctx, pod); err != nil {
-			return err
-		}
-		return bursts(ctx, pod)
+		return nil
 	},
 }
 
@@ -92,7 +97,7 @@ func waitingFor(o suite.Observation, marker string) func(probe.Process) bool {
 }
 
 func oneOrphan(ctx context.Context, pod suite.Hands) error {
-	const script = `mkfifo "/tmp/$ORPHAN" "/tmp/$SESSION" || exit; cat "/tmp/$ORPHAN" </dev/null >/dev/null 2>&1 &`
+	const script = `mkfifo "/tmp/$ORPHAN" || exit; cat "/tmp/$ORPHAN" </dev/null >/dev/null 2>&1 &`
 	if _, err := pod.Exec(ctx, "orphan", "maker", "sh", "-c", script); err != nil {
 		return err
 	}
@@ -119,13 +124,14 @@ func seeAndKill(ctx context.Context, pod suite.Hands, marker string, sight func(
 }
 
 func oneSession(ctx context.Context, pod suite.Hands) error {
+	fifo := "/tmp/" + pod.Before().Markers["session"]
 	// Killed or not, the session ends with the act.
 	running, end := context.WithTimeout(ctx, 2*reply)
 	defer end()
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		_, _ = pod.Exec(running, "session", "maker", "cat", "/tmp/"+pod.Before().Markers["session"])
+		_, _ = pod.Exec(running, "session", "maker", "sh", "-c", `mkfifo "$1" || exit; exec cat "$1"`, "session", fifo)
 	}()
 	err := seeAndKill(ctx, pod, "session", func(saw *suite.Saw) *suite.Sight { return &saw.Command })
 	if err != nil {

@@ -27,6 +27,10 @@ type confinedHands struct {
 	refused  int
 }
 
+func (h *confinedHands) Apart(ctx context.Context, _ string, do func(context.Context) error) error {
+	return do(ctx)
+}
+
 func (h *confinedHands) Before() suite.Observation {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -157,11 +157,7 @@ func reads(o suite.Observation, container, file, marker string) error {
 	if err != nil {
 		return err
 	}
-	if got := app.Files[file]; !got.OK() || got.Text != o.Markers[marker] {
-		return suite.Violation(fmt.Sprintf("container %s reads /proc/%d/root%s", container, app.PID, file),
-			describeAccess(got), o.Container(container))
-	}
-	return nil
+	return readsFile(o, container, app, file, o.Markers[marker])
 }
 
 // environmentReadable demands that each variable, a name and a value, is read in
@@ -173,9 +169,8 @@ func environmentReadable(o suite.Observation, variables [][2]string) error {
 			return err
 		}
 		for _, v := range variables {
-			if !hasVariable(app, v[0], v[1]) {
-				return suite.Violation(fmt.Sprintf("container %s reads %s=%s in /proc/%d/environ", from, v[0], v[1], app.PID),
-					describeAccess(app.Environ), o.Container(from))
+			if err := readsVariable(o, from, app, v[0], v[1]); err != nil {
+				return err
 			}
 		}
 	}

@@ -25,30 +25,34 @@ func userNamespaceCases() []suite.Case {
 	const kep127 = "KEP-127, User namespaces; "
 	cases := []suite.Case{
 		{
-			ID:      "security/user-namespace",
-			Claim:   "In a pod with a user namespace of its own (hostUsers: false), the containers share one PID namespace and one mapping of users, in which root reads a sibling's environment and files.",
-			Source:  kep127 + apiReference,
-			Judge:   sharesInUserNamespace,
-			Records: "the mapping of user IDs",
-			Record:  func(o suite.Observation) string { return "uid_map of both containers: " + o.Container("one").UIDMap },
+			ID:          "security/user-namespace",
+			Experiments: none(),
+			Claim:       "In a pod with a user namespace of its own (hostUsers: false), the containers share one PID namespace and one mapping of users, in which root reads a sibling's environment and files.",
+			Source:      kep127 + apiReference,
+			Judge:       sharesInUserNamespace,
+			Records:     "the mapping of user IDs",
+			Record:      func(o suite.Observation) string { return "uid_map of both containers: " + o.Container("one").UIDMap },
 		},
 		{
-			ID:     "security/user-namespace-exec-at-start",
-			Claim:  "In such a pod, the first command that is run in a container, its postStart hook, has the container's mapping of users and sees the container that was started before.",
-			Source: kep127 + apiReference + "; Kubernetes documentation, Container Lifecycle Hooks",
-			Judge:  firstCommandJoined,
+			ID:          "security/user-namespace-exec-at-start",
+			Experiments: none(),
+			Claim:       "In such a pod, the first command that is run in a container, its postStart hook, has the container's mapping of users and sees the container that was started before.",
+			Source:      kep127 + apiReference + "; Kubernetes documentation, Container Lifecycle Hooks",
+			Judge:       firstCommandJoined,
 		},
 		{
-			ID:     "security/user-namespace-signals-and-files",
-			Claim:  "In such a pod, root signals a sibling's process, and what it writes through /proc/PID/root is a file of the sibling's that belongs to root there.",
-			Source: kep127 + apiReference + " (view and signal processes); " + onUnderstanding3,
-			Judge:  reachedInUserNamespace,
+			ID:          "security/user-namespace-signals-and-files",
+			Experiments: []string{byKilling, byWriting},
+			Claim:       "In such a pod, root signals a sibling's process, and what it writes through /proc/PID/root is a file of the sibling's that belongs to root there.",
+			Source:      kep127 + apiReference + " (view and signal processes); " + onUnderstanding3,
+			Judge:       reachedInUserNamespace,
 		},
 		{
-			ID:     "security/user-namespace-ephemeral",
-			Claim:  "In such a pod, an ephemeral container has the containers' mapping of users, sees their processes, and reads their environment and files.",
-			Source: kep127 + targetReference + " (without one: the namespaces of the Pod spec); KEP-277",
-			Judge:  ephemeralInUserNamespace,
+			ID:          "security/user-namespace-ephemeral",
+			Experiments: none(),
+			Claim:       "In such a pod, an ephemeral container has the containers' mapping of users, sees their processes, and reads their environment and files.",
+			Source:      kep127 + targetReference + " (without one: the namespaces of the Pod spec); KEP-277",
+			Judge:       ephemeralInUserNamespace,
 		},
 	}
 	for i := range cases {
@@ -86,16 +90,22 @@ var reachInUserNamespace = &suite.Act{
 			return nil // the judge says so
 		}
 		pid := strconv.Itoa(p.PID)
-		if _, err := pod.Exec(ctx, "kill", "two", "sh", "-c", `kill -USR1 "$1"`, "kill", pid); err != nil {
+		signal := func(ctx context.Context) error {
+			_, err := pod.Exec(ctx, "kill", "two", "sh", "-c", `kill -USR1 "$1"`, "kill", pid)
 			return err
 		}
-		written := "written" + probe.RandomHex(10)
-		pod.Note(func(saw *suite.Saw) { saw.Written = written })
-		if _, err := pod.Exec(ctx, "write", "two", "sh", "-c", `printf %s "$2" >"/proc/$1/root`+fromSibling+`"`, "write", pid, written); err != nil {
+		if err := pod.Apart(ctx, byKilling, signal); err != nil {
 			return err
 		}
-		_, err := pod.Exec(ctx, "owner", "one", "stat", "-c", "%u:%g", fromSibling)
-		return err
+		return pod.Apart(ctx, byWriting, func(ctx context.Context) error {
+			written := "written" + probe.RandomHex(10)
+			pod.Note(func(saw *suite.Saw) { saw.Written = written })
+			if _, err := pod.Exec(ctx, "write", "two", "sh", "-c", `printf %s "$2" >"/proc/$1/root`+fromSibling+`"`, "write", pid, written); err != nil {
+				return err
+			}
+			_, err := pod.Exec(ctx, "owner", "one", "stat", "-c", "%u:%g", fromSibling)
+			return err
+		})
 	},
 }
 
@@ -135,14 +145,10 @@ func readsOne(o suite.Observation, from string) error {
 	if err != nil {
 		return err
 	}
-	s := o.Container(from)
-	if !hasVariable(p, "PASSWORD", o.Markers["password"]) {
-		return suite.Violation(fmt.Sprintf("container %s reads PASSWORD in /proc/%d/environ", from, p.PID), describeAccess(p.Environ), s)
+	if err := readsVariable(o, from, p, "PASSWORD", o.Markers["password"]); err != nil {
+		return err
 	}
-	if file := p.Files["/file"]; !file.OK() || file.Text != o.Markers["file"] {
-		return suite.Violation(fmt.Sprintf("container %s reads /proc/%d/root/file", from, p.PID), describeAccess(file), s)
-	}
-	return nil
+	return readsFile(o, from, p, "/file", o.Markers["file"])
 }
 
 func sharesInUserNamespace(o suite.Observation) error {

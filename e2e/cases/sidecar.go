@@ -45,16 +45,20 @@ func sidecarCases() []suite.Case {
 			Judge:  sidecarStartsFirst,
 		},
 		{
-			ID:     "sidecar/sees-the-others-end",
-			Level:  suite.Extended,
-			Claim:  "When the pod is deleted, a sidecar is told to end only after the pod's containers are gone from the namespace.",
-			Source: sidecars + ", Termination order; KEP-753",
-			Judge:  sidecarSeesOthersEnd,
+			ID:          "sidecar/sees-the-others-end",
+			Experiments: []string{byDeleting},
+			Level:       suite.Extended,
+			Claim:       "When the pod is deleted, a sidecar is told to end only after the pod's containers are gone from the namespace.",
+			Source:      sidecars + ", Termination order; KEP-753",
+			Judge:       sidecarSeesOthersEnd,
 		},
 	}
 	for i := range cases {
 		cases[i].Fixture, cases[i].Control = "sidecar.yaml", "sidecar-isolated.yaml"
 		cases[i].Act = deleteBesideSidecar
+		if cases[i].Experiments == nil {
+			cases[i].Experiments = none()
+		}
 	}
 	cases = append(cases, suite.Case{
 		ID:      "sidecar/told-to-end-in-the-init-phase",
@@ -79,10 +83,12 @@ var deleteBesideSidecar = &suite.Act{
 	Name: "delete",
 	Ends: true,
 	Do: func(ctx context.Context, pod suite.Hands) error {
-		if err := pod.Follow(ctx, "proxy", "proxy"); err != nil {
-			return err
-		}
-		return pod.Delete(ctx, 20, time.Minute)
+		return pod.Apart(ctx, byDeleting, func(ctx context.Context) error {
+			if err := pod.Follow(ctx, "proxy", "proxy"); err != nil {
+				return err
+			}
+			return pod.Delete(ctx, 20, time.Minute)
+		})
 	},
 }
 

@@ -16,25 +16,27 @@ import (
 func signalsCases() []suite.Case {
 	return []suite.Case{
 		{
-			ID:      "signals/hangup-replaces-workers",
-			Level:   suite.Core,
-			Claim:   "SIGHUP from the shell container replaces every nginx worker, keeps the master, restarts no container, and nginx answers HTTP afterwards.",
-			Source:  onConfiguring + ", signalling other containers",
-			Fixture: documented,
-			Control: isolated,
-			Given:   nginxServing,
-			Act:     walkByExec,
-			Judge:   hangUpReloaded("shell"),
+			ID:          "signals/hangup-replaces-workers",
+			Experiments: []string{byHangingUp, byAsking},
+			Level:       suite.Core,
+			Claim:       "SIGHUP from the shell container replaces every nginx worker, keeps the master, restarts no container, and nginx answers HTTP afterwards.",
+			Source:      onConfiguring + ", signalling other containers",
+			Fixture:     documented,
+			Control:     isolated,
+			Given:       nginxServing,
+			Act:         walkByExec,
+			Judge:       hangUpReloaded("shell"),
 		},
 		{
-			ID:      "signals/works-with-sys-ptrace",
-			Level:   suite.Core,
-			Claim:   "With the capability SYS_PTRACE in effect, the shell container can signal nginx.",
-			Source:  onConfiguring + ", “This operation requires the SYS_PTRACE capability”",
-			Fixture: documented,
-			Control: isolated,
-			Given:   nginxServing,
-			Act:     walkByExec,
+			ID:          "signals/works-with-sys-ptrace",
+			Experiments: []string{byHangingUp, byAsking},
+			Level:       suite.Core,
+			Claim:       "With the capability SYS_PTRACE in effect, the shell container can signal nginx.",
+			Source:      onConfiguring + ", “This operation requires the SYS_PTRACE capability”",
+			Fixture:     documented,
+			Control:     isolated,
+			Given:       nginxServing,
+			Act:         walkByExec,
 			Judge: func(o suite.Observation) error {
 				if err := holdsSysPtrace(o, "shell"); err != nil {
 					return err
@@ -43,14 +45,15 @@ func signalsCases() []suite.Case {
 			},
 		},
 		{
-			ID:      "signals/works-without-sys-ptrace",
-			Level:   suite.Informational,
-			Claim:   "Without the capability SYS_PTRACE, the shell container can signal nginx as well.",
-			Source:  "kill(2): signals turn on user IDs and CAP_KILL; against " + onConfiguring + ", “This operation requires the SYS_PTRACE capability”",
-			Fixture: "without-ptrace.yaml",
-			Control: "without-ptrace-isolated.yaml",
-			Given:   nginxServing,
-			Act:     walkByExec,
+			ID:          "signals/works-without-sys-ptrace",
+			Experiments: []string{byHangingUp, byAsking},
+			Level:       suite.Informational,
+			Claim:       "Without the capability SYS_PTRACE, the shell container can signal nginx as well.",
+			Source:      "kill(2): signals turn on user IDs and CAP_KILL; against " + onConfiguring + ", “This operation requires the SYS_PTRACE capability”",
+			Fixture:     "without-ptrace.yaml",
+			Control:     "without-ptrace-isolated.yaml",
+			Given:       nginxServing,
+			Act:         walkByExec,
 			Judge: func(o suite.Observation) error {
 				if err := capabilitiesKnown(o.Container("shell")); err != nil {
 					return err
@@ -84,50 +87,54 @@ func signalsCases() []suite.Case {
 			Record:  func(o suite.Observation) string { return o.Ran["rotate"].String() },
 		},
 		{
-			ID:      "signals/image-without-shell",
-			Level:   suite.Core,
-			Claim:   "The process of an image without a shell can be terminated from another container: SIGTERM ends it, and its container alone starts again.",
-			Source:  onPurpose + " (container images without a shell); " + onConfiguring + ", signalling other containers",
-			Fixture: shellLess,
-			Control: shellLessIsolated,
-			Act:     terminateBare,
-			Judge:   bareRestartedAlone,
+			ID:          "signals/image-without-shell",
+			Experiments: []string{byTerminating},
+			Level:       suite.Core,
+			Claim:       "The process of an image without a shell can be terminated from another container: SIGTERM ends it, and its container alone starts again.",
+			Source:      onPurpose + " (container images without a shell); " + onConfiguring + ", signalling other containers",
+			Fixture:     shellLess,
+			Control:     shellLessIsolated,
+			Act:         terminateBare,
+			Judge:       bareRestartedAlone,
 		},
 		{
-			ID:      "signals/from-exec",
-			Level:   suite.Core,
-			Claim:   "Each of HUP, INT, USR1, USR2, TERM and WINCH, sent by a command that is run in one container, reaches the handler of another container's process exactly once.",
-			Source:  onConfiguring + ", signalling other containers; " + apiReference + " (view and signal processes)",
-			Fixture: signalling,
-			Control: signallingIsolated,
-			Given:   listening(receivers...),
-			Read:    []string{received},
-			Act:     signalSiblings,
-			Judge:   eachReceivedOnce("by-exec"),
+			ID:          "signals/from-exec",
+			Experiments: []string{byExec},
+			Level:       suite.Core,
+			Claim:       "Each of HUP, INT, USR1, USR2, TERM and WINCH, sent by a command that is run in one container, reaches the handler of another container's process exactly once.",
+			Source:      onConfiguring + ", signalling other containers; " + apiReference + " (view and signal processes)",
+			Fixture:     signalling,
+			Control:     signallingIsolated,
+			Given:       listening(receivers...),
+			Read:        []string{received},
+			Act:         signalSiblings,
+			Judge:       eachReceivedOnce("by-exec"),
 		},
 		{
-			ID:      "signals/from-main-process",
-			Level:   suite.Extended,
-			Claim:   "Each of HUP, INT, USR1, USR2, TERM and WINCH, sent by one container's own first process, reaches the handler of another container's process exactly once.",
-			Source:  apiReference + " (view and signal processes); kill(2)",
-			Fixture: signalling,
-			Control: signallingIsolated,
-			Given:   listening(receivers...),
-			Read:    []string{received, sent},
-			Act:     signalSiblings,
-			Judge:   sentByMainProcess,
+			ID:          "signals/from-main-process",
+			Experiments: []string{byMainProcess},
+			Level:       suite.Extended,
+			Claim:       "Each of HUP, INT, USR1, USR2, TERM and WINCH, sent by one container's own first process, reaches the handler of another container's process exactly once.",
+			Source:      apiReference + " (view and signal processes); kill(2)",
+			Fixture:     signalling,
+			Control:     signallingIsolated,
+			Given:       listening(receivers...),
+			Read:        []string{received, sent},
+			Act:         signalSiblings,
+			Judge:       sentByMainProcess,
 		},
 		{
-			ID:      "signals/stop-and-continue",
-			Level:   suite.Extended,
-			Claim:   "SIGSTOP from one container stops another container's process, and SIGCONT continues it; the container counts as running throughout.",
-			Source:  apiReference + " (view and signal processes); signal(7)",
-			Fixture: signalling,
-			Control: signallingIsolated,
-			Given:   listening(receivers...),
-			Read:    []string{received},
-			Act:     signalSiblings,
-			Judge:   stoppedAndContinued,
+			ID:          "signals/stop-and-continue",
+			Experiments: []string{byStopping},
+			Level:       suite.Extended,
+			Claim:       "SIGSTOP from one container stops another container's process, and SIGCONT continues it; the container counts as running throughout.",
+			Source:      apiReference + " (view and signal processes); signal(7)",
+			Fixture:     signalling,
+			Control:     signallingIsolated,
+			Given:       listening(receivers...),
+			Read:        []string{received},
+			Act:         signalSiblings,
+			Judge:       stoppedAndContinued,
 		},
 		{
 			ID:      "signals/broadcast",
@@ -252,15 +259,17 @@ var terminateBare = &suite.Act{
 	Within: comeback,
 	Sees:   []string{"shell"},
 	Do: func(ctx context.Context, pod suite.Hands) error {
-		if err := pod.Logs(ctx, "bare", "bare", false); err != nil {
+		if err := pod.Apart(ctx, byLogs, func(ctx context.Context) error { return pod.Logs(ctx, "bare", "bare", false) }); err != nil {
 			return err
 		}
 		p, ok := pod.Before().Container("shell").Find(carrying(pod.Before(), "bare"))
 		if !ok {
 			return nil // the judge says that the shell does not see it
 		}
-		_, err := pod.Exec(ctx, "terminate", "shell", "kill", "-TERM", strconv.Itoa(p.PID))
-		return err
+		return pod.Apart(ctx, byTerminating, func(ctx context.Context) error {
+			_, err := pod.Exec(ctx, "terminate", "shell", "kill", "-TERM", strconv.Itoa(p.PID))
+			return err
+		})
 	},
 }
 

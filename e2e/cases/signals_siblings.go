@@ -27,31 +27,35 @@ var signalSiblings = &suite.Act{
 			pids[name] = strconv.Itoa(p.PID)
 		}
 		const send = `pid=$1; shift; for name in "$@"; do kill "-$name" "$pid" || exit 1; done`
-		if _, err := pod.Exec(ctx, "from-exec", "sender", append([]string{"sh", "-c", send, "send", pids["by-exec"]}, trapped...)...); err != nil {
-			return err
-		}
 		const tell = `pid=$1; shift; for name in "$@"; do echo "$name $pid" >/commands || exit 1; done`
-		if _, err := pod.Exec(ctx, "from-main", "sender", append([]string{"sh", "-c", tell, "tell", pids["by-main"]}, trapped...)...); err != nil {
+		for experiment, command := range map[string][]string{
+			byExec:        append([]string{"sh", "-c", send, "send", pids["by-exec"]}, trapped...),
+			byMainProcess: append([]string{"sh", "-c", tell, "tell", pids["by-main"]}, trapped...),
+		} {
+			if err := pod.Apart(ctx, experiment, func(ctx context.Context) error {
+				_, err := pod.Exec(ctx, experiment, "sender", command...)
+				return err
+			}); err != nil {
+				return err
+			}
+		}
+		return pod.Apart(ctx, byStopping, func(ctx context.Context) error {
+			// A stopped process is given its signals once it is continued, not before.
+			stop, err := pod.Exec(ctx, "stop", "sender", "sh", "-c", send, "send", pids["stopped"], "STOP", "USR1")
+			if err != nil || wasRefused(stop) {
+				return err // where it was refused, it is not stopped
+			}
+			stopped := func(p probe.Process) bool { return strconv.Itoa(p.PID) == pids["stopped"] && p.State == "T" }
+			p, err := onceSeen(ctx, pod, "sender", reply, stopped)
+			if err != nil {
+				return err
+			}
+			if p.PID != 0 {
+				pod.Note(func(saw *suite.Saw) { saw.Stopped = &p })
+			}
+			_, err = pod.Exec(ctx, "continue", "sender", "sh", "-c", send, "send", pids["stopped"], "CONT")
 			return err
-		}
-		// A stopped process is given its signals once it is continued, not before.
-		stop, err := pod.Exec(ctx, "stop", "sender", "sh", "-c", send, "send", pids["stopped"], "STOP", "USR1")
-		if err != nil {
-			return err
-		}
-		if wasRefused(stop) {
-			return nil // it is not stopped
-		}
-		stopped := func(p probe.Process) bool { return strconv.Itoa(p.PID) == pids["stopped"] && p.State == "T" }
-		p, err := onceSeen(ctx, pod, "sender", reply, stopped)
-		if err != nil {
-			return err
-		}
-		if p.PID != 0 {
-			pod.Note(func(saw *suite.Saw) { saw.Stopped = &p })
-		}
-		_, err = pod.Exec(ctx, "continue", "sender", "sh", "-c", send, "send", pids["stopped"], "CONT")
-		return err
+		})
 	},
 }
 

@@ -16,29 +16,32 @@ import (
 func stressCases() []suite.Case {
 	cases := []suite.Case{
 		{
-			ID:      "stress/execs-at-once",
-			Level:   suite.Extended,
-			Claim:   fmt.Sprintf("%d execs at one time come back, and each sees the first process of the next container.", execsAtOnce),
-			Source:  onPurpose + "; containerd#10603 (execs hung)",
-			Judge:   execsCameBack,
-			Records: "how long the execs took together",
+			ID:          "stress/execs-at-once",
+			Experiments: []string{byExecs},
+			Level:       suite.Extended,
+			Claim:       fmt.Sprintf("%d execs at one time come back, and each sees the first process of the next container.", execsAtOnce),
+			Source:      onPurpose + "; containerd#10603 (execs hung)",
+			Judge:       execsCameBack,
+			Records:     "how long the execs took together",
 			Record: func(o suite.Observation) string {
 				return fmt.Sprintf("%d execs at one time took %s together", execsAtOnce, o.Saw.Load.ExecsTook)
 			},
 		},
 		{
-			ID:     "stress/sessions-end-at-once",
-			Level:  suite.Extended,
-			Claim:  fmt.Sprintf("%d exec sessions all end when the first processes of their containers are killed at one time, one of them for lack of memory.", sessionsAtOnce),
-			Source: kep495 + "; containerd#13814 (the pod hung for minutes)",
-			Judge:  ifSent("killer", "kill 1", sessionsCameBack),
+			ID:          "stress/sessions-end-at-once",
+			Experiments: []string{bySession, byKilling},
+			Level:       suite.Extended,
+			Claim:       fmt.Sprintf("%d exec sessions all end when the first processes of their containers are killed at one time, one of them for lack of memory.", sessionsAtOnce),
+			Source:      kep495 + "; containerd#13814 (the pod hung for minutes)",
+			Judge:       ifSent("killer", "kill 1", sessionsCameBack),
 		},
 		{
-			ID:     "stress/rapid-restarts",
-			Level:  suite.Extended,
-			Claim:  "Containers that are killed all at one time, twice in a row, are started again as often; the one that is not killed and PID 1 stay, and all see each other.",
-			Source: kubeletRestarts + "; containerd#10603 (containers were reported as running for ever)",
-			Judge:  ifSent("killer", "kill 1", ifSent("killer", "kill 2", restartedTwiceEach)),
+			ID:          "stress/rapid-restarts",
+			Experiments: []string{byKilling},
+			Level:       suite.Extended,
+			Claim:       "Containers that are killed all at one time, twice in a row, are started again as often; the one that is not killed and PID 1 stay, and all see each other.",
+			Source:      kubeletRestarts + "; containerd#10603 (containers were reported as running for ever)",
+			Judge:       ifSent("killer", "kill 1", ifSent("killer", "kill 2", restartedTwiceEach)),
 		},
 	}
 	for i := range cases {
@@ -78,44 +81,59 @@ var storm = &suite.Act{
 	Name:   "storm",
 	Within: comeback, ExecWithin: sessionsLast,
 	Do: func(ctx context.Context, pod suite.Hands) error {
-		if err := execAtOnce(ctx, pod); err != nil {
+		if err := pod.Apart(ctx, byExecs, func(ctx context.Context) error { return execAtOnce(ctx, pod) }); err != nil {
 			return err
 		}
-		if _, seen := pod.Before().Container("killer").Find(firstOf(pod.Before(), "one")); !seen {
+		o := pod.Before()
+		if _, seen := o.Container("killer").Find(firstOf(o, "one")); !seen {
 			return nil // the judges say that the killer cannot reach them
 		}
-		sessions, err := openSessions(ctx, pod)
+		var sessions []*session
+		opening := func(ctx context.Context) (err error) {
+			sessions, err = openSessions(ctx, pod)
+			return err
+		}
+		err := pod.Apart(ctx, bySession, opening)
 		for _, s := range sessions {
 			defer s.giveUp()
 		}
 		if err != nil {
 			return err
 		}
-		if refused, err := killStressed(ctx, pod, 1); err != nil || refused {
-			return err
-		}
-		before := pod.Before().Pod
-		ended := 0
-		deadline := time.Now().Add(comeback)
-		for _, s := range sessions {
-			over, err := s.end(time.Until(deadline))
-			if err != nil {
+		return pod.Apart(ctx, byKilling, func(ctx context.Context) error {
+			if refused, err := killStressed(ctx, pod, 1); err != nil || refused {
 				return err
 			}
-			if over {
-				ended++
+			if err := pod.Apart(ctx, bySession, func(context.Context) error { return endSessions(pod, sessions) }); err != nil {
+				return err
 			}
-		}
-		pod.Note(func(saw *suite.Saw) { saw.Load.SessionsEnded = &ended })
-		if back, err := pod.Await(ctx, comeback, "running again", startedAgain(before, 1, stressed...)); err != nil || !back {
+			if back, err := pod.Await(ctx, comeback, "running again", startedAgain(o.Pod, 1, stressed...)); err != nil || !back {
+				return err
+			}
+			if refused, err := killStressed(ctx, pod, 2); err != nil || refused {
+				return err
+			}
+			_, err := pod.Await(ctx, comeback, "running again", startedAgain(o.Pod, 2, stressed...))
 			return err
-		}
-		if refused, err := killStressed(ctx, pod, 2); err != nil || refused {
-			return err
-		}
-		_, err = pod.Await(ctx, comeback, "running again", startedAgain(before, 2, stressed...))
-		return err
+		})
 	},
+}
+
+// endSessions waits for all sessions together, and notes how many ended of themselves.
+func endSessions(pod suite.Hands, sessions []*session) error {
+	ended := 0
+	deadline := time.Now().Add(comeback)
+	for _, s := range sessions {
+		over, err := s.end(time.Until(deadline))
+		if err != nil {
+			return err
+		}
+		if over {
+			ended++
+		}
+	}
+	pod.Note(func(saw *suite.Saw) { saw.Load.SessionsEnded = &ended })
+	return nil
 }
 
 // execAtOnce has each container look at the next one's first process, many times

@@ -34,13 +34,16 @@ var walkByExec = &suite.Act{
 	Within: 30 * time.Second,
 	Sees:   []string{"nginx"},
 	Do: func(ctx context.Context, pod suite.Hands) error {
-		if err := askNginx(ctx, pod, answeredBefore, "shell"); err != nil {
+		ask := func(name string) error {
+			return pod.Apart(ctx, byAsking, func(ctx context.Context) error { return askNginx(ctx, pod, name, "shell") })
+		}
+		if err := ask(answeredBefore); err != nil {
 			return err
 		}
-		if err := followPage(ctx, byExec(ctx, pod, "sh", "-c"), pod); err != nil {
+		if err := followPage(ctx, execInShell(ctx, pod, "sh", "-c"), pod); err != nil {
 			return err
 		}
-		return askNginx(ctx, pod, answeredAfter, "shell")
+		return ask(answeredAfter)
 	},
 }
 
@@ -51,12 +54,12 @@ var walkByShell = &suite.Act{
 	Within: 30 * time.Second,
 	Sees:   []string{"nginx"},
 	Do: func(ctx context.Context, pod suite.Hands) error {
-		return followPage(ctx, byExec(ctx, pod, "sh", "-c", `printf "%s\n" "$1" | /bin/sh`, "walk"), pod)
+		return followPage(ctx, execInShell(ctx, pod, "sh", "-c", `printf "%s\n" "$1" | /bin/sh`, "walk"), pod)
 	},
 }
 
-// byExec runs each command of the walk by an exec of its own in the shell container.
-func byExec(ctx context.Context, pod suite.Hands, with ...string) func(name, command string) (string, error) {
+// execInShell runs each command of the walk by an exec of its own in the shell container.
+func execInShell(ctx context.Context, pod suite.Hands, with ...string) func(name, command string) (string, error) {
 	return func(name, command string) (string, error) {
 		result, err := pod.Exec(ctx, name, "shell", append(slices.Clone(with), command)...)
 		if err == nil && !result.Ran() {
@@ -131,7 +134,20 @@ func followPage(ctx context.Context, run func(name, command string) (string, err
 	if len(masters) == 0 {
 		return nil
 	}
-	printed, err := run("hangup", fmt.Sprintf("kill -HUP %d", masters[0].PID))
+	master := masters[0].PID
+	if err := pod.Apart(ctx, byHangingUp, func(ctx context.Context) error { return hangUpAsPage(ctx, run, pod, before, master) }); err != nil {
+		return err
+	}
+	return pod.Apart(ctx, byHead, func(context.Context) error {
+		head, err := run("head", fmt.Sprintf("head /proc/%d/root%s", master, nginxConf))
+		pod.Note(func(saw *suite.Saw) { saw.Page.Head = head })
+		return err
+	})
+}
+
+// hangUpAsPage sends nginx's master the signal, and has ps show what became of the workers.
+func hangUpAsPage(ctx context.Context, run func(name, command string) (string, error), pod suite.Hands, before string, master int) error {
+	printed, err := run("hangup", fmt.Sprintf("kill -HUP %d", master))
 	if err != nil {
 		return err
 	}
@@ -140,7 +156,7 @@ func followPage(ctx context.Context, run func(name, command string) (string, err
 	refused := wasRefused(pod.Before().Ran["hangup"]) || wasRefused(probe.CommandResult{Code: 1, Stderr: printed})
 	// ps is typed again until the workers are new ones: nginx lets the old finish
 	// their requests first, and a process table cannot be watched.
-	err = pace.Until(ctx, reply, func() (bool, error) {
+	return pace.Until(ctx, reply, func() (bool, error) {
 		after, err := run("ps-after", "ps ax")
 		if err != nil {
 			return false, err
@@ -148,12 +164,6 @@ func followPage(ctx context.Context, run func(name, command string) (string, err
 		pod.Note(func(saw *suite.Saw) { saw.Page.PSAfter = after })
 		return newWorkersIn(before, after) || refused, nil
 	})
-	if err != nil {
-		return err
-	}
-	head, err := run("head", fmt.Sprintf("head /proc/%d/root%s", masters[0].PID, nginxConf))
-	pod.Note(func(saw *suite.Saw) { saw.Page.Head = head })
-	return err
 }
 
 func psRows(rows []probe.PSRow, prefix string) []probe.PSRow {

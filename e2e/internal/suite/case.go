@@ -85,6 +85,10 @@ type Case struct {
 	// Fixture and Control share one pod; without an Act they are read-only.
 	Act *Act
 
+	// Experiments are those of the act that the claim turns on: what else could not be carried out is
+	// no matter. Nil means all of them, an empty slice none.
+	Experiments []string
+
 	// Judge says whether the observation satisfies the claim: nil, or a finding
 	// made by Violation, CannotTell or Forbidden. It is pure.
 	Judge func(Observation) error

@@ -34,6 +34,11 @@ type Hands interface {
 	// Note records what the act saw.
 	Note(what func(*Saw))
 
+	// Apart carries out one experiment of the act. What keeps it from that is recorded under its name,
+	// for the claims that turn on it, and no error: the act goes on. It is one where nothing can
+	// follow, because the run or its target has come to an end.
+	Apart(ctx context.Context, experiment string, do func(context.Context) error) error
+
 	// Await watches the pod until done, for as long as within, and tells whether
 	// it came to that. It not coming is no error: it is for the judge to say.
 	Await(ctx context.Context, within time.Duration, what string, done func(PodState) bool) (bool, error)
