@@ -17,6 +17,12 @@ var reapingBreakages = map[string][]breakage{
 		notedOtherwise("the container's first process adopts the orphan", "orphan", func(p *probe.Process) { p.PPID = 7 }),
 		notedOtherwise("the sibling sees another process", "orphan from sibling", func(p *probe.Process) { p.StartTime++ }),
 	},
+	"reaping/post-start-orphan": {
+		zombieLeft("maker", "orphan"), zombieLeft("sibling", "orphan"), notSeenBySibling("orphan"),
+		notedOtherwise("a process outside adopts the orphan", "orphan", func(p *probe.Process) { p.PPID = 0 }),
+		notedOtherwise("the container's first process adopts the orphan", "orphan", func(p *probe.Process) { p.PPID = 7 }),
+		notedOtherwise("the sibling sees another process", "orphan from sibling", func(p *probe.Process) { p.StartTime++ }),
+	},
 	"reaping/thousand-orphans": {
 		ranOtherwise("bursts", 0, "made 1000, left 1\n", ""),
 		ranOtherwise("bursts", 0, "made 100, left 100\n", ""),
