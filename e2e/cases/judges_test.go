@@ -94,6 +94,7 @@ var breakagesByArea = []map[string][]breakage{
 	controllersBreakages,
 	permissionsBreakages,
 	lifecycleBreakages,
+	execsBreakages,
 	reapingBreakages,
 	initBreakages,
 	sidecarBreakages,

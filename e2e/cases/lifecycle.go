@@ -8,7 +8,7 @@ import (
 
 // lifecycleCases state what becomes of a pod when its processes end.
 func lifecycleCases() []suite.Case {
-	return slices.Concat(killCases(), endCases(), sandboxCases(), stopCases(), graceCases(), deletionCases(), aliveCases(), nodeCases())
+	return slices.Concat(killCases(), endCases(), execCases(), sandboxCases(), stopCases(), graceCases(), deletionCases(), aliveCases(), nodeCases())
 }
 
 // The sources of these claims.

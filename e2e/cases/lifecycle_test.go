@@ -114,20 +114,20 @@ func sawOtherwise(what string, change func(*suite.Saw)) breakage {
 
 // hangs has a session not end of itself.
 func hangs(session string) breakage {
-	return sawOtherwise("the session hangs", func(saw *suite.Saw) {
+	return sawOtherwise("the "+session+" hangs", func(saw *suite.Saw) {
 		saw.InSession(session, func(s *suite.Session) { s.Ended = new(bool) })
 	})
 }
 
 // sessionHidden has a sibling not see a session's process.
-func sessionHidden(from string) breakage {
-	return sawOtherwise("the sibling sees no session", func(saw *suite.Saw) { delete(saw.Sessions["session"].From, from) })
+func sessionHidden(session, from string) breakage {
+	return sawOtherwise("the "+from+" sees no session", func(saw *suite.Saw) { delete(saw.Sessions[session].From, from) })
 }
 
 // sessionSeenAs has a container see another process than the session's.
-func sessionSeenAs(what, from string, p probe.Process) breakage {
+func sessionSeenAs(what, session, from string, p probe.Process) breakage {
 	return sawOtherwise(what, func(saw *suite.Saw) {
-		saw.InSession("session", func(s *suite.Session) { s.SeenBy(from, p) })
+		saw.InSession(session, func(s *suite.Session) { s.SeenBy(from, p) })
 	})
 }
 
@@ -202,13 +202,13 @@ var lifecycleBreakages = map[string][]breakage{
 		logBreaks("bystander", "misses the line", func(o *suite.Observation, _ string) string { return o.Markers["bystander-line"] + "\n" }),
 	},
 	"lifecycle/exec-joins": {
-		sessionHidden("killer"),
-		sessionSeenAs("the sibling sees another process with its PID", "killer", probe.Process{PID: 7, StartTime: 1}),
+		sessionHidden("session", "killer"),
+		sessionSeenAs("the sibling sees another process with its PID", "session", "killer", probe.Process{PID: 7, StartTime: 1}),
 		{"the exec has a PID namespace of its own", func(o *suite.Observation) { o.Before["victim"].Namespaces["pid"]++ }},
 		{"the session is PID 1's child", func(o *suite.Observation) {
 			child := probe.Process{PID: 77, PPID: 1, StartTime: 4711}
-			sessionSeenAs("", "victim", child).apply(o)
-			sessionSeenAs("", "killer", child).apply(o)
+			sessionSeenAs("", "session", "victim", child).apply(o)
+			sessionSeenAs("", "session", "killer", child).apply(o)
 		}},
 	},
 	"lifecycle/exec-killed-by-a-sibling": {
@@ -295,8 +295,8 @@ var lifecycleBreakages = map[string][]breakage{
 	},
 	"lifecycle/exec-in-the-grace-period": {
 		sawOtherwise("the exec is not answered", func(saw *suite.Saw) { saw.Unanswered = "exec in container drainer: no answer within 1m0s" }),
-		sessionHidden("sibling"),
-		sessionSeenAs("the sibling sees another process", "sibling", probe.Process{PID: 7, StartTime: 1}),
+		sessionHidden("session", "sibling"),
+		sessionSeenAs("the sibling sees another process", "session", "sibling", probe.Process{PID: 7, StartTime: 1}),
 		hangs("session"),
 		came("the session reports success", "session", probe.CommandResult{}),
 		leftOver("the session's process outlives its container", "tail -f /tmp/session"),
@@ -318,7 +318,7 @@ var lifecycleBreakages = map[string][]breakage{
 	"lifecycle/sessions-end-with-the-pod": {
 		hangs("session"),
 		sawOtherwise("the terminal hangs", func(saw *suite.Saw) { saw.TerminalEnded = new(bool) }),
-		sessionHidden("stopper"),
+		sessionHidden("session", "stopper"),
 	},
 }
 

@@ -68,7 +68,29 @@ func reapingCases() []suite.Case {
 			},
 		},
 	}
-	return append(cases, limitCases()...)
+	return slices.Concat(cases, []suite.Case{hookOrphanCase()}, limitCases())
+}
+
+func hookOrphanCase() suite.Case {
+	return suite.Case{
+		ID:      "reaping/post-start-orphan",
+		Level:   suite.Extended,
+		Claim:   "A process that a postStart hook leaves behind becomes a child of PID 1, as its sibling sees as well, and is reaped once it ends.",
+		Source:  kep495 + " (the infrastructure container reaps); pid_namespaces(7); containerd#9979 (without sharing, it stays as a zombie)",
+		Fixture: "post-start.yaml",
+		Control: "post-start-isolated.yaml",
+		Act:     killHookOrphan,
+		Judge:   orphanReaped,
+	}
+}
+
+// killHookOrphan ends what the hook left behind.
+var killHookOrphan = &suite.Act{
+	Name:   "kill-hook-orphan",
+	Within: 30 * time.Second,
+	Do: func(ctx context.Context, pod suite.Hands) error {
+		return seeAndKill(ctx, pod, "orphan", func(saw *suite.Saw) *suite.Sight { return &saw.Orphan })
+	},
 }
 
 // leaveOrphans makes an orphan and ends it, runs a command by exec and kills it,
@@ -196,7 +218,11 @@ func killedItsOwn(o suite.Observation, name string) error {
 func orphanReaped(o suite.Observation) error {
 	orphan := o.Saw.Orphan.Own
 	if orphan == nil {
-		return suite.CannotTell("the orphan, seen in its own container", o.Ran["orphan"].String())
+		made := "it was not seen"
+		if r, ran := o.Ran["orphan"]; ran {
+			made += "; " + r.String()
+		}
+		return suite.CannotTell("the orphan, seen in its own container", made, o.Container("maker"))
 	}
 	if err := killedItsOwn(o, "kill-orphan"); err != nil {
 		return err

@@ -21,6 +21,16 @@ var reapingBreakages = map[string][]breakage{
 			saw.Orphan.SeenBy("sibling", p)
 		}),
 	},
+	"reaping/post-start-orphan": {
+		zombieLeft("maker", orphan), zombieLeft("sibling", orphan), notSeenBySibling(orphan),
+		notedOtherwise("a process outside adopts the orphan", orphan, func(p *probe.Process) { p.PPID = 0 }),
+		notedOtherwise("the container's first process adopts the orphan", orphan, func(p *probe.Process) { p.PPID = 7 }),
+		sawOtherwise("the sibling sees another process", func(saw *suite.Saw) {
+			p := saw.Orphan.From["sibling"]
+			p.StartTime++
+			saw.Orphan.SeenBy("sibling", p)
+		}),
+	},
 	"reaping/thousand-orphans": {
 		ranOtherwise("bursts", 0, "made 1000, left 1\n", ""),
 		ranOtherwise("bursts", 0, "made 100, left 100\n", ""),

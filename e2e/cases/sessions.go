@@ -28,11 +28,15 @@ type session struct {
 // itself.
 const sessionsLast = 5 * comeback
 
+func newSession(ctx context.Context, name string) (context.Context, *session) {
+	ctx, cancel := context.WithCancel(ctx)
+	return ctx, &session{name: name, argument: "/tmp/session-" + probe.RandomHex(10), done: make(chan struct{}), cancel: cancel}
+}
+
 // startSession does not wait. The session is one process only: a child would keep
 // its streams open after its death.
 func startSession(ctx context.Context, pod suite.Hands, name, container string) *session {
-	ctx, cancel := context.WithCancel(ctx)
-	s := &session{name: name, argument: "/tmp/session-" + probe.RandomHex(10), done: make(chan struct{}), cancel: cancel}
+	ctx, s := newSession(ctx, name)
 	go func() {
 		defer close(s.done)
 		result, err := pod.Exec(ctx, name, container, "sh", "-c", `: >"$1"; exec tail -f "$1"`, "session", s.argument)

@@ -21,6 +21,8 @@ const (
 	seenFrom      = " seen from "
 	fromOther     = " from "
 	endedOfItself = " ended"
+	heldUp        = " held up"
+	daemonIn      = "daemon in "
 	pid1After     = "PID 1 after "
 	identityOf    = "identity "
 	namespaceOf   = "namespace of "
@@ -96,8 +98,13 @@ func (s Saw) Notes() map[string]string {
 			n.process(name+seenFrom+container, &p)
 		}
 		n.truth(name+endedOfItself, session.Ended)
+		n.truth(name+heldUp, session.HeldUp)
 	}
-	for name, sight := range map[string]Sight{"orphan": s.Orphan, "session": s.Command} {
+	sights := map[string]Sight{"orphan": s.Orphan, "session": s.Command}
+	for container, sight := range s.Daemons {
+		sights[daemonIn+container] = sight
+	}
+	for name, sight := range sights {
 		n.process(name, sight.Own)
 		for container, p := range sight.From {
 			n.process(name+fromOther+container, &p)
@@ -234,6 +241,23 @@ func (s *Saw) readOf(name, text string) (known bool, err error) {
 	if session, ok := strings.CutSuffix(name, endedOfItself); ok {
 		ended, err := pointer(strconv.ParseBool(text))
 		s.InSession(session, func(of *Session) { of.Ended = ended })
+		return true, err
+	}
+	if session, ok := strings.CutSuffix(name, heldUp); ok {
+		held, err := pointer(strconv.ParseBool(text))
+		s.InSession(session, func(of *Session) { of.HeldUp = held })
+		return true, err
+	}
+	if container, ok := strings.CutPrefix(name, daemonIn); ok {
+		p, err := parseProcess(text)
+		container, other, from := strings.Cut(container, fromOther)
+		s.OfDaemon(container, func(of *Sight) {
+			if from {
+				of.SeenBy(other, p)
+			} else {
+				of.Own = &p
+			}
+		})
 		return true, err
 	}
 	sender, after := strings.CutPrefix(name, pid1After)

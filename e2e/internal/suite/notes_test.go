@@ -22,6 +22,7 @@ func everything() Saw {
 		Unanswered: "exec in container drainer: no answer within 1m0s", TerminalEnded: &yes,
 		Orphan:    Sight{Own: &process, From: map[string]probe.Process{"sibling": process}},
 		Command:   Sight{Own: &process, From: map[string]probe.Process{"sibling": process}},
+		Daemons:   map[string]Sight{"finished": {Own: &process, From: map[string]probe.Process{"killer": process}}},
 		Stopped:   &process,
 		PID1After: map[string]probe.Process{"user": process, "root": process},
 		Zombies:   &[]probe.Identity{{PID: 9, StartTime: 8}},
@@ -35,7 +36,11 @@ func everything() Saw {
 		Undone: map[string]string{"kill": "the connection was cut"},
 		Other:  map[string]string{"of another version": "x"},
 	}
-	s.InSession("session", func(of *Session) { of.Ended = &yes; of.SeenBy("victim", process); of.SeenBy("killer", process) })
+	s.InSession("session", func(of *Session) {
+		of.Ended, of.HeldUp = &yes, &no
+		of.SeenBy("victim", process)
+		of.SeenBy("killer", process)
+	})
 	s.InSession("second session", func(of *Session) { of.Ended = &no; of.SeenBy("victim", process) })
 	return s
 }

@@ -27,6 +27,8 @@ type Saw struct {
 	// Orphan and Command are processes of a container that were killed there: one that its
 	// parent had left, and one that was run by exec.
 	Orphan, Command Sight
+	// Daemons are the processes that an exec left behind in a container, by the container.
+	Daemons map[string]Sight
 	// Stopped is a process as it was seen stopped.
 	Stopped *probe.Process
 	// PID1After is PID 1 as the containers saw it when each had sent its signals.
@@ -73,6 +75,8 @@ type Session struct {
 	From map[string]probe.Process
 	// Ended says whether it ended of itself; nil where nobody waited for that.
 	Ended *bool
+	// HeldUp says whether it stood still, because its client read nothing; nil where nobody looked.
+	HeldUp *bool
 }
 
 // Sight is a process as its own container saw it, and others.
@@ -112,6 +116,13 @@ func (s *Saw) InSession(name string, change func(*Session)) {
 	session := s.Sessions[name]
 	change(&session)
 	put(&s.Sessions, name, session)
+}
+
+// OfDaemon changes what is known of the process that an exec left behind in a container.
+func (s *Saw) OfDaemon(container string, change func(*Sight)) {
+	daemon := s.Daemons[container]
+	change(&daemon)
+	put(&s.Daemons, container, daemon)
 }
 
 // SeenBy says that a container saw the session's process.
