@@ -1,59 +1,21 @@
 package cases
 
 import (
-	"context"
-	"encoding/json"
-	"fmt"
+	"strconv"
 
-	"procns/e2e/internal/pace"
 	"procns/e2e/internal/probe"
 	"procns/e2e/internal/suite"
 )
 
-// noteOnceSeen observes a container until it sees such a process, and keeps the
-// process under a name, for the judge. A process table cannot be watched: each
-// look is one exec. Where it is never seen, nothing is kept, and the judge says so.
-func noteOnceSeen(ctx context.Context, pod suite.Hands, name, container string, is func(probe.Process) bool) (probe.Process, error) {
-	var found probe.Process
-	err := pace.Until(ctx, reply, func() (bool, error) {
-		s, err := pod.Observe(ctx, container)
-		if err != nil {
-			return false, err
-		}
-		p, ok := s.Find(is)
-		if ok {
-			found = p
-			pod.Note(name, encoded(p))
-		}
-		return ok, nil
-	})
-	return found, err
-}
+// yes tells whether what an act waited for came.
+func yes(is *bool) bool { return is != nil && *is }
 
-// look is one look at a container that has to succeed: of what was not looked at, it cannot be said
-// that it was not there.
-func look(ctx context.Context, pod suite.Hands, container string) (*probe.Snapshot, error) {
-	s, err := pod.Observe(ctx, container)
-	if err == nil && s.Failure != "" {
-		err = fmt.Errorf("container %s could not be observed: %s", container, s.Failure)
+// waitedFor says of what an act waited for whether it came.
+func waitedFor(is *bool) string {
+	if is == nil {
+		return "nobody waited"
 	}
-	return s, err
-}
-
-// encoded is a process as a note.
-func encoded(p probe.Process) string {
-	text, err := json.Marshal(p)
-	if err != nil {
-		return "" // plain data can be encoded
-	}
-	return string(text)
-}
-
-// noted is the process that was kept under a name, if it was seen.
-func noted(o suite.Observation, name string) (probe.Process, bool) {
-	var p probe.Process
-	err := json.Unmarshal([]byte(o.Notes[name]), &p)
-	return p, err == nil
+	return strconv.FormatBool(*is)
 }
 
 // succeeded demands that a command ran to its end with exit code 0; expected says
@@ -68,4 +30,12 @@ func succeeded(o suite.Observation, name, expected string, seen ...*probe.Snapsh
 		return suite.Final(suite.Violation(expected, failed(r, seen...), seen...))
 	}
 	return nil
+}
+
+// keep puts a value into a map that may not have been made yet.
+func keep[V any](into *map[string]V, name string, value V) {
+	if *into == nil {
+		*into = map[string]V{}
+	}
+	(*into)[name] = value
 }

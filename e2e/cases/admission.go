@@ -92,13 +92,14 @@ func roundTripCases() []suite.Case {
 			Judge:   func(o suite.Observation) error { return accepted(o, "create", "absent") },
 		},
 		{
-			ID:      "admission/same-in-json-and-protobuf",
-			Level:   suite.Extended,
-			Claim:   "The stored field reads the same in the API's JSON and in its protobuf form, which kubelet uses.",
-			Source:  "Kubernetes API Concepts, Alternate representations of resources",
-			Fixture: hardened,
-			Control: hardenedIsolated,
-			Act:     changeField,
+			ID:          "admission/same-in-json-and-protobuf",
+			Experiments: []string{"label", "protobuf"},
+			Level:       suite.Extended,
+			Claim:       "The stored field reads the same in the API's JSON and in its protobuf form, which kubelet uses.",
+			Source:      "Kubernetes API Concepts, Alternate representations of resources",
+			Fixture:     hardened,
+			Control:     hardenedIsolated,
+			Act:         changeField,
 			Judge: func(o suite.Observation) error {
 				for _, form := range []string{"label", "protobuf"} {
 					if err := accepted(o, form, "true"); err != nil {
@@ -230,37 +231,42 @@ func spellingCases() []suite.Case {
 	}
 	return []suite.Case{
 		with(base, suite.Case{
-			ID:     "admission/text-is-refused",
-			Level:  suite.Core,
-			Claim:  "A text is no value of the field: the pod is refused.",
-			Source: apiReference + " (boolean)",
-			Judge:  func(o suite.Observation) error { return undecodable(o, "text") },
+			ID:          "admission/text-is-refused",
+			Experiments: []string{"text"},
+			Level:       suite.Core,
+			Claim:       "A text is no value of the field: the pod is refused.",
+			Source:      apiReference + " (boolean)",
+			Judge:       func(o suite.Observation) error { return undecodable(o, "text") },
 		}),
 		with(base, suite.Case{
-			ID:     "admission/number-is-refused",
-			Level:  suite.Core,
-			Claim:  "A number is no value of the field: the pod is refused.",
-			Source: apiReference + " (boolean)",
-			Judge:  func(o suite.Observation) error { return undecodable(o, "number") },
+			ID:          "admission/number-is-refused",
+			Experiments: []string{"number"},
+			Level:       suite.Core,
+			Claim:       "A number is no value of the field: the pod is refused.",
+			Source:      apiReference + " (boolean)",
+			Judge:       func(o suite.Observation) error { return undecodable(o, "number") },
 		}),
 		with(base, suite.Case{
-			ID:     "admission/null-is-absent",
-			Claim:  "The field with the value null is the field left out.",
-			Source: apiReference + " (optional)",
-			Judge:  func(o suite.Observation) error { return lostInstead(o, "null") },
+			ID:          "admission/null-is-absent",
+			Experiments: []string{"null"},
+			Claim:       "The field with the value null is the field left out.",
+			Source:      apiReference + " (optional)",
+			Judge:       func(o suite.Observation) error { return lostInstead(o, "null") },
 		}),
 		with(base, suite.Case{
-			ID:         "admission/typo-strict",
-			Claim:      "With strict field validation, a pod with the field's name misspelt is refused.",
-			Source:     validation,
-			MinVersion: "1.25",
-			Judge:      func(o suite.Observation) error { return refused(o, "strict", misspeltName) },
+			ID:          "admission/typo-strict",
+			Experiments: []string{"strict"},
+			Claim:       "With strict field validation, a pod with the field's name misspelt is refused.",
+			Source:      validation,
+			MinVersion:  "1.25",
+			Judge:       func(o suite.Observation) error { return refused(o, "strict", misspeltName) },
 		}),
 		with(base, suite.Case{
-			ID:         "admission/typo-warned",
-			Claim:      "With field validation that warns, a pod with the field's name misspelt is admitted without the field, and the answer carries a warning.",
-			Source:     validation,
-			MinVersion: "1.25",
+			ID:          "admission/typo-warned",
+			Experiments: []string{"warn"},
+			Claim:       "With field validation that warns, a pod with the field's name misspelt is admitted without the field, and the answer carries a warning.",
+			Source:      validation,
+			MinVersion:  "1.25",
 			Judge: func(o suite.Observation) error {
 				if err := lostInstead(o, "warn"); err != nil {
 					return err
@@ -273,10 +279,11 @@ func spellingCases() []suite.Case {
 			},
 		}),
 		with(base, suite.Case{
-			ID:         "admission/typo-ignored",
-			Claim:      "Without field validation, a pod with the field's name misspelt is admitted without the field, and nothing tells: its containers will be isolated.",
-			Source:     validation,
-			MinVersion: "1.25",
+			ID:          "admission/typo-ignored",
+			Experiments: []string{"ignore"},
+			Claim:       "Without field validation, a pod with the field's name misspelt is admitted without the field, and nothing tells: its containers will be isolated.",
+			Source:      validation,
+			MinVersion:  "1.25",
 			Judge: func(o suite.Observation) error {
 				if err := lostInstead(o, "ignore"); err != nil {
 					return err
@@ -288,170 +295,6 @@ func spellingCases() []suite.Case {
 				}
 				return nil
 			},
-		}),
-	}
-}
-
-// podSecurityCases state that the Pod Security Standards have nothing against the
-// field, but against the capability that the page's manifest adds.
-func podSecurityCases() []suite.Case {
-	const withoutPtrace = "without-ptrace.yaml"
-	return []suite.Case{
-		{
-			ID:         "admission/baseline-refuses-ptrace",
-			Level:      suite.Extended,
-			Claim:      "The baseline level refuses the documented pod, because of SYS_PTRACE.",
-			Source:     podSecurityDoc + ", Baseline, Capabilities",
-			MinVersion: "1.25",
-			Fixture:    documented,
-			Control:    withoutPtrace,
-			Varies:     "securityContext",
-			Submit:     suite.DryRunBaseline,
-			Judge:      func(o suite.Observation) error { return refusedAt(atBaseline, o, "create", podSecurity, sysPtrace) },
-		},
-		{
-			ID:         "admission/baseline-admits-without-ptrace",
-			Level:      suite.Extended,
-			Claim:      "The baseline level admits the documented pod once it does not ask for SYS_PTRACE.",
-			Source:     podSecurityDoc + ", Baseline",
-			MinVersion: "1.25",
-			Fixture:    withoutPtrace,
-			Control:    documented,
-			Varies:     "securityContext",
-			Submit:     suite.DryRunBaseline,
-			Judge:      func(o suite.Observation) error { return acceptedAt(atBaseline, o, "create", "true") },
-		},
-		{
-			ID:         "admission/baseline-admits-sharing",
-			Level:      suite.Extended,
-			Claim:      "The baseline level admits a PID namespace that the pod's containers share, though not one shared with the node.",
-			Source:     podSecurityDoc + ", Baseline, Host Namespaces",
-			MinVersion: "1.25",
-			Fixture:    "lookout.yaml",
-			Control:    "lookout-host-pid.yaml",
-			Varies:     "shareProcessNamespace, hostPID",
-			Submit:     suite.DryRunBaseline,
-			Judge:      func(o suite.Observation) error { return acceptedAt(atBaseline, o, "create", "true") },
-		},
-		{
-			ID:         "admission/restricted-refuses-ptrace",
-			Level:      suite.Extended,
-			Claim:      "The restricted level refuses the documented pod, and names SYS_PTRACE among its reasons.",
-			Source:     podSecurityDoc + ", Restricted, Capabilities",
-			MinVersion: "1.25",
-			Fixture:    documented,
-			Control:    withoutPtrace,
-			Varies:     "securityContext",
-			Submit:     suite.DryRunRestricted,
-			Judge:      func(o suite.Observation) error { return refusedAt(atRestricted, o, "create", podSecurity, sysPtrace) },
-		},
-		{
-			ID:         "admission/restricted-admits-sharing",
-			Level:      suite.Extended,
-			Claim:      "The restricted level admits a pod with the field that keeps its rules, and SYS_PTRACE alone would break them.",
-			Source:     podSecurityDoc + ", Restricted",
-			MinVersion: "1.25",
-			Fixture:    hardened,
-			Control:    "admission-restricted-ptrace.yaml",
-			Varies:     "add",
-			Submit:     suite.DryRunRestricted,
-			Judge:      func(o suite.Observation) error { return acceptedAt(atRestricted, o, "create", "true") },
-		},
-		{
-			ID:      "admission/restricted-pod-shares",
-			Level:   suite.Extended,
-			Claim:   "In a pod that keeps the rules of the restricted level, all containers are in one PID namespace and see each other's processes.",
-			Source:  podSecurityDoc + ", Restricted; " + onPurpose,
-			Fixture: hardened,
-			Control: hardenedIsolated,
-			Act:     changeField,
-			Judge: func(o suite.Observation) error {
-				if err := onePIDNamespace(o); err != nil {
-					return err
-				}
-				return everyPairVisible(o)
-			},
-		},
-	}
-}
-
-// The pod that keeps the rules of the restricted level, and its twin.
-const (
-	hardened         = "admission-restricted.yaml"
-	hardenedIsolated = "admission-restricted-isolated.yaml"
-)
-
-// immutabilityCases state that the field of an existing pod cannot be changed. A
-// control is the pod whose field has the new value already: there, the same
-// request changes nothing and is accepted.
-func immutabilityCases() []suite.Case {
-	const source = "Kubernetes documentation, Pods, Pod update and replacement"
-	shared := suite.Case{
-		Level: suite.Extended, Source: source, Fixture: hardened, Control: hardenedIsolated, Act: changeField,
-	}
-	gated := suite.Case{
-		Level: suite.Extended, Source: "Kubernetes documentation, Pod Scheduling Readiness, Mutable Pod scheduling directives",
-		MinVersion: "1.27", Fixture: "admission-gated.yaml", Control: "admission-gated-isolated.yaml",
-		Submit: suite.Stored, Act: changeGatedField,
-	}
-	return []suite.Case{
-		with(shared, suite.Case{
-			ID:    "admission/immutable-by-merge-patch",
-			Claim: "A JSON merge patch can neither remove the field from a running pod nor set it to false.",
-			Judge: unchanged("true", "label", "merge-absent", "merge-false"),
-		}),
-		with(shared, suite.Case{
-			ID:    "admission/immutable-by-strategic-patch",
-			Claim: "A strategic merge patch cannot remove the field from a running pod.",
-			Judge: unchanged("true", "label", "strategic-absent"),
-		}),
-		with(shared, suite.Case{
-			ID:         "admission/immutable-by-apply",
-			Claim:      "Server-side apply, forced, cannot set the field of a running pod to false.",
-			MinVersion: "1.22",
-			Judge:      unchanged("true", "label", "apply-false"),
-		}),
-		with(shared, suite.Case{
-			ID:    "admission/immutable-by-replacement",
-			Claim: "Replacing a running pod's object by one without the field is refused.",
-			Judge: unchanged("true", "label", "replace-absent"),
-		}),
-		with(shared, suite.Case{
-			ID:         "admission/immutable-where-absent",
-			Claim:      "The field cannot be set on a running pod that was created without it, neither by patch nor by apply nor by replacement.",
-			MinVersion: "1.22",
-			Fixture:    hardenedIsolated,
-			Control:    hardened,
-			Judge:      unchanged("absent", "label", "merge-true", "apply-true", "replace-true"),
-		}),
-		with(shared, suite.Case{
-			ID:    "admission/immutable-through-status",
-			Claim: "A write to a pod's status that carries another value of the field does not change it.",
-			Judge: ineffective("status-false"),
-		}),
-		with(shared, suite.Case{
-			ID:         "admission/immutable-through-ephemeral-containers",
-			Claim:      "A write to a pod's ephemeral containers that carries another value of the field does not change it.",
-			MinVersion: "1.25",
-			Judge:      ineffective("ephemeral-false"),
-		}),
-		with(shared, suite.Case{
-			ID:         "admission/immutable-through-resize",
-			Claim:      "A write to a pod's resize subresource that carries another value of the field does not change it.",
-			MinVersion: "1.33",
-			Judge:      ineffective("resize-false"),
-		}),
-		with(gated, suite.Case{
-			ID:    "admission/immutable-when-gated",
-			Claim: "The field cannot be removed or set to false on a pod that waits at a scheduling gate, although its scheduling directives can be changed.",
-			Judge: unchanged("true", "node-selector", "merge-absent", "merge-false", "replace-absent"),
-		}),
-		with(gated, suite.Case{
-			ID:      "admission/immutable-when-gated-and-absent",
-			Claim:   "The field cannot be set on a pod that waits at a scheduling gate, although its scheduling directives can be changed.",
-			Fixture: "admission-gated-isolated.yaml",
-			Control: "admission-gated.yaml",
-			Judge:   unchanged("absent", "node-selector", "merge-true", "replace-true"),
 		}),
 	}
 }

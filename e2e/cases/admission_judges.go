@@ -2,8 +2,6 @@ package cases
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	"procns/e2e/internal/suite"
@@ -120,23 +118,6 @@ func ineffective(name string) func(suite.Observation) error {
 		}
 		return sameNamespaces(o)
 	}
-}
-
-// sameNamespaces demands that each container is in the PID namespace it was in,
-// with the same PID 1. A pod that was only stored has none.
-func sameNamespaces(o suite.Observation) error {
-	for _, name := range slices.Sorted(maps.Keys(o.Before)) {
-		before, after := o.Container(name), o.AfterIn(name)
-		was, okWas := before.Process(1)
-		is, okIs := after.Process(1)
-		if !okWas || !okIs || before.Namespaces["pid"] == 0 || after.Namespaces["pid"] == 0 {
-			return suite.CannotTell("container "+name+"'s PID namespace before and after", "it was not seen", before, after)
-		}
-		if before.Namespaces["pid"] != after.Namespaces["pid"] || !isSame(before, was, after, is) {
-			return suite.Violation("container "+name+" stays in its PID namespace", "it does not", before, after)
-		}
-	}
-	return nil
 }
 
 func referenceSaysIt(o suite.Observation) error {

@@ -19,7 +19,7 @@ var asTemplates = &suite.Act{
 			if err != nil {
 				return err
 			}
-			if _, err := pod.Request(ctx, w.kind, suite.Request{
+			if err := askApart(ctx, pod, w.kind, suite.Request{
 				Verb: "POST", API: w.api, Path: w.resource, Query: map[string]string{"dryRun": "All"}, Body: body,
 			}); err != nil {
 				return err
@@ -90,7 +90,7 @@ var misspell = &suite.Act{
 			if err != nil {
 				return err
 			}
-			if _, err := pod.Request(ctx, spelling.name, suite.Request{Verb: "POST", Path: "pods", Query: query, Body: body}); err != nil {
+			if err := askApart(ctx, pod, spelling.name, suite.Request{Verb: "POST", Path: "pods", Query: query, Body: body}); err != nil {
 				return err
 			}
 		}
@@ -123,13 +123,12 @@ var changeField = &suite.Act{
 			}
 		}
 		path := "pods/" + pod.Before().Pod.Name
-		if _, err := pod.Request(ctx, "label", suite.Request{
+		if err := askApart(ctx, pod, "label", suite.Request{
 			Verb: "PATCH", Path: path, ContentType: mergePatch, Body: []byte(`{"metadata":{"labels":{"procns.test/updated":"yes"}}}`),
 		}); err != nil {
 			return err
 		}
-		_, err := pod.Request(ctx, "protobuf", suite.Request{Verb: "GET", Path: path, Accept: "application/vnd.kubernetes.protobuf"})
-		return err
+		return askApart(ctx, pod, "protobuf", suite.Request{Verb: "GET", Path: path, Accept: "application/vnd.kubernetes.protobuf"})
 	},
 }
 
@@ -149,21 +148,12 @@ var changeGatedField = &suite.Act{
 				return err
 			}
 		}
-		_, err := pod.Request(ctx, "node-selector", suite.Request{
+		return askApart(ctx, pod, "node-selector", suite.Request{
 			Verb: "PATCH", Path: "pods/" + pod.Before().Pod.Name, ContentType: mergePatch,
 			Body: []byte(`{"spec":{"nodeSelector":{"procns.test/nowhere":"yes"}}}`),
 		})
-		return err
 	},
 }
-
-// The forms in which an update is sent: the media types of the patches, and PUT.
-const (
-	mergePatch     = "application/merge-patch+json"
-	strategicPatch = "application/strategic-merge-patch+json"
-	applyPatch     = "application/apply-patch+yaml"
-	replacement    = ""
-)
 
 // update is an attempt to give the field another value; nil removes it.
 type update struct {
@@ -192,8 +182,15 @@ func (u update) send(ctx context.Context, pod suite.Hands) error {
 	if request.Body, err = json.Marshal(content); err != nil {
 		return err
 	}
-	_, err = pod.Request(ctx, u.name, request)
-	return err
+	return askApart(ctx, pod, u.name, request)
+}
+
+// askApart sends a request as an experiment of its own name.
+func askApart(ctx context.Context, pod suite.Hands, name string, request suite.Request) error {
+	return pod.Apart(ctx, name, func(ctx context.Context) error {
+		_, err := pod.Request(ctx, name, request)
+		return err
+	})
 }
 
 // readReference reads what the server's OpenAPI document says of the field.
@@ -233,16 +230,4 @@ var inspectSandbox = &suite.Act{
 		_, err := pod.Node(ctx, "inspect", withCRI(pod, "sh", "-c", inspect, "inspect", pod.Before().Pod.Name)...)
 		return err
 	},
-}
-
-func specOf(object map[string]any) map[string]any { return part(object, "spec") }
-
-func metadataOf(object map[string]any) map[string]any { return part(object, "metadata") }
-
-func part(object map[string]any, name string) map[string]any {
-	found, ok := object[name].(map[string]any)
-	if !ok {
-		found = map[string]any{}
-	}
-	return found
 }

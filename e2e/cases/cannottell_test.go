@@ -16,14 +16,14 @@ func TestCannotTell(t *testing.T) {
 		id, what string
 		apply    func(*suite.Observation)
 	}{
-		{"lifecycle/leftovers-die", "the killer did not look again", func(o *suite.Observation) { delete(o.Notes, "left over") }},
-		{"lifecycle/leftovers-die", "the session was not seen", func(o *suite.Observation) { delete(o.Notes, "second session seen from victim") }},
-		{"lifecycle/no-leftovers-however-it-ends", "the killer did not look again", func(o *suite.Observation) { delete(o.Notes, "left over") }},
+		{"lifecycle/leftovers-die", "the killer did not look again", func(o *suite.Observation) { o.Saw.Left = nil }},
+		{"lifecycle/leftovers-die", "the session was not seen", func(o *suite.Observation) { delete(o.Saw.Sessions, "second session") }},
+		{"lifecycle/no-leftovers-however-it-ends", "the killer did not look again", func(o *suite.Observation) { o.Saw.Left = nil }},
 		{"lifecycle/no-leftovers-however-it-ends", "no memory limit is enforced", exitCode("hungry", 0).apply},
 		{"lifecycle/log-written-by-a-sibling", "the bystander's log was not read", func(o *suite.Observation) { delete(o.Logs, "bystander") }},
 		{"stress/sessions-end-at-once", "no memory limit is enforced", exitCode("hungry", 0).apply},
 		{"disruption/kubelet-restart-changes-nothing", "kubelet was not restarted", ranOtherwise("restart", 1, "", "Failed to restart").apply},
-		{"disruption/kubelet-restart-changes-nothing", "container two was not looked into", func(o *suite.Observation) { delete(o.Notes, "namespace of two") }},
+		{"disruption/kubelet-restart-changes-nothing", "container two was not looked into", func(o *suite.Observation) { delete(o.Saw.Disrupted.Joined, "two") }},
 		{"disruption/containerd-restart-keeps-new-containers-joining", "containerd was not restarted", ranOtherwise("restart", 1, "", "Failed to restart").apply},
 		{"lifecycle/pre-stop-hook-shares", "the herald's hooks ran more than once", func(o *suite.Observation) {
 			c := o.Deletion.Last.Containers["herald"]

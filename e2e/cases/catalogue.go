@@ -56,7 +56,7 @@ func All() []suite.Case {
 // finished gives the cases what all of them have in common.
 func finished(cases []suite.Case) []suite.Case {
 	for i := range cases {
-		cases[i].Judge = suite.JudgedBySight(cases[i].Judge)
+		cases[i].Judge = suite.JudgedBySight(suite.JudgedApart(cases[i].Experiments, cases[i].Judge))
 	}
 	return withTurns(cases)
 }

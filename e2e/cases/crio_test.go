@@ -108,7 +108,7 @@ func TestLeftoversOfCRIO(t *testing.T) {
 			require.True(t, suite.IsViolation(c.Judge(o)))
 
 			o = recorded(t, c, c.Fixture) // or it was still there when kubelet told of the end
-			o.Notes["left over"] = "1: PID " + p.Identity().String() + " (" + p.Command() + ")"
+			o.Saw.Left = &[]suite.Leftover{{Identity: p.Identity(), Command: p.Command()}}
 			require.True(t, suite.IsViolation(c.Judge(o)))
 		})
 	}

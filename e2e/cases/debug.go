@@ -39,39 +39,42 @@ func debugCases() []suite.Case {
 			Judge:   copyDoesNotShare,
 		},
 		{
-			ID:      "debug/attach-again",
-			Level:   suite.Extended,
-			Claim:   "Detaching leaves the shell running: attached again, the same process answers, which is the one that nginx's container sees.",
-			Source:  attached + "API reference, Container.stdin and stdinOnce",
-			Fixture: documented,
-			Control: isolated,
-			Given:   nginxServing,
-			Act:     attachAgain,
-			Judge:   sameShellAnswers,
-			Records: "the shell's PID",
-			Record:  func(o suite.Observation) string { return "the shell is PID " + o.Notes["first"] },
+			ID:          "debug/attach-again",
+			Experiments: []string{byAnswering},
+			Level:       suite.Extended,
+			Claim:       "Detaching leaves the shell running: attached again, the same process answers, which is the one that nginx's container sees.",
+			Source:      attached + "API reference, Container.stdin and stdinOnce",
+			Fixture:     documented,
+			Control:     isolated,
+			Given:       nginxServing,
+			Act:         attachAgain,
+			Judge:       sameShellAnswers,
+			Records:     "the shell's PID",
+			Record:      func(o suite.Observation) string { return "the shell is PID " + o.Saw.Shell.First.String() },
 		},
 		{
-			ID:        "debug/new-size-reaches-the-shell",
-			Level:     suite.Extended,
-			Claim:     "The shell that is attached to has a terminal of the size that the client tells, and of the new one when the client's changes.",
-			Source:    attached + "API reference, Container.tty; CRI, Attach (the resize stream)",
-			Fixture:   documented,
-			NoControl: "a terminal's size does not depend on the process namespace; instead two sizes are told, neither of which is the first, and the shell must name both",
-			Given:     nginxServing,
-			Act:       attachAgain,
-			Judge:     sizesArrived,
+			ID:          "debug/new-size-reaches-the-shell",
+			Experiments: []string{byResizing},
+			Level:       suite.Extended,
+			Claim:       "The shell that is attached to has a terminal of the size that the client tells, and of the new one when the client's changes.",
+			Source:      attached + "API reference, Container.tty; CRI, Attach (the resize stream)",
+			Fixture:     documented,
+			NoControl:   "a terminal's size does not depend on the process namespace; instead two sizes are told, neither of which is the first, and the shell must name both",
+			Given:       nginxServing,
+			Act:         attachAgain,
+			Judge:       sizesArrived,
 		},
 		{
-			ID:      "debug/exit-gives-a-new-shell",
-			Level:   suite.Extended,
-			Claim:   "Typing exit ends the shell container with code 0; kubelet starts it again in the same namespace, where nginx's container sees the new shell.",
-			Source:  attached + "Kubernetes documentation, “Pod Lifecycle”, Container restart policy",
-			Fixture: documented,
-			Control: isolated,
-			Given:   nginxServing,
-			Act:     attachAgain,
-			Judge:   newShellSeen,
+			ID:          "debug/exit-gives-a-new-shell",
+			Experiments: []string{byExiting},
+			Level:       suite.Extended,
+			Claim:       "Typing exit ends the shell container with code 0; kubelet starts it again in the same namespace, where nginx's container sees the new shell.",
+			Source:      attached + "Kubernetes documentation, “Pod Lifecycle”, Container restart policy",
+			Fixture:     documented,
+			Control:     isolated,
+			Given:       nginxServing,
+			Act:         attachAgain,
+			Judge:       newShellSeen,
 		},
 	}
 }
@@ -146,63 +149,66 @@ func copyDoesNotShare(o suite.Observation) error {
 	return seesNone(made, suite.DebugContainer, names...)
 }
 
-// attachAgain talks to the shell twice, with a detachment between, and ends it
-// the third time.
+// attachAgain talks to the shell twice, with a detachment between, tells it the sizes of its
+// terminal the third time, and ends it the fourth.
 var attachAgain = &suite.Act{
 	Name:   "attach-again",
 	Within: comeback,
 	Do: func(ctx context.Context, pod suite.Hands) error {
-		for _, name := range []string{"first", "second"} {
-			err := pod.Attach(ctx, "shell", func(t *probe.Terminal) error {
-				identity, err := askShell(t)
-				pod.Note(name, identity)
-				if err != nil || name == "first" {
-					return err
-				}
-				return tellSizes(ctx, t, pod)
-			})
-			if err != nil {
+		for _, experiment := range []struct {
+			name     string
+			converse func(*probe.Terminal) error
+		}{
+			{byAnswering, func(t *probe.Terminal) error {
+				who, err := askShell(t)
+				pod.Note(func(saw *suite.Saw) { saw.Shell.First = who })
+				return err
+			}},
+			{byAnswering, func(t *probe.Terminal) error {
+				who, err := askShell(t)
+				pod.Note(func(saw *suite.Saw) { saw.Shell.Second = who })
+				return err
+			}},
+			{byResizing, func(t *probe.Terminal) error { return tellSizes(ctx, t, pod) }},
+			{byExiting, exitShell},
+		} {
+			attach := func(ctx context.Context) error { return pod.Attach(ctx, "shell", experiment.converse) }
+			if err := pod.Apart(ctx, experiment.name, attach); err != nil {
 				return err
 			}
 		}
-		err := pod.Attach(ctx, "shell", func(t *probe.Terminal) error {
-			if err := t.Type("exit\n"); err != nil {
-				return err
-			}
-			// The terminal closes with the shell.
-			if shown, err := t.Await(0, reply, "end of the shell", func(string) bool { return false }); !errors.Is(err, io.EOF) {
-				return fmt.Errorf("after exit the terminal is open, and showed %q: %w", shown, err)
-			}
+		if pod.Before().Saw.Undone[byExiting] != "" {
 			return nil
-		})
-		if err != nil {
-			return err
 		}
-		restarts := pod.Before().Pod.Containers["shell"].Restarts
-		_, err = pod.Await(ctx, comeback, "running its new shell", func(p suite.PodState) bool {
-			c := p.Containers["shell"]
-			return c.Running && c.Restarts > restarts
-		})
+		_, err := pod.Await(ctx, comeback, "running its new shell", startedAgain(pod.Before().Pod, 1, "shell"))
 		return err
 	},
 }
 
+// exitShell ends a shell: the terminal closes with it.
+func exitShell(t *probe.Terminal) error {
+	if err := t.Type("exit\n"); err != nil {
+		return err
+	}
+	if shown, err := t.Await(0, reply, "end of the shell", func(string) bool { return false }); !errors.Is(err, io.EOF) {
+		return fmt.Errorf("after exit the terminal is open, and showed %q: %w", shown, err)
+	}
+	return nil
+}
+
 // askShell has a shell print its own line of stat, and returns its PID and start
 // time. The dollar keeps the typed line, which the terminal shows as well, apart.
-func askShell(t *probe.Terminal) (string, error) {
+func askShell(t *probe.Terminal) (probe.Identity, error) {
 	if err := t.Type("echo \"I am $(cat /proc/$$/stat).\"\n"); err != nil {
-		return "", err
+		return probe.Identity{}, err
 	}
 	answer := regexp.MustCompile(`I am ([0-9]+ \([^\n]*)\.\n`)
 	shown, err := t.Await(0, reply, "answer of the shell", answer.MatchString)
 	if err != nil {
-		return "", err
+		return probe.Identity{}, err
 	}
 	p, err := probe.ParseStat(answer.FindStringSubmatch(shown)[1])
-	if err != nil {
-		return "", err
-	}
-	return p.Identity().String(), nil
+	return p.Identity(), err
 }
 
 // toldSizes are the terminal's sizes that the shell is told one after the other.
@@ -226,7 +232,7 @@ func tellSizes(ctx context.Context, t *probe.Terminal, pod suite.Hands) error {
 				return false, err
 			}
 			says := answer.FindStringSubmatch(shown)[1]
-			pod.Note("told "+size.String(), says)
+			pod.Note(func(saw *suite.Saw) { keep(&saw.Shell.Sizes, size.String(), says) })
 			return says == size.String(), nil
 		})
 		if err != nil {
@@ -238,7 +244,7 @@ func tellSizes(ctx context.Context, t *probe.Terminal, pod suite.Hands) error {
 
 func sizesArrived(o suite.Observation) error {
 	for _, size := range toldSizes {
-		says, ok := o.Notes["told "+size.String()]
+		says, ok := o.Saw.Shell.Sizes[size.String()]
 		if !ok {
 			return suite.CannotTell("the shell's answer to stty size", "none")
 		}
@@ -261,15 +267,15 @@ func sameShellAnswers(o suite.Observation) error {
 	if !ok {
 		return suite.CannotTell("the shell in its own container", "none", shell)
 	}
-	first, second := o.Notes["first"], o.Notes["second"]
-	if first == "" || second == "" {
-		return suite.CannotTell("the shell answers both times", fmt.Sprintf("it answered %q and %q", first, second))
+	first, second := o.Saw.Shell.First, o.Saw.Shell.Second
+	if first == (probe.Identity{}) || second == (probe.Identity{}) {
+		return suite.CannotTell("the shell answers both times", fmt.Sprintf("it answered as PID %s and PID %s", first, second))
 	}
-	if first != own.Identity().String() || second != first {
+	if first != own.Identity() || second != first {
 		return suite.Violation("the shell, PID "+own.Identity().String()+", answers both times",
-			"there answered PID "+first+" and, attached again, PID "+second, shell)
+			"there answered PID "+first.String()+" and, attached again, PID "+second.String(), shell)
 	}
-	if seen, ok := nginx.Process(own.PID); !ok || seen.Identity() != own.Identity() {
+	if !shows(nginx, own) {
 		return suite.Violation("nginx's container sees the shell that answers, PID "+own.Identity().String(), "it does not", nginx, shell)
 	}
 	return nil
@@ -283,13 +289,15 @@ func newShellSeen(o suite.Observation) error {
 	if o.AfterPod == nil {
 		return suite.CannotTell("the pod's status after exit", "none")
 	}
-	was, is := o.Pod.Containers["shell"], o.AfterPod.Containers["shell"]
-	if err := errors.Join(endKnown(is, "shell"), startedAtOnce(o, "shell")); err != nil {
+	is := o.AfterPod.Containers["shell"]
+	if err := endKnown(is, "shell"); err != nil {
 		return err
 	}
-	if is.Restarts != was.Restarts+1 || !is.Running || is.ExitCode == nil || *is.ExitCode != 0 {
-		return suite.Violation("the shell container ended with code 0 and was started again once",
-			fmt.Sprintf("%s; restarts: %d before, %d after; running: %v", describeEnd(is), was.Restarts, is.Restarts, is.Running))
+	if err := restartedTimes(o, "shell", 1); err != nil {
+		return err
+	}
+	if is.ExitCode == nil || *is.ExitCode != 0 {
+		return suite.Violation("the shell container ended with code 0", describeEnd(is))
 	}
 	shell, nginx := o.AfterIn("shell"), o.AfterIn("nginx")
 	now, ok := shellIn(shell)
@@ -299,7 +307,7 @@ func newShellSeen(o suite.Observation) error {
 	if isSame(o.Container("shell"), old, shell, now) {
 		return suite.Violation("another shell than PID "+old.Identity().String(), "it is the same", shell)
 	}
-	if seen, ok := nginx.Process(now.PID); !ok || seen.Identity() != now.Identity() {
+	if !shows(nginx, now) {
 		return suite.Violation("nginx's container sees the new shell, PID "+now.Identity().String(), "it does not", nginx, shell)
 	}
 	if seen, ok := nginx.Process(old.PID); ok && isSame(o.Container("nginx"), old, nginx, seen) {

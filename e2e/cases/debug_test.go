@@ -30,6 +30,9 @@ func shellNow(o *suite.Observation, change func(*suite.ContainerState)) {
 
 func isShell(p probe.Process) bool { return p.PPID == 0 && p.Comm == "sh" }
 
+// anotherProcess is none of a recorded pod's.
+var anotherProcess = probe.Identity{PID: 99, StartTime: 99}
+
 // debugBreakages are the faults that the cases of debug must find.
 var debugBreakages = map[string][]breakage{
 	"debug/copy-shares": {
@@ -50,15 +53,15 @@ var debugBreakages = map[string][]breakage{
 		}}),
 	},
 	"debug/attach-again": {
-		{"another shell answers the second time", func(o *suite.Observation) { o.Notes["second"] = "99 (started at tick 99)" }},
+		{"another shell answers the second time", func(o *suite.Observation) { o.Saw.Shell.Second = anotherProcess }},
 		{"another shell than the container's answers", func(o *suite.Observation) {
-			o.Notes["first"], o.Notes["second"] = "99 (started at tick 99)", "99 (started at tick 99)"
+			o.Saw.Shell.First, o.Saw.Shell.Second = anotherProcess, anotherProcess
 		}},
 		{"nginx does not see the shell", func(o *suite.Observation) { hide(o, "nginx", isShell) }},
 	},
 	"debug/new-size-reaches-the-shell": {
-		{"the size stays the first", func(o *suite.Observation) { o.Notes["told "+toldSizes[0].String()] = "50 200" }},
-		{"the second size does not arrive", func(o *suite.Observation) { o.Notes["told "+toldSizes[1].String()] = toldSizes[0].String() }},
+		{"the size stays the first", func(o *suite.Observation) { o.Saw.Shell.Sizes[toldSizes[0].String()] = "50 200" }},
+		{"the second size does not arrive", func(o *suite.Observation) { o.Saw.Shell.Sizes[toldSizes[1].String()] = toldSizes[0].String() }},
 	},
 	"debug/exit-gives-a-new-shell": {
 		{"exit is told as a failure", func(o *suite.Observation) {

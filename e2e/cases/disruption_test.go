@@ -2,7 +2,7 @@ package cases
 
 import (
 	"context"
-	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -35,7 +35,7 @@ var disruptionBreakages = map[string][]breakage{
 		{"the restarted containers are isolated", func(o *suite.Observation) {
 			for _, s := range o.After {
 				own := o.Markers[s.Container]
-				s.Processes = keep(s.Processes, func(p probe.Process) bool { return p.Has(own) || p.Observer })
+				s.Processes = only(s.Processes, func(p probe.Process) bool { return p.Has(own) || p.Observer })
 			}
 		}},
 		{"a container was not restarted", func(o *suite.Observation) {
@@ -59,28 +59,28 @@ var (
 			c.Restarts++
 			o.AfterPod.Containers["three"] = c
 		}},
-		noteIs("an exec into another container joins another namespace", "namespace of three", "4026531836"),
-		{"PID 1 is another process", func(o *suite.Observation) { o.Notes["identity 1"] = probe.Identity{PID: 1, StartTime: 1}.String() }},
+		{"an exec into another container joins another namespace", func(o *suite.Observation) { o.Saw.Disrupted.Joined["three"] = 4026531836 }},
+		{"PID 1 is another process", func(o *suite.Observation) { seenAfterwards(o, probe.Identity{PID: 1, StartTime: 1}) }},
 		{"a child was started anew", func(o *suite.Observation) {
 			child, _ := o.Container("one").Find(childOf("three")(o))
 			child.StartTime++
-			o.Notes["identity "+fmt.Sprint(child.PID)] = child.Identity().String()
+			seenAfterwards(o, child.Identity())
 		}},
-		{"an exec joins another namespace", func(o *suite.Observation) { o.Notes["namespace"] = "4026531836" }},
+		{"an exec joins another namespace", func(o *suite.Observation) { o.Saw.Disrupted.Namespace = 4026531836 }},
 		{"a process was started anew", func(o *suite.Observation) {
 			p, _ := o.Container("three").Find(withMarker(o, "three"))
 			p.StartTime++
-			o.Notes["identity "+fmt.Sprint(p.PID)] = p.Identity().String()
+			seenAfterwards(o, p.Identity())
 		}},
 		{"a sibling is not seen any more", func(o *suite.Observation) {
 			p, _ := o.Container("three").Find(withMarker(o, "three"))
-			delete(o.Notes, "identity "+fmt.Sprint(p.PID))
+			o.Saw.Disrupted.Processes = slices.DeleteFunc(o.Saw.Disrupted.Processes, func(i probe.Identity) bool { return i == p.Identity() })
 		}},
 	}
 	strayRestart = []breakage{
 		{"the restarted container has a namespace of its own", func(o *suite.Observation) { o.After["two"].Namespaces["pid"]++ }},
 		{"its siblings do not see it", func(o *suite.Observation) {
-			o.After["one"].Processes = keep(o.After["one"].Processes, func(p probe.Process) bool { return !p.Has(o.Markers["two"]) })
+			o.After["one"].Processes = only(o.After["one"].Processes, func(p probe.Process) bool { return !p.Has(o.Markers["two"]) })
 		}},
 		{"it is not started again", func(o *suite.Observation) {
 			c := o.AfterPod.Containers["two"]
@@ -90,7 +90,16 @@ var (
 	}
 )
 
-func keep(processes []probe.Process, is func(probe.Process) bool) []probe.Process {
+// seenAfterwards puts another process in the place of the one with its PID.
+func seenAfterwards(o *suite.Observation, is probe.Identity) {
+	for i, was := range o.Saw.Disrupted.Processes {
+		if was.PID == is.PID {
+			o.Saw.Disrupted.Processes[i] = is
+		}
+	}
+}
+
+func only(processes []probe.Process, is func(probe.Process) bool) []probe.Process {
 	var kept []probe.Process
 	for _, p := range processes {
 		if is(p) {

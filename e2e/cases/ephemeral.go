@@ -2,16 +2,10 @@ package cases
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"maps"
-	"regexp"
-	"slices"
 	"strconv"
-	"strings"
 	"time"
 
-	"procns/e2e/internal/probe"
 	"procns/e2e/internal/suite"
 )
 
@@ -56,11 +50,12 @@ func ephemeralCases() []suite.Case {
 			},
 		},
 		{
-			ID:     "ephemeral/hangup-replaces-workers",
-			Level:  suite.Extended,
-			Claim:  "SIGHUP from an ephemeral container gives nginx new workers.",
-			Source: onConfiguring + ", signalling other containers; KEP-277",
-			Judge:  hangUpReloaded("debugger"),
+			ID:          "ephemeral/hangup-replaces-workers",
+			Experiments: []string{byHangingUp},
+			Level:       suite.Extended,
+			Claim:       "SIGHUP from an ephemeral container gives nginx new workers.",
+			Source:      onConfiguring + ", signalling other containers; KEP-277",
+			Judge:       hangUpReloaded("debugger"),
 		},
 		{
 			ID:      "ephemeral/nginx-conf",
@@ -100,27 +95,32 @@ func ephemeralCases() []suite.Case {
 		cases[i].Given = nginxServing
 		cases[i].Read = []string{nginxConf}
 		cases[i].Act = hangUpFromDebugger
+		if cases[i].Experiments == nil {
+			cases[i].Experiments = none()
+		}
 	}
 	exited := []suite.Case{
 		{
-			ID:      "ephemeral/exited-target",
-			Level:   suite.Extended,
-			Claim:   "An ephemeral container whose target has ended starts, and sees the container that still runs.",
-			Source:  targetReference + "; kubelet applies a target to pods that do not share only",
-			Control: "ephemeral-exited-isolated.yaml",
-			Judge:   debugsTheExited,
+			ID:          "ephemeral/exited-target",
+			Experiments: []string{byLateContainer},
+			Level:       suite.Extended,
+			Claim:       "An ephemeral container whose target has ended starts, and sees the container that still runs.",
+			Source:      targetReference + "; kubelet applies a target to pods that do not share only",
+			Control:     "ephemeral-exited-isolated.yaml",
+			Judge:       debugsTheExited,
 		},
 		{
-			ID:      "ephemeral/unknown-target-refused",
-			Level:   suite.Extended,
-			Claim:   "An ephemeral container whose target is no container of the pod is refused.",
-			Source:  targetReference + " (the name of the container from PodSpec that this ephemeral container targets)",
-			Control: "ephemeral-exited-helper.yaml",
-			Varies:  "name",
-			Turns:   suite.Turns{Answered: true},
-			Judge:   unknownTargetRefused,
-			Records: "the API server's answer",
-			Record:  func(o suite.Observation) string { return o.Answers["unknown"].String() },
+			ID:          "ephemeral/unknown-target-refused",
+			Experiments: []string{byUnknownTarget, byLateContainer},
+			Level:       suite.Extended,
+			Claim:       "An ephemeral container whose target is no container of the pod is refused.",
+			Source:      targetReference + " (the name of the container from PodSpec that this ephemeral container targets)",
+			Control:     "ephemeral-exited-helper.yaml",
+			Varies:      "name",
+			Turns:       suite.Turns{Answered: true},
+			Judge:       unknownTargetRefused,
+			Records:     "the API server's answer",
+			Record:      func(o suite.Observation) string { return o.Answers["unknown"].String() },
 		},
 	}
 	for i := range exited {
@@ -146,13 +146,15 @@ var hangUpFromDebugger = &suite.Act{
 		if !ok {
 			return nil // the judges say that it is not to be seen
 		}
-		if err := askNginx(ctx, pod, answeredBefore, "debugger"); err != nil {
-			return err
-		}
-		if _, err := pod.Exec(ctx, "hangup", "debugger", "kill", "-HUP", strconv.Itoa(m.PID)); err != nil {
-			return err
-		}
-		return askNginx(ctx, pod, answeredAfter, "debugger")
+		return pod.Apart(ctx, byHangingUp, func(ctx context.Context) error {
+			if err := askNginx(ctx, pod, answeredBefore, "debugger"); err != nil {
+				return err
+			}
+			if _, err := pod.Exec(ctx, "hangup", "debugger", "kill", "-HUP", strconv.Itoa(m.PID)); err != nil {
+				return err
+			}
+			return askNginx(ctx, pod, answeredAfter, "debugger")
+		})
 	},
 }
 
@@ -160,8 +162,7 @@ var hangUpFromDebugger = &suite.Act{
 // containers that were there before, and not as PID 1.
 func joinsAs(name string) func(suite.Observation) error {
 	return func(o suite.Observation) error {
-		first, err := ownProcess(o, name, name)
-		if err != nil {
+		if _, err := ownProcess(o, name, name); err != nil {
 			return err
 		}
 		for _, other := range []string{"nginx", "app"} {
@@ -169,12 +170,7 @@ func joinsAs(name string) func(suite.Observation) error {
 				return err
 			}
 		}
-		if first.PID == 1 || first.PPID != 0 {
-			return suite.Violation(
-				fmt.Sprintf("the first process of %s has a PID other than 1, and its parent outside the namespace (PPID 0)", name),
-				fmt.Sprintf("PID %d, PPID %d", first.PID, first.PPID), o.Container(name))
-		}
-		return nil
+		return firstProcessIsNotPID1(o, name)
 	}
 }
 
@@ -250,175 +246,4 @@ func itselfAlone(o suite.Observation) error {
 		return suite.Violation("the ephemeral container does not see nginx", fmt.Sprintf("it sees its PID %d", m.PID), debugger)
 	}
 	return seesNone(o, "debugger", "app", "targeted")
-}
-
-// seesNone demands that a container neither sees the named others nor shares a
-// namespace with them.
-func seesNone(o suite.Observation, from string, others ...string) error {
-	s := o.Container(from)
-	for _, other := range others {
-		if _, err := ownProcess(o, other, other); err != nil {
-			return err
-		}
-		if p, ok := s.Find(carrying(o, other)); ok {
-			return suite.Violation(fmt.Sprintf("container %s does not see container %s", from, other), fmt.Sprintf("it sees its PID %d", p.PID), s)
-		}
-		if s.Namespaces["pid"] == o.Container(other).Namespaces["pid"] {
-			return suite.Violation(fmt.Sprintf("containers %s and %s have different PID namespaces", from, other), "they share one", s, o.Container(other))
-		}
-	}
-	return nil
-}
-
-// crashedBeside: the container app runs, and the other one is over.
-var crashedBeside = &suite.Await{
-	Name: "settled (one container running, the other over)", MayEnd: true,
-	Done: func(p suite.PodState) bool {
-		_, over := exitedContainer(p)
-		return p.Containers["app"].Running && over
-	},
-}
-
-// exitedContainer is the container that has ended for good.
-func exitedContainer(p suite.PodState) (string, bool) {
-	for _, name := range slices.Sorted(maps.Keys(p.Containers)) {
-		if c := p.Containers[name]; !c.Running && c.Waiting == "" && c.ExitCode != nil && c.Kind == "" {
-			return name, true
-		}
-	}
-	return "", false
-}
-
-// targetTheExited asks for an ephemeral container whose target does not exist,
-// as a trial, and adds one whose target has ended.
-var targetTheExited = &suite.Act{
-	Name:   "target-the-exited",
-	Within: 30 * time.Second,
-	Do: func(ctx context.Context, pod suite.Hands) error {
-		marker := "marker" + probe.RandomHex(10)
-		pod.Note("late", marker)
-		if _, err := addEphemeral(ctx, pod, "unknown", "helper", marker, true); err != nil {
-			return err
-		}
-		target, ok := exitedContainer(pod.Before().Pod)
-		if !ok {
-			return nil // the judge says so
-		}
-		added, err := addEphemeral(ctx, pod, "late", target, marker, false)
-		if err != nil || !added.Accepted() {
-			return err
-		}
-		running := func(p suite.PodState) bool { return p.Containers["late"].Running }
-		refused := func(p suite.PodState) bool { return refusedByRuntime(p.Containers["late"]) }
-		settled := func(p suite.PodState) bool { return running(p) || refused(p) }
-		if _, err := pod.Await(ctx, time.Minute, "running, or refused by the runtime", settled); err != nil {
-			return err
-		}
-		// kubelet tries again after 10 to 15 seconds. A runtime that says what is
-		// wrong with the target will say so again; any other failure may pass.
-		_, err = pod.Await(ctx, 20*time.Second, "running", func(p suite.PodState) bool {
-			return running(p) || refused(p) && strings.Contains(p.Containers["late"].Message, "target")
-		})
-		return err
-	},
-}
-
-// addEphemeral requests one more ephemeral container, of the image that the pod's
-// others have, and records the answer under the container's name.
-func addEphemeral(ctx context.Context, pod suite.Hands, name, target, marker string, trial bool) (suite.Answer, error) {
-	like, err := firstContainer(pod.Manifest())
-	if err != nil {
-		return suite.Answer{}, err
-	}
-	body, err := json.Marshal(map[string]any{"spec": map[string]any{"ephemeralContainers": []any{map[string]any{
-		"name": name, "targetContainerName": target,
-		"image": like["image"], "imagePullPolicy": like["imagePullPolicy"],
-		"command": []string{"sh", "-c", "while :; do sleep 3600; done", marker},
-	}}}})
-	if err != nil {
-		return suite.Answer{}, err
-	}
-	query := map[string]string{}
-	if trial {
-		query["dryRun"] = "All"
-	}
-	return pod.Request(ctx, name, suite.Request{
-		Verb: "PATCH", Path: "pods/" + pod.Before().Pod.Name + "/ephemeralcontainers", Query: query,
-		ContentType: "application/strategic-merge-patch+json", Body: body,
-	})
-}
-
-func firstContainer(manifest map[string]any) (map[string]any, error) {
-	spec, _ := manifest["spec"].(map[string]any)
-	containers, _ := spec["containers"].([]any)
-	if len(containers) > 0 {
-		if c, ok := containers[0].(map[string]any); ok {
-			return c, nil
-		}
-	}
-	return nil, fmt.Errorf("the manifest has no container: %v", manifest)
-}
-
-func debugsTheExited(o suite.Observation) error {
-	target, ok := exitedContainer(o.Pod)
-	if !ok {
-		return suite.CannotTell("a container that has ended", "none has")
-	}
-	if answer := o.Answers["late"]; !answer.Accepted() {
-		if !decisive("", answer) {
-			return suite.CannotTell("the server's answer to an ephemeral container whose target has ended", answer.String())
-		}
-		return suite.Violation("the server takes an ephemeral container whose target, "+target+", has ended", answer.String())
-	}
-	if o.AfterPod == nil {
-		return suite.CannotTell("the pod's status after the ephemeral container was added", "none")
-	}
-	late := o.AfterPod.Containers["late"]
-	starts := "the ephemeral container whose target, " + target + ", has ended starts"
-	switch {
-	case late.Running:
-	case late.ExitCode != nil:
-		return suite.Violation(starts, describeEnd(late), o.AfterIn("app"))
-	case refusedByRuntime(late) && !overloaded.MatchString(late.Message):
-		return suite.Violation(starts, "it waits: "+late.Waiting+": "+late.Message, o.AfterIn("app"))
-	default:
-		return suite.CannotTell(starts+", or is refused", "it waits: "+late.Waiting+": "+late.Message)
-	}
-	// The second snapshots, with the marker of the container that was added.
-	after := suite.Observation{Before: o.After, Markers: map[string]string{"app": o.Markers["app"], "late": o.Notes["late"]}}
-	for _, pair := range [][2]string{{"app", "late"}, {"late", "app"}} {
-		if _, err := markedProcess(after, pair[0], pair[0], pair[1]); err != nil {
-			return err
-		}
-	}
-	if err := sameNamespace(after.Container("late"), after.Container("app")); err != nil {
-		return err
-	}
-	if first, _ := after.Container("late").Find(carrying(after, "late")); first.PID == 1 {
-		return suite.Violation("the ephemeral container's first process is not PID 1", "it is", after.Container("late"))
-	}
-	return nil
-}
-
-// refusedByRuntime tells whether a container waits because it cannot be made.
-func refusedByRuntime(c suite.ContainerState) bool { return strings.HasSuffix(c.Waiting, "Error") }
-
-// overloaded is how a runtime says that it did not come to an answer in time, and
-// what it says of the name it has kept for the container meanwhile.
-var overloaded = regexp.MustCompile(`(?i)deadline ?exceeded|name .* is reserved`)
-
-func unknownTargetRefused(o suite.Observation) error {
-	// The same request with a known target is the witness that nothing else about
-	// it is refused.
-	if known := o.Answers["late"]; !known.Accepted() {
-		return suite.CannotTell("the server takes an ephemeral container with a target that exists", known.String())
-	}
-	answer := o.Answers["unknown"]
-	if !answer.Accepted() && !decisive("", answer) {
-		return suite.CannotTell("the server's answer to an ephemeral container with an unknown target", answer.String())
-	}
-	if answer.Refusal().By != suite.ByValidation || !strings.Contains(answer.Message, "targetContainerName") {
-		return suite.Violation("the server finds it invalid, because of targetContainerName", answer.String())
-	}
-	return nil
 }

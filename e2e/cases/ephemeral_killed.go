@@ -22,8 +22,8 @@ func killedCase() suite.Case {
 		Control: "ephemeral-killed-isolated.yaml",
 		Turns:   suite.Turns{Capabilities: []string{"KILL"}},
 		Given: func(o suite.Observation) error {
-			_, errDebugger := ownBeginning(o, "debugger")
-			_, errClock := ownBeginning(o, "clock")
+			_, errDebugger := ownFirst(o, "debugger")
+			_, errClock := ownFirst(o, "clock")
 			return errors.Join(errDebugger, errClock)
 		},
 		Act:   killEphemeral,
@@ -41,7 +41,7 @@ var killEphemeral = &suite.Act{
 	Do: func(ctx context.Context, pod suite.Hands) error {
 		o := pod.Before()
 		for _, name := range []string{"debugger", "clock"} {
-			p, seen := began(o, o.Container("killer"), name)
+			p, seen := o.Container("killer").Find(firstOf(o, name))
 			if !seen {
 				return nil // the judge says so
 			}
@@ -49,25 +49,22 @@ var killEphemeral = &suite.Act{
 			if err != nil || wasRefused(kill) {
 				return err
 			}
-			ended := func(p suite.PodState) bool {
-				return p.Containers[name].ExitCode != nil || forgotten(p.Containers[name])
-			}
-			if over, err := pod.Await(ctx, comeback, "over", ended); err != nil || !over {
+			if over, err := pod.Await(ctx, comeback, "over", allEnded(name)); err != nil || !over {
 				return err
 			}
 		}
-		_, err := pod.Await(ctx, comeback, "running its clock again", restarted("clock"))
+		_, err := pod.Await(ctx, comeback, "running its clock again", startedAgain(o.Pod, 1, "clock"))
 		return err
 	},
 }
 
 func ephemeralStaysOver(o suite.Observation) error {
-	own, err := ownBeginning(o, "debugger")
+	own, err := ownFirst(o, "debugger")
 	if err != nil {
 		return err
 	}
 	killer := o.Container("killer")
-	if seen, ok := began(o, killer, "debugger"); !ok || seen.Identity() != own.Identity() {
+	if !showsAs(killer, firstOf(o, "debugger"), own) {
 		return suite.Violation("the killer sees the ephemeral container's first process, PID "+own.Identity().String(), "it does not", killer, o.Container("debugger"))
 	}
 	if o.AfterPod == nil {

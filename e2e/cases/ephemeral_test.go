@@ -13,7 +13,7 @@ import (
 // lateIn changes the snapshot of the ephemeral container that the act added.
 func lateIn(container string, change func(s *probe.Snapshot, chosen func(probe.Process) bool)) func(*suite.Observation) {
 	return func(o *suite.Observation) {
-		marker := o.Notes["late"]
+		marker := o.Saw.Late
 		change(o.After[container], func(p probe.Process) bool { return p.Has(marker) })
 	}
 }

@@ -81,30 +81,32 @@ func filesystemCases() []suite.Case {
 			Judge:   throughRoot("/absolute", "app", "shell-identity"),
 		},
 		suite.Case{
-			ID:      "filesystem/service-account-token",
-			Level:   suite.Core,
-			Claim:   "A service account's token that only one container mounts is readable from another through /proc/PID/root.",
-			Source:  onUnderstanding3 + " (filesystem secrets)",
-			Fixture: files,
-			Control: filesIsolated,
-			Given:   linksMade,
-			Read:    linked,
-			Act:     reachThrough,
-			Judge:   tokenReached,
-			Records: "the token's SHA-256",
-			Record:  func(o suite.Observation) string { return "SHA-256 of the token: " + o.Ran["token"].String() },
+			ID:          "filesystem/service-account-token",
+			Experiments: []string{byToken},
+			Level:       suite.Core,
+			Claim:       "A service account's token that only one container mounts is readable from another through /proc/PID/root.",
+			Source:      onUnderstanding3 + " (filesystem secrets)",
+			Fixture:     files,
+			Control:     filesIsolated,
+			Given:       linksMade,
+			Read:        linked,
+			Act:         reachThrough,
+			Judge:       tokenReached,
+			Records:     "the token's SHA-256",
+			Record:      func(o suite.Observation) string { return "SHA-256 of the token: " + o.Ran["token"].String() },
 		},
 		suite.Case{
-			ID:      "filesystem/write-through",
-			Level:   suite.Extended,
-			Claim:   "Root in one container can write a file into another container's filesystem through /proc/PID/root.",
-			Source:  "proc(5), /proc/PID/root; " + onUnderstanding3,
-			Fixture: files,
-			Control: filesIsolated,
-			Given:   linksMade,
-			Read:    append(slices.Clone(linked), fromSibling),
-			Act:     reachThrough,
-			Judge:   writtenThrough,
+			ID:          "filesystem/write-through",
+			Experiments: []string{byWritingInto("app")},
+			Level:       suite.Extended,
+			Claim:       "Root in one container can write a file into another container's filesystem through /proc/PID/root.",
+			Source:      "proc(5), /proc/PID/root; " + onUnderstanding3,
+			Fixture:     files,
+			Control:     filesIsolated,
+			Given:       linksMade,
+			Read:        append(slices.Clone(linked), fromSibling),
+			Act:         reachThrough,
+			Judge:       writtenThrough,
 		},
 	)
 }
@@ -137,10 +139,7 @@ func throughRoot(path, of, marker string) func(suite.Observation) error {
 		if err != nil {
 			return err
 		}
-		if got := p.Files[path]; !got.OK() || got.Text != o.Markers[marker] || got.Text == "" {
-			return suite.Violation(fmt.Sprintf("/proc/%d/root%s holds the text %q", p.PID, path, o.Markers[marker]), describeAccess(got), o.Container("shell"))
-		}
-		return nil
+		return readsFile(o, "shell", p, path, o.Markers[marker])
 	}
 }
 
@@ -151,9 +150,6 @@ var reachThrough = &suite.Act{
 	Within: 30 * time.Second,
 	Sees:   []string{"app", "sealed"},
 	Do: func(ctx context.Context, pod suite.Hands) error {
-		if _, err := pod.Exec(ctx, "own-token", "app", "sha256sum", "/token/token"); err != nil {
-			return err
-		}
 		before := pod.Before()
 		for _, name := range []string{"app", "sealed"} {
 			p, ok := before.Container("shell").Find(carrying(before, name))
@@ -162,14 +158,22 @@ var reachThrough = &suite.Act{
 			}
 			const write = `printf %s "$1" >"$2"`
 			target := fmt.Sprintf("/proc/%d/root%s", p.PID, fromSibling)
-			if _, err := pod.Exec(ctx, "write-"+name, "shell", "sh", "-c", write, "write", before.Markers["sibling"], target); err != nil {
+			if err := pod.Apart(ctx, byWritingInto(name), func(ctx context.Context) error {
+				_, err := pod.Exec(ctx, byWritingInto(name), "shell", "sh", "-c", write, "write", before.Markers["sibling"], target)
+				return err
+			}); err != nil {
 				return err
 			}
 		}
-		app, _ := before.Container("shell").Find(carrying(before, "app"))
-		const digest = `[ ! -e /token ] && sha256sum "$1"`
-		_, err := pod.Exec(ctx, "token", "shell", "sh", "-c", digest, "digest", fmt.Sprintf("/proc/%d/root/token/token", app.PID))
-		return err
+		return pod.Apart(ctx, byToken, func(ctx context.Context) error {
+			if _, err := pod.Exec(ctx, "own-token", "app", "sha256sum", "/token/token"); err != nil {
+				return err
+			}
+			app, _ := before.Container("shell").Find(carrying(before, "app"))
+			const digest = `[ ! -e /token ] && sha256sum "$1"`
+			_, err := pod.Exec(ctx, "token", "shell", "sh", "-c", digest, "digest", fmt.Sprintf("/proc/%d/root/token/token", app.PID))
+			return err
+		})
 	},
 }
 
@@ -250,39 +254,4 @@ func bareImageInspected(o suite.Observation) error {
 		return suite.Violation(fmt.Sprintf("/proc/%d/root/pause is the program", p.PID), describeAccess(program), shell)
 	}
 	return nil
-}
-
-// ownFileHolds is the precondition that a container itself reads the random text
-// in one of its files.
-func ownFileHolds(container, path, marker string) func(suite.Observation) error {
-	return func(o suite.Observation) error {
-		if own := o.Container(container).Files[path]; !own.OK() || own.Text != o.Markers[marker] {
-			return suite.CannotTell("container "+container+" reads its own "+path, describeAccess(own))
-		}
-		return nil
-	}
-}
-
-// markedProcess finds a container's process, which carries the named marker,
-// from another container; not seeing it there is a violation.
-func markedProcess(o suite.Observation, marker, of, from string) (probe.Process, error) {
-	own, err := ownProcess(o, of, marker)
-	if err != nil {
-		return own, err
-	}
-	seen, ok := o.Container(from).Find(carrying(o, marker))
-	if !ok || seen.Identity() != own.Identity() {
-		return own, suite.Violation(fmt.Sprintf("container %s sees the process of container %s", from, of), "it does not", o.Container(from))
-	}
-	return seen, nil
-}
-
-func describeAccess(a probe.Access) string {
-	if !a.OK() {
-		return fmt.Sprintf("%s (%s)", a.Errno, a.Message)
-	}
-	if len(a.Text) > 80 {
-		return fmt.Sprintf("%d bytes, SHA-256 %s", len(a.Text), a.SHA256())
-	}
-	return fmt.Sprintf("%q", a.Text)
 }

@@ -2,6 +2,7 @@ package cases
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"regexp"
@@ -46,12 +47,14 @@ func onKernelOfItsOwn(o *suite.Observation, booted uint64) {
 			}
 		}
 	}
-	for name, text := range o.Notes {
+	notes := o.Saw.Notes()
+	for name, text := range notes {
 		if number, err := strconv.ParseUint(text, 10, 64); err == nil && strings.HasPrefix(name, "namespace") {
 			text = strconv.FormatUint(first.number("pid", number), 10)
 		}
-		o.Notes[name] = first.text(text)
+		notes[name] = first.text(text)
 	}
+	o.Saw = sawOf(notes)
 	for name, ran := range o.Ran {
 		ran.Stdout = first.text(ran.Stdout)
 		o.Ran[name] = ran
@@ -64,6 +67,19 @@ func onKernelOfItsOwn(o *suite.Observation, booted uint64) {
 		onKernelOfItsOwn(&of, booted)
 		o.Copies[name] = of
 	}
+}
+
+// sawOf is what notes tell; changed by hand, they must still be notes.
+func sawOf(notes map[string]string) suite.Saw {
+	var saw suite.Saw
+	raw, err := json.Marshal(notes)
+	if err == nil {
+		err = json.Unmarshal(raw, &saw)
+	}
+	if err != nil {
+		panic(err)
+	}
+	return saw
 }
 
 // sandboxWasReplaced tells whether a container saw another PID 1 after the act.
@@ -262,6 +278,10 @@ type sendingHands struct {
 	sent map[string][]string // by the sender
 }
 
+func (h *sendingHands) Apart(ctx context.Context, _ string, do func(context.Context) error) error {
+	return do(ctx)
+}
+
 func (h *sendingHands) Before() suite.Observation { return h.seen }
 
 func (h *sendingHands) Exec(_ context.Context, name, _ string, command ...string) (probe.CommandResult, error) {
@@ -273,7 +293,7 @@ func (h *sendingHands) Observe(_ context.Context, container string) (*probe.Snap
 	return h.seen.Container(container), nil
 }
 
-func (h *sendingHands) Note(string, string) {}
+func (h *sendingHands) Note(func(*suite.Saw)) {}
 
 // TestHandlersUnsaid: where the kernel does not say which signals PID 1 handles, it is sent those
 // that nobody can handle. What they do is told; what the others would do is not known.
@@ -295,12 +315,12 @@ func TestHandlersUnsaid(t *testing.T) {
 			another(o)
 			o.Ran["user"] = probe.CommandResult{Code: 137}
 			delete(o.Ran, "root")
-			o.Notes = nil
+			o.Saw = suite.Saw{}
 		}, "violation"},
 		{"PID 1 has ended of what the other sent", "root", func(o *suite.Observation) {
 			another(o)
 			delete(o.Ran, "root")
-			o.Notes = nil
+			o.Saw = suite.Saw{}
 		}, "cannot tell"},
 		{"PID 1 ends of what the other sends", "user", another, "cannot tell"},
 		{"PID 1 is stopped", "root", func(o *suite.Observation) {
@@ -313,7 +333,7 @@ func TestHandlersUnsaid(t *testing.T) {
 			o := guest(t, c, c.Fixture)
 			o.Ran["user"], o.Ran["root"] = both, both
 			first, _ := o.Container("user").Process(1)
-			o.Notes["PID 1 after user"] = encoded(first)
+			keep(&o.Saw.PID1After, "user", first)
 			row.changes(&o)
 			err := c.Judge(o)
 			require.Equal(t, row.want, answer(err), "%v", err)

@@ -110,23 +110,6 @@ func parseWritten(container, text string) (*probe.Snapshot, error) {
 	return s, nil
 }
 
-// sameNamespace demands that two containers saw one PID namespace: the same inode
-// and the same PID 1. The kernel gives the inode of a namespace that is gone to
-// the next one, so that the inode alone could be a coincidence.
-func sameNamespace(a, b *probe.Snapshot) error {
-	firstA, okA := a.Process(1)
-	firstB, okB := b.Process(1)
-	if a.Namespaces["pid"] == 0 || b.Namespaces["pid"] == 0 {
-		return suite.CannotTell("the PID namespaces of "+a.Container+" and "+b.Container, "they are unknown", a, b)
-	}
-	if a.Namespaces["pid"] != b.Namespaces["pid"] || !okA || !okB || !isSame(a, firstA, b, firstB) {
-		return suite.Violation(
-			fmt.Sprintf("containers %s and %s are in one PID namespace, with one PID 1", a.Container, b.Container),
-			fmt.Sprintf("namespaces %d and %d, PID 1 %s and %s", a.Namespaces["pid"], b.Namespaces["pid"], firstA.Identity(), firstB.Identity()), a, b)
-	}
-	return nil
-}
-
 func initInNamespaceOfMain(o suite.Observation) error {
 	main := o.Container("main")
 	if _, err := ownProcess(o, "main", "main"); err != nil {

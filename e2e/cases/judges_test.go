@@ -77,101 +77,13 @@ func TestJudgesNeverAcceptNothing(t *testing.T) {
 					snapshots[name] = &probe.Snapshot{Container: name, Failure: "exec was refused"}
 				}
 			}
-			blind.Notes, blind.Ran, blind.Answers, blind.Logs, blind.Events = nil, nil, nil, nil, nil
+			blind.Saw, blind.Ran, blind.Answers, blind.Logs, blind.Events = suite.Saw{}, nil, nil, nil, nil
 			blind.AfterPod, blind.Deletion, blind.Copies = nil, nil, nil
 			blind.Pod.Sharing = "absent"
 			blind.Pod.Containers = nil
 			assert.Error(t, c.Judge(blind))
 		})
 	}
-}
-
-// breakage is a fault no real cluster here shows, made by hand in an observation
-// of a conformant pod.
-type breakage struct {
-	name  string
-	apply func(o *suite.Observation)
-}
-
-// edit changes every process of a container's snapshots that is chosen.
-func edit(o *suite.Observation, container string, chosen func(probe.Process) bool, change func(*probe.Process)) {
-	for _, snapshots := range []map[string]*probe.Snapshot{o.Before, o.After} {
-		editIn(snapshots, container, chosen, change)
-	}
-}
-
-func editIn(snapshots map[string]*probe.Snapshot, container string, chosen func(probe.Process) bool, change func(*probe.Process)) {
-	s := snapshots[container]
-	if s == nil {
-		return
-	}
-	for i := range s.Processes {
-		if chosen(s.Processes[i]) {
-			change(&s.Processes[i])
-		}
-	}
-}
-
-// hide removes processes from what a container sees.
-func hide(o *suite.Observation, container string, chosen func(probe.Process) bool) {
-	for _, snapshots := range []map[string]*probe.Snapshot{o.Before, o.After} {
-		if s := snapshots[container]; s != nil {
-			s.Processes = slices.DeleteFunc(s.Processes, chosen)
-		}
-	}
-}
-
-func isPID1(p probe.Process) bool  { return p.PID == 1 }
-func isNginx(p probe.Process) bool { return p.Comm == "nginx" }
-func withMarker(o *suite.Observation, name string) func(probe.Process) bool {
-	marker := o.Markers[name]
-	return func(p probe.Process) bool { return p.Has(marker) }
-}
-
-func fileRefused(container, path string, errno probe.Errno) breakage {
-	return breakage{container + ": " + path + " " + string(errno), func(o *suite.Observation) {
-		edit(o, container, func(p probe.Process) bool { return true }, func(p *probe.Process) {
-			if _, ok := p.Files[path]; ok {
-				p.Files[path] = probe.Access{Errno: errno, Message: "made by hand"}
-			}
-		})
-	}}
-}
-
-func fileRead(container, path, marker string) breakage {
-	return breakage{container + ": " + path + " is readable", func(o *suite.Observation) {
-		edit(o, container, func(p probe.Process) bool { return true }, func(p *probe.Process) {
-			if _, ok := p.Files[path]; ok {
-				p.Files[path] = probe.Access{Text: o.Markers[marker]}
-			}
-		})
-	}}
-}
-
-func fileDiffers(container, path string) breakage {
-	return breakage{container + ": " + path + " is another file", func(o *suite.Observation) {
-		edit(o, container, func(p probe.Process) bool { return true }, func(p *probe.Process) {
-			if a, ok := p.Files[path]; ok && a.OK() {
-				p.Files[path] = probe.Access{Text: a.Text + " "}
-			}
-		})
-	}}
-}
-
-func hidden(container, marker string) breakage {
-	return breakage{container + " does not see " + marker, func(o *suite.Observation) { hide(o, container, withMarker(o, marker)) }}
-}
-
-func namespaceOf(container string) breakage {
-	return breakage{container + " has another PID namespace", func(o *suite.Observation) {
-		o.Before[container].Namespaces["pid"]++
-	}}
-}
-
-func pidReused(container, marker string) breakage {
-	return breakage{container + " sees another process with " + marker + "'s PID", func(o *suite.Observation) {
-		edit(o, container, withMarker(o, marker), func(p *probe.Process) { p.StartTime++ })
-	}}
 }
 
 // breakagesByArea has at least one fault for each case, which its judge must find.
@@ -182,6 +94,7 @@ var breakagesByArea = []map[string][]breakage{
 	controllersBreakages,
 	permissionsBreakages,
 	lifecycleBreakages,
+	execsBreakages,
 	reapingBreakages,
 	initBreakages,
 	sidecarBreakages,

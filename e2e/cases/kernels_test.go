@@ -2,7 +2,6 @@ package cases
 
 import (
 	"context"
-	"strings"
 	"testing"
 	"time"
 
@@ -188,10 +187,10 @@ func TestNothingOutlivesItsKernel(t *testing.T) {
 		t.Run(id, func(t *testing.T) {
 			c := named(t, id)
 			o := guest(t, c, c.Fixture)
-			for _, name := range []string{"orphan", "session"} {
-				if p, ok := noted(o, name); ok { // both see it in the new sandbox
+			for _, killed := range []suite.Sight{o.Saw.Orphan, o.Saw.Command} {
+				if killed.Own != nil { // both see it in the new sandbox
 					for _, s := range o.After {
-						s.Processes = append(s.Processes, p)
+						s.Processes = append(s.Processes, *killed.Own)
 					}
 				}
 			}
@@ -205,16 +204,17 @@ func TestNothingOutlivesItsKernel(t *testing.T) {
 // TestNothingIsLeftUnderAnotherKernel: nor does the act note it as something that was left.
 func TestNothingIsLeftUnderAnotherKernel(t *testing.T) {
 	c := named(t, "lifecycle/leftovers-die")
-	for later, left := range map[uint64]string{0: "1:", 9: "0:"} {
-		h := &lookingHands{before: guest(t, c, c.Fixture), seen: guest(t, c, c.Fixture), notes: map[string]string{}}
+	for later, left := range map[uint64]int{0: 1, 9: 0} {
+		h := &lookingHands{before: guest(t, c, c.Fixture), seen: guest(t, c, c.Fixture)}
 		kernel := &h.seen.Before["killer"].Kernel
 		kernel.BootID, kernel.BootTime = "of another mount", kernel.BootTime+later
 		child, ok := h.before.Container("killer").Find(marking("child")(&h.before))
 		require.True(t, ok)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		_ = noteLeft(ctx, h, "left over", "killer", []probe.Process{child}) // it looks until nothing is left, or the time is over
-		require.True(t, strings.HasPrefix(h.notes["left over"], left), h.notes["left over"])
+		_ = noteLeftovers(ctx, h, "killer", []probe.Process{child}) // it looks until nothing is left, or the time is over
+		require.NotNil(t, h.saw.Left)
+		require.Len(t, *h.saw.Left, left)
 	}
 }
 
@@ -222,7 +222,7 @@ func TestNothingIsLeftUnderAnotherKernel(t *testing.T) {
 type lookingHands struct {
 	suite.Hands
 	before, seen suite.Observation
-	notes        map[string]string
+	saw          suite.Saw
 }
 
 func (h *lookingHands) Before() suite.Observation { return h.before }
@@ -231,7 +231,7 @@ func (h *lookingHands) Observe(_ context.Context, container string) (*probe.Snap
 	return h.seen.Container(container), nil
 }
 
-func (h *lookingHands) Note(name, text string) { h.notes[name] = text }
+func (h *lookingHands) Note(what func(*suite.Saw)) { what(&h.saw) }
 
 // TestUnsaidFields: a field of /proc that a kernel does not have is no answer, neither yes
 // nor no.

@@ -116,18 +116,22 @@ func endCases() []suite.Case {
 			Judge:   onlyHungryEnded,
 		},
 		{
-			ID:      "lifecycle/no-leftovers-however-it-ends",
-			Level:   suite.Extended,
-			Claim:   "No process of a container outlives its first process, however that ended: by a signal, a failure, success, a failed probe or lack of memory.",
-			Source:  kep495 + "; runc#2632 (they outlived a failure)",
-			Fixture: always,
-			Control: alone,
-			Judge:   noLeftoversOfEnded,
+			ID:          "lifecycle/no-leftovers-however-it-ends",
+			Experiments: []string{byLookingAgain},
+			Level:       suite.Extended,
+			Claim:       "No process of a container outlives its first process, however that ended: by a signal, a failure, success, a failed probe or lack of memory.",
+			Source:      kep495 + "; runc#2632 (they outlived a failure)",
+			Fixture:     always,
+			Control:     alone,
+			Judge:       noLeftoversOfEnded,
 		},
 	}
 	for i := range cases {
 		cases[i].Given, cases[i].Act = allHaveChildren, endEach
 		cases[i].Judge = ifSent("killer", "end each", cases[i].Judge)
+		if cases[i].Experiments == nil {
+			cases[i].Experiments = none() // but to have ended each, without which there is no act
+		}
 	}
 	return cases
 }
@@ -135,7 +139,7 @@ func endCases() []suite.Case {
 // allHaveChildren waits until each container has come to its loop.
 func allHaveChildren(o suite.Observation) error {
 	for name := range o.Markers {
-		first, err := ownBeginning(o, name)
+		first, err := ownFirst(o, name)
 		if err != nil {
 			return err
 		}
@@ -165,7 +169,7 @@ rm "/proc/$5/root/tmp/healthy"
 `, "end-each"}
 		ending := []string{"terminated", "killed", "crashed", "finished", "unhealthy", "hungry", "nginx"}
 		for _, name := range ending {
-			p, seen := began(o, killer, name)
+			p, seen := killer.Find(firstOf(o, name))
 			if name == "nginx" {
 				p, seen = master(killer)
 			}
@@ -178,22 +182,18 @@ rm "/proc/$5/root/tmp/healthy"
 		if err != nil || wasRefused(sent) {
 			return err
 		}
-		over, err := pod.Await(ctx, comeback, "over", func(p suite.PodState) bool {
-			return !slices.ContainsFunc(ending, func(name string) bool {
-				return p.Containers[name].ExitCode == nil && !forgotten(p.Containers[name])
-			})
-		})
+		over, err := pod.Await(ctx, comeback, "over", allEnded(ending...))
 		if err != nil || !over {
 			return err
 		}
 		var doomed []probe.Process
 		for _, name := range ending {
 			own := o.Container(name)
-			if first, ok := began(o, own, name); ok {
+			if first, ok := own.Find(firstOf(o, name)); ok {
 				doomed = append(doomed, family(own, first)...)
 			}
 		}
-		return noteLeftovers(ctx, pod, doomed)
+		return pod.Apart(ctx, byLookingAgain, func(ctx context.Context) error { return noteLeftovers(ctx, pod, "killer", doomed) })
 	},
 }
 
@@ -212,11 +212,13 @@ func restartedIf(due func(code int) bool) func(suite.Observation) error {
 			if err := endedWith(is, e.name, e.code, e.reason); err != nil {
 				return err
 			}
-			switch {
-			case due(e.code) && (is.Restarts != 1 || !is.Running):
-				return suite.Violation(fmt.Sprintf("container %s, which ended with exit code %d, is started again", e.name, e.code),
-					fmt.Sprintf("restarts: %d, running: %v", is.Restarts, is.Running))
-			case !due(e.code) && (is.Restarts != 0 || is.Running || is.Waiting != ""):
+			if due(e.code) {
+				if err := restartedTimes(o, e.name, 1); err != nil {
+					return err
+				}
+				continue
+			}
+			if is.Restarts != 0 || is.Running || is.Waiting != "" {
 				return suite.Violation(fmt.Sprintf("container %s, which ended with exit code %d, is not started again", e.name, e.code),
 					fmt.Sprintf("restarts: %d, running: %v, waiting: %q", is.Restarts, is.Running, is.Waiting))
 			}
@@ -273,7 +275,7 @@ func noLeftoversOfEnded(o suite.Observation) error {
 			continue
 		}
 		own := o.Container(name)
-		first, err := ownBeginning(o, name)
+		first, err := ownFirst(o, name)
 		if err != nil {
 			return err
 		}
@@ -281,7 +283,7 @@ func noLeftoversOfEnded(o suite.Observation) error {
 		if len(members) < 2 {
 			return suite.CannotTell("container "+name+"'s first process has children", "none", own)
 		}
-		if c := o.AfterPod.Containers[name]; c.ExitCode == nil && !forgotten(c) {
+		if c := o.AfterPod.Containers[name]; !hasEnded(c) {
 			return suite.Violation("container "+name+" ends", describeEnd(c), own, killer)
 		}
 		old = append(old, members...)
@@ -292,7 +294,7 @@ func noLeftoversOfEnded(o suite.Observation) error {
 	if err := gone(o, killer, old, "killer"); err != nil {
 		return err
 	}
-	if err := nothingLeftOver(o); err != nil {
+	if err := nothingLeftOver(o, "killer"); err != nil {
 		return err
 	}
 	return memoryLimited(o) // last: a leftover is one, however its container ended

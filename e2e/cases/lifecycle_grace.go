@@ -26,8 +26,8 @@ func graceCases() []suite.Case {
 		Fixture: "lifecycle-grace.yaml",
 		Control: "lifecycle-grace-isolated.yaml",
 		Given: func(o suite.Observation) error {
-			_, errDrainer := ownBeginning(o, "drainer")
-			_, errSibling := ownBeginning(o, "sibling")
+			_, errDrainer := ownFirst(o, "drainer")
+			_, errSibling := ownFirst(o, "sibling")
 			return errors.Join(errDrainer, errSibling)
 		},
 		Act:   execInGrace,
@@ -62,32 +62,25 @@ func enterInGrace(ctx context.Context, pod suite.Hands) error {
 	open, err := openSession(ctx, pod, "session", "drainer")
 	var late *probe.DeadlineError
 	if errors.As(err, &late) {
-		pod.Note("no answer", late.Error())
+		pod.Note(func(saw *suite.Saw) { saw.Unanswered = late.Error() })
 		return nil // the grace period ends all
 	}
 	if err != nil {
 		return err
 	}
 	defer open.giveUp()
-	pod.Note("session seen from drainer", encoded(open.process))
-	from, err := look(ctx, pod, "sibling")
-	if err != nil {
+	if _, _, err := open.noteSeenFrom(ctx, pod, "sibling"); err != nil {
 		return err
-	}
-	if seen, ok := from.Find(func(p probe.Process) bool { return hasArgument(p, open.argument) }); ok {
-		pod.Note("session seen from sibling", encoded(seen))
 	}
 	const done = ": >/tmp/done"
 	if _, err := pod.Exec(ctx, "drainer done", "drainer", "sh", "-c", done); err != nil {
 		return err
 	}
-	ended, err := open.end(comeback)
-	if err != nil {
+	if err := open.noteEnd(pod, comeback); err != nil {
 		return err
 	}
-	pod.Note("session ended", strconv.FormatBool(ended))
-	own, _ := began(pod.Before(), pod.Before().Container("drainer"), "drainer")
-	if err := noteLeft(ctx, pod, "left over", "sibling", []probe.Process{own, open.process}); err != nil {
+	own, _ := pod.Before().Container("drainer").Find(firstOf(pod.Before(), "drainer"))
+	if err := noteLeftovers(ctx, pod, "sibling", []probe.Process{own, open.process}); err != nil {
 		return err
 	}
 	_, err = pod.Exec(ctx, "sibling done", "sibling", "sh", "-c", done)
@@ -96,7 +89,7 @@ func enterInGrace(ctx context.Context, pod suite.Hands) error {
 
 func execInGraceJoined(o suite.Observation) error {
 	drainer, sibling := o.Container("drainer"), o.Container("sibling")
-	if _, err := ownBeginning(o, "drainer"); err != nil {
+	if _, err := ownFirst(o, "drainer"); err != nil {
 		return err
 	}
 	if asked, sent := o.Answers["delete"]; !sent || !asked.Accepted() {
@@ -109,20 +102,19 @@ func execInGraceJoined(o suite.Observation) error {
 	if told := o.Markers["terminated"]; told == "" || log != told+"\n" {
 		return suite.CannotTell("the drainer says once that it was told to end", fmt.Sprintf("%q", log), drainer)
 	}
-	if why := o.Notes["no answer"]; why != "" {
+	if why := o.Saw.Unanswered; why != "" {
 		return suite.Violation("an exec into a container that has been told to end, and runs, is answered", why, drainer)
 	}
-	own, ok := noted(o, "session seen from drainer")
-	if !ok {
-		return suite.CannotTell("the session's process in its own container", "it was not seen")
+	if _, err := sessionSeen(o, "session", "drainer", "sibling"); err != nil {
+		return err
 	}
-	if seen, ok := noted(o, "session seen from sibling"); !ok || seen.Identity() != own.Identity() || seen.PPID != 0 {
-		return suite.Violation("the sibling sees the session's process, PID "+own.Identity().String()+", with its parent outside the namespace", "it does not", drainer, sibling)
+	if seen := o.Saw.Sessions["session"].From["sibling"]; seen.PPID != 0 {
+		return suite.Violation("the session's process has its parent outside the namespace, PPID 0", fmt.Sprintf("PPID %d", seen.PPID), drainer, sibling)
 	}
-	if r := o.Ran["session"]; o.Notes["session ended"] != "true" || r.Code != 137 {
-		return suite.Violation("the session ends with exit code 137 when its container has ended", fmt.Sprintf("ended: %s; %s", o.Notes["session ended"], r))
+	if err := sessionEnded137(o, "session", "the session ends with exit code 137 when its container has ended"); err != nil {
+		return err
 	}
-	if err := noneLeft(o, "left over", "sibling"); err != nil {
+	if err := nothingLeftOver(o, "sibling"); err != nil {
 		return err
 	}
 	if o.Deletion == nil {

@@ -4,29 +4,44 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
-	"procns/e2e/internal/pace"
+	"procns/e2e/internal/probe"
 	"procns/e2e/internal/suite"
 )
 
 // What the containers printed, while one of them was killed.
 
-// awaitLog records a container's log when it holds the text, or as it is in the
-// end: a line that was printed takes its time through the runtime's pipes, and a
-// node that is busy may not answer at once. A log that is gone, or that may not be
-// read, is not recorded.
-func awaitLog(ctx context.Context, pod suite.Hands, name, container string, previous bool, text string) error {
-	var last error
-	err := pace.Until(ctx, reply, func() (bool, error) {
-		last = pod.Logs(ctx, name, container, previous)
-		o := pod.Before()
-		return o.Unread[name] != "" || last == nil && strings.Contains(o.Logs[name], text), nil
-	})
-	if errors.Is(last, suite.ErrLogGone) {
-		last = nil
+// writeLog has the killer write a line of its own into the bystander's log.
+func writeLog(ctx context.Context, pod suite.Hands) error {
+	o := pod.Before()
+	bystander, _ := o.Container("killer").Find(firstOf(o, "bystander"))
+	written := "written" + probe.RandomHex(10)
+	pod.Note(func(saw *suite.Saw) { saw.Written = written })
+	_, err := pod.Exec(ctx, "write", "killer", "sh", "-c", `echo "$1" >"/proc/$2/fd/1"`, "write", written, strconv.Itoa(bystander.PID))
+	return err
+}
+
+// readLogs reads what the containers printed, the victim's once for each of its instances
+// where there is another one.
+func readLogs(ctx context.Context, pod suite.Hands, again bool) error {
+	o := pod.Before()
+	want := o.Saw.Written
+	if r, ran := o.Ran["write"]; !ran || r.Code != 0 {
+		want = o.Markers["bystander-line"]
 	}
-	return errors.Join(err, last)
+	err := errors.Join(
+		awaitLog(ctx, pod, "bystander", "bystander", false, want),
+		awaitLog(ctx, pod, "killer", "killer", false, o.Markers["killer-line"]),
+	)
+	if !again {
+		return err
+	}
+	return errors.Join(err,
+		awaitLog(ctx, pod, "victim before", "victim", true, o.Markers["victim-line"]),
+		awaitLog(ctx, pod, "victim", "victim", false, o.Markers["victim-line"]),
+	)
 }
 
 // logsStayedApart compares whole logs: each container prints one line, and the
@@ -35,11 +50,11 @@ func logsStayedApart(o suite.Observation) error {
 	if err := restartedOnce(o, "victim", 137, "Error"); err != nil {
 		return err
 	}
-	was, err := ownBeginning(o, "victim")
+	was, err := ownFirst(o, "victim")
 	if err != nil {
 		return err
 	}
-	is, ok := began(o, o.AfterIn("victim"), "victim")
+	is, ok := o.AfterIn("victim").Find(firstOf(o, "victim"))
 	if !ok {
 		return suite.CannotTell("the restarted container sees its own first process", "it does not", o.AfterIn("victim"))
 	}
@@ -62,7 +77,7 @@ func logsStayedApart(o suite.Observation) error {
 			return err
 		}
 		// What the killer wrote into it is another case's concern.
-		if written := o.Notes["written"]; written != "" && log.name == "bystander" {
+		if written := o.Saw.Written; written != "" && log.name == "bystander" {
 			got = strings.ReplaceAll(got, written+"\n", "")
 		}
 		if got != log.want {
@@ -82,9 +97,9 @@ func previousLogRemoved(o suite.Observation) bool {
 }
 
 func siblingWroteLog(o suite.Observation) error {
-	written := o.Notes["written"]
-	if _, ok := began(o, o.Container("killer"), "bystander"); !ok {
-		if _, err := ownBeginning(o, "killer"); err != nil {
+	written := o.Saw.Written
+	if _, ok := o.Container("killer").Find(firstOf(o, "bystander")); !ok {
+		if _, err := ownFirst(o, "killer"); err != nil {
 			return err
 		}
 		return suite.Violation("the killer sees the bystander's first process", "it does not", o.Container("killer"))

@@ -59,14 +59,15 @@ func sandboxCases() []suite.Case {
 			},
 		},
 		{
-			ID:      "lifecycle/sandbox-end-is-reported",
-			Level:   suite.Informational,
-			Claim:   "kubelet reports a sandbox that ended with the event SandboxChanged.",
-			Source:  "kubelet (SyncPod)",
-			Fixture: always,
-			Control: alone,
+			ID:          "lifecycle/sandbox-end-is-reported",
+			Experiments: []string{byEvents},
+			Level:       suite.Informational,
+			Claim:       "kubelet reports a sandbox that ended with the event SandboxChanged.",
+			Source:      "kubelet (SyncPod)",
+			Fixture:     always,
+			Control:     alone,
 			Judge: func(o suite.Observation) error {
-				if _, err := ownBeginning(o, "killer"); err != nil {
+				if _, err := ownFirst(o, "killer"); err != nil {
 					return err
 				}
 				if err := signalAllowed(o); err != nil {
@@ -104,6 +105,9 @@ func sandboxCases() []suite.Case {
 	}
 	for i := range cases {
 		cases[i].Given, cases[i].Act = bothBegan, terminatePID1
+		if cases[i].Experiments == nil {
+			cases[i].Experiments = none() // but to have terminated PID 1, without which there is no act
+		}
 		// Whether the killer is unconfined shows when it signals PID 1.
 		cases[i].Turns = suite.Turns{NotOn: []difference.Class{difference.AppArmor}}
 	}
@@ -111,8 +115,8 @@ func sandboxCases() []suite.Case {
 }
 
 func bothBegan(o suite.Observation) error {
-	_, errKiller := ownBeginning(o, "killer")
-	_, errOther := ownBeginning(o, "other")
+	_, errKiller := ownFirst(o, "killer")
+	_, errOther := ownFirst(o, "other")
 	return errors.Join(errKiller, errOther)
 }
 
@@ -126,10 +130,10 @@ var terminatePID1 = &suite.Act{
 			return err
 		}
 		o := pod.Before()
-		if first, ok := began(o, o.Container("killer"), "killer"); ok && first.PID == 1 {
+		if first, ok := o.Container("killer").Find(firstOf(o, "killer")); ok && first.PID == 1 {
 			return nil // it has no handler for it: the signal is dropped (pid_namespaces(7))
 		}
-		back, failed := restarted("killer", "other"), false
+		back, failed := startedAgain(o.Pod, 1, "killer", "other"), false
 		_, err = pod.Await(ctx, comeback, "running again, or failed", func(p suite.PodState) bool {
 			failed = p.Phase == "Failed"
 			return failed || back(p)
@@ -138,10 +142,12 @@ var terminatePID1 = &suite.Act{
 			return err
 		}
 		// kubelet sends its events when it finds the time: on a busy node, half a minute later.
-		return pace.Until(ctx, comeback, func() (bool, error) {
-			err := pod.Events(ctx)
-			o := pod.Before()
-			return failed || sandboxChanged(o) || o.Unread[suite.UnreadEvents] != "", err
+		return pod.Apart(ctx, byEvents, func(ctx context.Context) error {
+			return pace.Until(ctx, comeback, func() (bool, error) {
+				err := pod.Events(ctx)
+				o := pod.Before()
+				return failed || sandboxChanged(o) || o.Unread[suite.UnreadEvents] != "", err
+			})
 		})
 	},
 }
@@ -180,29 +186,6 @@ func hasNewSandbox(o suite.Observation) error {
 		if err := anotherPID1(o.Container(name), o.AfterIn(name)); err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-// startedAnew demands that a container was killed, and runs again. Where kubelet
-// notices the container's end before the sandbox's, it first tries to start it
-// in the sandbox that is gone: then that attempt (StartError) was the last one to
-// end, and there was one restart more. kubelet tells of the pod only once it has
-// started every container again, and may have forgotten by then how one ended: that
-// it is another instance, in another namespace, proves that the old one did.
-func startedAnew(o suite.Observation, name string) error {
-	if o.AfterPod == nil {
-		return suite.CannotTell("the pod's status after the act", "none")
-	}
-	was, is := o.Pod.Containers[name], o.AfterPod.Containers[name]
-	if is.ExitReason != "StartError" && !forgotten(is) {
-		if err := endedWith(is, name, 137, "Error"); err != nil {
-			return err
-		}
-	}
-	if is.Restarts <= was.Restarts || !is.Running || is.ID == was.ID {
-		return suite.Violation("container "+name+" is started again",
-			fmt.Sprintf("%d restarts before, %d after; running: %v", was.Restarts, is.Restarts, is.Running))
 	}
 	return nil
 }

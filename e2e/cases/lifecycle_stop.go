@@ -2,11 +2,7 @@ package cases
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -22,47 +18,52 @@ const stopGrace = 30
 func stopCases() []suite.Case {
 	cases := []suite.Case{
 		{
-			ID:     "lifecycle/post-start-hook-shares",
-			Level:  suite.Extended,
-			Claim:  "A postStart hook sees the processes of the containers that were started before its own.",
-			Source: onPurpose + "; Kubernetes documentation, Container Lifecycle Hooks",
-			Judge:  sawSleeper("/tmp/post-start"),
+			ID:          "lifecycle/post-start-hook-shares",
+			Experiments: none(),
+			Level:       suite.Extended,
+			Claim:       "A postStart hook sees the processes of the containers that were started before its own.",
+			Source:      onPurpose + "; Kubernetes documentation, Container Lifecycle Hooks",
+			Judge:       sawSleeper("/tmp/post-start"),
 		},
 		{
-			ID:     "lifecycle/readiness-probe-shares",
-			Level:  suite.Extended,
-			Claim:  "A readiness probe by exec sees the processes of the other containers, so that readiness can turn on them.",
-			Source: onPurpose + "; Kubernetes documentation, Configure Liveness, Readiness and Startup Probes",
+			ID:          "lifecycle/readiness-probe-shares",
+			Experiments: []string{byWaiting},
+			Level:       suite.Extended,
+			Claim:       "A readiness probe by exec sees the processes of the other containers, so that readiness can turn on them.",
+			Source:      onPurpose + "; Kubernetes documentation, Configure Liveness, Readiness and Startup Probes",
 			Judge: func(o suite.Observation) error {
 				if err := sawSleeper("/tmp/probe")(o); err != nil {
 					return err
 				}
-				if o.Notes["ready"] != "true" {
+				if !yes(o.Saw.Ready) {
 					return suite.Violation("the pod becomes ready", "it does not")
 				}
 				return nil
 			},
 		},
 		{
-			ID:     "lifecycle/pre-stop-hook-shares",
-			Level:  suite.Extended,
-			Claim:  "A preStop hook can signal a process of another container while the pod is being deleted.",
-			Source: onConfiguring + ", signalling other containers; Kubernetes documentation, Container Lifecycle Hooks",
-			Judge:  printed("told"),
+			ID:          "lifecycle/pre-stop-hook-shares",
+			Experiments: []string{byLogs, byDeleting},
+			Level:       suite.Extended,
+			Claim:       "A preStop hook can signal a process of another container while the pod is being deleted.",
+			Source:      onConfiguring + ", signalling other containers; Kubernetes documentation, Container Lifecycle Hooks",
+			Judge:       printed("told"),
 		},
 		{
-			ID:     "lifecycle/term-default-action",
-			Level:  suite.Extended,
-			Claim:  "On deletion, a first process without a handler for SIGTERM ends of it, with 143, instead of being killed after the grace period.",
-			Source: initSignals + "; " + onUnderstanding1,
-			Judge:  sleeperEnded,
+			ID:          "lifecycle/term-default-action",
+			Experiments: []string{byDeleting},
+			Level:       suite.Extended,
+			Claim:       "On deletion, a first process without a handler for SIGTERM ends of it, with 143, instead of being killed after the grace period.",
+			Source:      initSignals + "; " + onUnderstanding1,
+			Judge:       sleeperEnded,
 		},
 		{
-			ID:     "lifecycle/grace-period",
-			Level:  suite.Extended,
-			Claim:  "A first process that handles SIGTERM is given its time within the grace period, ends with its own exit code, and its children get no SIGTERM.",
-			Source: kubeletStops,
-			Judge:  drained,
+			ID:          "lifecycle/grace-period",
+			Experiments: []string{byLogs, byDeleting},
+			Level:       suite.Extended,
+			Claim:       "A first process that handles SIGTERM is given its time within the grace period, ends with its own exit code, and its children get no SIGTERM.",
+			Source:      kubeletStops,
+			Judge:       drained,
 		},
 	}
 	for i := range cases {
@@ -73,13 +74,6 @@ func stopCases() []suite.Case {
 	return cases
 }
 
-// allRunning settles a pod that need not become ready.
-func allRunning(containers ...string) *suite.Await {
-	return &suite.Await{Name: "running", Done: func(p suite.PodState) bool {
-		return !slices.ContainsFunc(containers, func(name string) bool { return !p.Containers[name].Running })
-	}}
-}
-
 // stopPodGiven waits until the hook and the probe have run, and the drainer has
 // come to its loop.
 func stopPodGiven(o suite.Observation) error {
@@ -88,14 +82,14 @@ func stopPodGiven(o suite.Observation) error {
 			return suite.CannotTell("the herald's container has written "+file, "it has not")
 		}
 	}
-	first, err := ownBeginning(o, "drainer")
+	first, err := ownFirst(o, "drainer")
 	if err != nil {
 		return err
 	}
 	if own := o.Container("drainer"); len(family(own, first)) < 3 {
 		return suite.CannotTell("the drainer has a child that has a child", "none", own)
 	}
-	_, err = ownBeginning(o, "sleeper")
+	_, err = ownFirst(o, "sleeper")
 	return err
 }
 
@@ -107,22 +101,29 @@ var stopPod = &suite.Act{
 		if sawSleeper("/tmp/probe")(pod.Before()) != nil {
 			within = 10 * time.Second // five periods of a probe that has failed already
 		}
-		ready, err := pod.Await(ctx, within, "Ready", func(p suite.PodState) bool { return p.Ready })
-		if err != nil {
+		ready := func(ctx context.Context) error {
+			ready, err := pod.Await(ctx, within, "Ready", func(p suite.PodState) bool { return p.Ready })
+			if err == nil {
+				pod.Note(func(saw *suite.Saw) { saw.Ready = &ready })
+			}
 			return err
 		}
-		pod.Note("ready", strconv.FormatBool(ready))
-		if err := pod.Follow(ctx, "drainer", "drainer"); err != nil {
+		if err := pod.Apart(ctx, byWaiting, ready); err != nil {
 			return err
 		}
-		return pod.Delete(ctx, stopGrace, stopGrace*time.Second+comeback)
+		if err := pod.Apart(ctx, byLogs, func(ctx context.Context) error { return pod.Follow(ctx, "drainer", "drainer") }); err != nil {
+			return err
+		}
+		return pod.Apart(ctx, byDeleting, func(ctx context.Context) error {
+			return pod.Delete(ctx, stopGrace, stopGrace*time.Second+comeback)
+		})
 	},
 }
 
 // sawSleeper demands that a file of the herald's holds the sleeper's stat line.
 func sawSleeper(file string) func(suite.Observation) error {
 	return func(o suite.Observation) error {
-		sleeper, err := ownBeginning(o, "sleeper")
+		sleeper, err := ownFirst(o, "sleeper")
 		if err != nil {
 			return err
 		}
@@ -165,16 +166,6 @@ func sleeperEnded(o suite.Observation) error {
 	return lastEndedWith(o, "sleeper", 143, "Error")
 }
 
-// lastEndedWith judges a container's end by the deleted pod's last status, where
-// kubelet told of it.
-func lastEndedWith(o suite.Observation, name string, code int, reason string) error {
-	c := o.Deletion.Last.Containers[name]
-	if c.ExitCode == nil {
-		return suite.CannotTell("the end of container "+name+" in the pod's last status", describeEnd(c))
-	}
-	return endedWith(c, name, code, reason)
-}
-
 func drained(o suite.Observation) error {
 	if err := printed("drained")(o); err != nil {
 		return err
@@ -187,175 +178,6 @@ func drained(o suite.Observation) error {
 	}
 	if !o.Deletion.Gone {
 		return suite.Violation("the pod is gone when all its containers have ended", "it is not")
-	}
-	return nil
-}
-
-// The pod is deleted, and its processes do what they can to hinder it.
-
-// stubbornGrace is lifecycle-stubborn.yaml's grace period, in seconds.
-const stubbornGrace = 3
-
-func deletionCases() []suite.Case {
-	cases := []suite.Case{
-		{
-			ID:     "lifecycle/deletion-completes",
-			Level:  suite.Extended,
-			Claim:  "A pod with a process that ignores SIGTERM, its children, a zombie and a process that a sibling stopped is gone within two minutes after its grace period.",
-			Source: kubeletStops + "; moby#37627, crun#1482 (pods stayed)",
-			Judge:  deletionCompleted,
-		},
-		{
-			ID:     "lifecycle/sessions-end-with-the-pod",
-			Level:  suite.Extended,
-			Claim:  "When the pod is deleted, an exec session whose process the siblings see and an attached terminal end.",
-			Source: "kubernetes#89233 (they hung, in pods with a shared process namespace only)",
-			Judge:  sessionsEnded,
-		},
-	}
-	for i := range cases {
-		cases[i].Fixture, cases[i].Control = "lifecycle-stubborn.yaml", "lifecycle-stubborn-isolated.yaml"
-		cases[i].Given, cases[i].Act = stubbornGiven, deleteStubborn
-	}
-	return cases
-}
-
-// stubbornGiven waits until the stubborn container has its child and its zombie.
-func stubbornGiven(o suite.Observation) error {
-	first, err := ownBeginning(o, "stubborn")
-	if err != nil {
-		return err
-	}
-	if _, err := ownArgument(o, "stubborn", "child"); err != nil {
-		return err
-	}
-	own := o.Container("stubborn")
-	if !slices.ContainsFunc(family(own, first), isZombie) {
-		return suite.CannotTell("a zombie in container stubborn", "none", own)
-	}
-	return nil
-}
-
-func isZombie(p probe.Process) bool { return p.State == "Z" }
-
-var deleteStubborn = &suite.Act{
-	Name: "delete",
-	Ends: true, ExecWithin: sessionsLast,
-	Do: func(ctx context.Context, pod suite.Hands) error {
-		open, err := openSession(ctx, pod, "session", "stubborn")
-		if err != nil {
-			return err
-		}
-		defer open.giveUp()
-		o := pod.Before()
-		if child, seen := o.Container("stopper").Find(func(p probe.Process) bool { return hasArgument(p, o.Markers["child"]) }); seen {
-			// A signal takes effect when the process is scheduled: at most 100 looks.
-			const stop = `
-kill -STOP "$1"
-n=0
-until grep -q '^State:.T' "/proc/$1/status" || [ "$n" -eq 100 ]; do n=$((n+1)); done
-cat "/proc/$1/stat"
-`
-			if _, err := pod.Exec(ctx, "stop", "stopper", "sh", "-c", stop, "stop", strconv.Itoa(child.PID)); err != nil {
-				return err
-			}
-		}
-		from, err := look(ctx, pod, "stopper")
-		if err != nil {
-			return err
-		}
-		if seen, ok := from.Find(func(p probe.Process) bool { return hasArgument(p, open.argument) }); ok {
-			pod.Note("session seen from stopper", encoded(seen))
-		}
-		pod.Note("session seen from stubborn", encoded(open.process))
-
-		attached, detached := make(chan struct{}), make(chan error, 1)
-		attaching, detach := context.WithCancel(ctx)
-		defer detach() // also where the deletion was refused
-		go func() {
-			detached <- pod.Attach(attaching, "terminal", func(t *probe.Terminal) error { return stayAttached(t, attached) })
-		}()
-		select {
-		case <-attached:
-		case err := <-detached:
-			return err
-		}
-		if err := pod.Delete(ctx, stubbornGrace, stubbornGrace*time.Second+comeback); err != nil {
-			return err
-		}
-		ended, err := open.end(reply)
-		if err != nil {
-			return err
-		}
-		pod.Note("session ended", strconv.FormatBool(ended))
-		select {
-		case err = <-detached:
-		case <-time.After(2 * comeback):
-			return errors.New("the attached terminal did not come back by itself, and not when it was given up")
-		}
-		pod.Note("terminal ended", strconv.FormatBool(errors.Is(err, io.EOF)))
-		return nil
-	},
-}
-
-// stayAttached shows that the terminal answers, and then waits until it closes.
-func stayAttached(t *probe.Terminal, attached chan<- struct{}) error {
-	if err := t.Type("echo procns-$((6*7))\n"); err != nil {
-		return err
-	}
-	if _, err := t.Await(0, reply, "answer of the shell", func(text string) bool { return strings.Contains(text, "procns-42") }); err != nil {
-		return err
-	}
-	close(attached)
-	_, err := t.Await(0, 2*comeback, "end of the session", func(string) bool { return false })
-	return err
-}
-
-func deletionCompleted(o suite.Observation) error {
-	own := o.Container("stubborn")
-	first, err := ownBeginning(o, "stubborn")
-	if err != nil {
-		return err
-	}
-	child, err := ownArgument(o, "stubborn", "child")
-	if err != nil {
-		return err
-	}
-	if stop, sent := o.Ran["stop"]; sent && !stop.Ran() {
-		return suite.CannotTell("a sibling stops the process PID "+child.Identity().String(), stop.String(), own)
-	}
-	stopped, err := probe.ParseStat(o.Ran["stop"].Stdout)
-	if err != nil || stopped.Identity() != child.Identity() || stopped.State != "T" {
-		return suite.Violation("a sibling sees the process PID "+child.Identity().String()+" and stops it", o.Ran["stop"].String(), own, o.Container("stopper"))
-	}
-	for _, z := range slices.DeleteFunc(family(own, first), func(p probe.Process) bool { return !isZombie(p) }) {
-		if seen, ok := o.Container("stopper").Process(z.PID); !ok || !isZombie(seen) {
-			return suite.Violation("a sibling sees the zombie PID "+z.Identity().String(), "it does not", own, o.Container("stopper"))
-		}
-	}
-	d := o.Deletion
-	if d == nil {
-		return suite.CannotTell("the pod's deletion", "it was not requested")
-	}
-	if !d.Gone {
-		return suite.Violation(fmt.Sprintf("the pod is gone within %s after its grace period of %d s", comeback, d.GraceSeconds), fmt.Sprintf("gone: %v, after %.1f s", d.Gone, d.Seconds))
-	}
-	return nil
-}
-
-func sessionsEnded(o suite.Observation) error {
-	own, ok := noted(o, "session seen from stubborn")
-	if !ok {
-		return suite.CannotTell("the session's process in its own container", "it was not seen")
-	}
-	if seen, ok := noted(o, "session seen from stopper"); !ok || seen.Identity() != own.Identity() {
-		return suite.Violation("a sibling sees the session's process, PID "+own.Identity().String(), "it does not", o.Container("stubborn"), o.Container("stopper"))
-	}
-	if o.Deletion == nil || !o.Deletion.Gone {
-		return suite.CannotTell("the pod is deleted", fmt.Sprintf("%+v", o.Deletion))
-	}
-	if session, terminal := o.Notes["session ended"], o.Notes["terminal ended"]; session != "true" || terminal != "true" {
-		return suite.Violation("both sessions end with the pod", fmt.Sprintf("exec session ended: %s; terminal ended: %s", session, terminal))
 	}
 	return nil
 }

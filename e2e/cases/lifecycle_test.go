@@ -85,14 +85,14 @@ func livesOn(container string, chosen func(*suite.Observation) func(probe.Proces
 
 func marking(name string) func(*suite.Observation) func(probe.Process) bool {
 	return func(o *suite.Observation) func(probe.Process) bool {
-		return func(p probe.Process) bool { return hasArgument(p, o.Markers[name]) }
+		return withArgument(o.Markers[name])
 	}
 }
 
 // childOf is the process below a container's first.
 func childOf(name string) func(*suite.Observation) func(probe.Process) bool {
 	return func(o *suite.Observation) func(probe.Process) bool {
-		first, _ := began(*o, o.Container(name), name)
+		first, _ := o.Container(name).Find(firstOf(*o, name))
 		return func(p probe.Process) bool { return p.PPID == first.PID }
 	}
 }
@@ -107,16 +107,42 @@ func logBreaks(name, what string, change func(*suite.Observation, string) string
 	return breakage{"the log of " + name + " " + what, func(o *suite.Observation) { o.Logs[name] = change(o, o.Logs[name]) }}
 }
 
-func noteIs(what, name, text string) breakage {
-	return breakage{what, func(o *suite.Observation) { o.Notes[name] = text }}
+// sawOtherwise changes what the act saw.
+func sawOtherwise(what string, change func(*suite.Saw)) breakage {
+	return breakage{what, func(o *suite.Observation) { change(&o.Saw) }}
+}
+
+// hangs has a session not end of itself.
+func hangs(session string) breakage {
+	return sawOtherwise("the "+session+" hangs", func(saw *suite.Saw) {
+		saw.InSession(session, func(s *suite.Session) { s.Ended = new(bool) })
+	})
+}
+
+// sessionHidden has a sibling not see a session's process.
+func sessionHidden(session, from string) breakage {
+	return sawOtherwise("the "+from+" sees no session", func(saw *suite.Saw) { delete(saw.Sessions[session].From, from) })
+}
+
+// sessionSeenAs has a container see another process than the session's.
+func sessionSeenAs(what, session, from string, p probe.Process) breakage {
+	return sawOtherwise(what, func(saw *suite.Saw) {
+		saw.InSession(session, func(s *suite.Session) { s.SeenBy(from, p) })
+	})
 }
 
 func came(what, name string, result probe.CommandResult) breakage {
 	return breakage{what, func(o *suite.Observation) { o.Ran[name] = result }}
 }
 
+func leftOver(what, command string) breakage {
+	return sawOtherwise(what, func(saw *suite.Saw) {
+		saw.Left = &[]suite.Leftover{{Identity: probe.Identity{PID: 12, StartTime: 34}, Command: command}}
+	})
+}
+
 // dieLate: what is gone in the second snapshots was still there when it should not have been.
-var dieLate = noteIs("processes outlive their container, and are gone later", "left over", "1: PID 12 (started at tick 34) (sleep 3600)")
+var dieLate = leftOver("processes outlive their container, and are gone later", "sleep 3600")
 
 // lifecycleBreakages are the faults that the cases of lifecycle must find.
 var lifecycleBreakages = map[string][]breakage{
@@ -152,7 +178,7 @@ var lifecycleBreakages = map[string][]breakage{
 	"lifecycle/leftovers-die": {
 		livesOn("victim", marking("child")), livesOn("victim", marking("daemon")), livesOn("victim", childOf("victim")), stuckRunning("victim"), dieLate,
 		{"the process of the session lives on", func(o *suite.Observation) {
-			p, _ := noted(*o, "second session seen from victim")
+			p := o.Saw.Sessions["second session"].From["victim"]
 			o.After["killer"].Processes = append(o.After["killer"].Processes, p)
 		}},
 		{"a child is left as a zombie", func(o *suite.Observation) {
@@ -172,26 +198,27 @@ var lifecycleBreakages = map[string][]breakage{
 		logBreaks("bystander", "is empty", func(*suite.Observation, string) string { return "" }),
 	},
 	"lifecycle/log-written-by-a-sibling": {
-		logBreaks("killer", "holds what it wrote elsewhere", func(o *suite.Observation, s string) string { return s + o.Notes["written"] + "\n" }),
+		logBreaks("killer", "holds what it wrote elsewhere", func(o *suite.Observation, s string) string { return s + o.Saw.Written + "\n" }),
 		logBreaks("bystander", "misses the line", func(o *suite.Observation, _ string) string { return o.Markers["bystander-line"] + "\n" }),
 	},
 	"lifecycle/exec-joins": {
-		noteIs("the sibling sees no session", "session seen from killer", ""),
-		noteIs("the sibling sees another process with its PID", "session seen from killer", encoded(probe.Process{PID: 7, StartTime: 1})),
+		sessionHidden("session", "killer"),
+		sessionSeenAs("the sibling sees another process with its PID", "session", "killer", probe.Process{PID: 7, StartTime: 1}),
 		{"the exec has a PID namespace of its own", func(o *suite.Observation) { o.Before["victim"].Namespaces["pid"]++ }},
 		{"the session is PID 1's child", func(o *suite.Observation) {
-			child := encoded(probe.Process{PID: 77, PPID: 1, StartTime: 4711})
-			o.Notes["session seen from victim"], o.Notes["session seen from killer"] = child, child
+			child := probe.Process{PID: 77, PPID: 1, StartTime: 4711}
+			sessionSeenAs("", "session", "victim", child).apply(o)
+			sessionSeenAs("", "session", "killer", child).apply(o)
 		}},
 	},
 	"lifecycle/exec-killed-by-a-sibling": {
-		noteIs("the session hangs", "session ended", "false"),
+		hangs("session"),
 		came("the session reports success", "session", probe.CommandResult{}),
 		came("the session is cut", "session", probe.CommandResult{Failure: "stream closed"}),
 		restartedTwice("victim"),
 	},
 	"lifecycle/exec-ends-with-its-container": {
-		noteIs("the session hangs", "second session ended", "false"),
+		hangs("second session"),
 		came("the session reports success", "second session", probe.CommandResult{}),
 	},
 	"lifecycle/exit-codes": {
@@ -252,7 +279,7 @@ var lifecycleBreakages = map[string][]breakage{
 	},
 	"lifecycle/readiness-probe-shares": {
 		{"the probe sees nothing", func(o *suite.Observation) { o.Before["herald"].Files["/tmp/probe"] = probe.Access{Text: "none\n"} }},
-		noteIs("the pod does not become ready", "ready", "false"),
+		sawOtherwise("the pod does not become ready", func(saw *suite.Saw) { saw.Ready = new(bool) }),
 	},
 	"lifecycle/pre-stop-hook-shares": {
 		logBreaks("drainer", "tells of no signal", func(o *suite.Observation, _ string) string { return o.Markers["terminated"] + "\n" }),
@@ -267,12 +294,12 @@ var lifecycleBreakages = map[string][]breakage{
 		{"the pod stays", func(o *suite.Observation) { o.Deletion.Gone = false }},
 	},
 	"lifecycle/exec-in-the-grace-period": {
-		noteIs("the exec is not answered", "no answer", "exec in container drainer: no answer within 1m0s"),
-		noteIs("the sibling sees no session", "session seen from sibling", ""),
-		noteIs("the sibling sees another process", "session seen from sibling", encoded(probe.Process{PID: 7, StartTime: 1})),
-		noteIs("the session hangs", "session ended", "false"),
+		sawOtherwise("the exec is not answered", func(saw *suite.Saw) { saw.Unanswered = "exec in container drainer: no answer within 1m0s" }),
+		sessionHidden("session", "sibling"),
+		sessionSeenAs("the sibling sees another process", "session", "sibling", probe.Process{PID: 7, StartTime: 1}),
+		hangs("session"),
 		came("the session reports success", "session", probe.CommandResult{}),
-		noteIs("the session's process outlives its container", "left over", "1: PID 12 (started at tick 34) (tail -f /tmp/session)"),
+		leftOver("the session's process outlives its container", "tail -f /tmp/session"),
 		{"the pod stays", func(o *suite.Observation) { o.Deletion.Gone = false }},
 		ofDeleted("is killed", "drainer", func(c *suite.ContainerState) { killed := 137; c.ExitCode, c.ExitReason = &killed, "Error" }),
 	},
@@ -289,9 +316,9 @@ var lifecycleBreakages = map[string][]breakage{
 		processReplaced("resized"), restartedToo("resized"), restartedToo("other"), otherPID1,
 	},
 	"lifecycle/sessions-end-with-the-pod": {
-		noteIs("the exec session hangs", "session ended", "false"),
-		noteIs("the terminal hangs", "terminal ended", "false"),
-		noteIs("the sibling does not see the session", "session seen from stopper", ""),
+		hangs("session"),
+		sawOtherwise("the terminal hangs", func(saw *suite.Saw) { saw.TerminalEnded = new(bool) }),
+		sessionHidden("session", "stopper"),
 	},
 }
 

@@ -39,9 +39,6 @@ func guardOf(s *probe.Snapshot, errno probe.Errno, signal bool) string {
 	return ""
 }
 
-// capKill is CAP_KILL's bit (capabilities(7)).
-const capKill = 1 << 5
-
 // refusal is the errno with which a command that sends signals was refused one.
 func refusal(r probe.CommandResult) (probe.Errno, bool) {
 	errno := probe.ErrnoOf(r.Stderr)

@@ -83,21 +83,6 @@ func noStrangers(o suite.Observation) error {
 	return err
 }
 
-// descends tells whether a process is the ancestor or one of its descendants.
-func descends(s *probe.Snapshot, p probe.Process, ancestor int) bool {
-	for range s.Processes { // no line of parents is longer
-		if p.PID == ancestor {
-			return true
-		}
-		parent, ok := s.Process(p.PPID)
-		if !ok {
-			return false
-		}
-		p = parent
-	}
-	return false
-}
-
 // nodeVisible finds the other pod's processes by their random texts: as many
 // PIDs as that pod's containers have, in another namespace than theirs.
 func nodeVisible(o suite.Observation) error {

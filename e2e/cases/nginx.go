@@ -3,7 +3,6 @@ package cases
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -96,34 +95,8 @@ func workersUntouched(o suite.Observation) error {
 }
 
 func sameMaster(m probe.Process, before, after *probe.Snapshot) error {
-	now, ok := after.Process(m.PID)
-	if !ok || now.Identity() != m.Identity() {
+	if !shows(after, m) {
 		return suite.Violation("nginx's master stays "+m.Identity().String(), "it is gone", before, after)
-	}
-	return nil
-}
-
-// nothingRestarted demands that kubelet restarted no container of the pod, and that each
-// that ran runs, but for those named.
-func nothingRestarted(o suite.Observation, but ...string) error {
-	if o.AfterPod == nil {
-		return suite.CannotTell("the pod's status after the act", "none")
-	}
-	known := map[string]suite.ContainerState{}
-	maps.Copy(known, o.Pod.Containers)
-	maps.Copy(known, o.AfterPod.Containers)
-	for _, name := range slices.Sorted(maps.Keys(known)) {
-		was, now := o.Pod.Containers[name], o.AfterPod.Containers[name]
-		if slices.Contains(but, name) {
-			continue
-		}
-		if now.ID != was.ID || now.Restarts != was.Restarts {
-			return suite.Violation("no container restarts",
-				fmt.Sprintf("container %s: %d restarts before, %d after", name, was.Restarts, now.Restarts))
-		}
-		if was.Running && !now.Running {
-			return suite.Violation("container "+name+" runs on", describeEnd(now))
-		}
 	}
 	return nil
 }
@@ -153,14 +126,6 @@ func answersStill(o suite.Observation) error {
 		return suite.CannotTell("nginx answers HTTP before the signal", before.String(), o.Container("nginx"))
 	}
 	return succeeded(o, answeredAfter, "nginx answers HTTP after the signal", o.AfterIn("nginx"))
-}
-
-func identities(processes []probe.Process) []probe.Identity {
-	var all []probe.Identity
-	for _, p := range processes {
-		all = append(all, p.Identity())
-	}
-	return all
 }
 
 // firstLines returns the first n lines, as head does.

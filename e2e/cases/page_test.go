@@ -1,7 +1,6 @@
 package cases
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -12,72 +11,6 @@ import (
 	"procns/e2e/internal/probe"
 	"procns/e2e/internal/suite"
 )
-
-// The faults that several cases must find.
-var (
-	hangUpIgnored = breakage{"SIGHUP changes nothing", func(o *suite.Observation) {
-		o.After = o.Before
-		o.Notes["ps-after"] = o.Notes["ps-before"]
-	}}
-	masterReplaced = breakage{"SIGHUP restarts the master", func(o *suite.Observation) {
-		editIn(o.After, "nginx", func(p probe.Process) bool { return isNginx(p) && p.PPID == 0 }, func(p *probe.Process) { p.StartTime++ })
-	}}
-	workersGone = breakage{"SIGHUP leaves no worker", func(o *suite.Observation) {
-		o.After["nginx"].Processes = slices.DeleteFunc(o.After["nginx"].Processes, func(p probe.Process) bool { return isNginx(p) && p.PPID != 0 })
-	}}
-	containerRestarted = containerRestartedOf("nginx")
-	masterHidden       = breakage{"the sibling does not see nginx", func(o *suite.Observation) {
-		for container := range o.Before {
-			if container != "nginx" {
-				hide(o, container, isNginx)
-			}
-		}
-	}}
-	killRefused = breakage{"kill is refused", func(o *suite.Observation) {
-		o.Ran["hangup"] = probe.CommandResult{Code: 1, Stderr: "kill: Operation not permitted"}
-	}}
-	emptyPS = breakage{"ps prints a fixed text", func(o *suite.Observation) {
-		o.Notes["ps-before"] = "PID   USER     TIME  COMMAND\n    1 root      0:00 /pause\n    8 root      0:00 nginx: master process nginx -g daemon off;\n   14 101       0:00 nginx: worker process\n   15 root      0:00 sh\n   21 root      0:00 ps ax\n"
-		o.Notes["ps-after"] = o.Notes["ps-before"]
-	}}
-	otherFile      = breakage{"head prints another file", func(o *suite.Observation) { o.Notes["head"] = "user nobody;\n" }}
-	nothingPrinted = breakage{"exec reports success and prints nothing", func(o *suite.Observation) {
-		o.Notes["head"], o.Notes["prompt"] = "", ""
-	}}
-)
-
-// notTheSandbox are faults after which PID 1 is not the sandbox's process.
-var notTheSandbox = []breakage{
-	pid1Is("nginx's master", func(p probe.Process) bool { return isNginx(p) && p.PPID == 0 }),
-	pid1Is("the shell", func(p probe.Process) bool { return p.Comm == "sh" && p.PPID == 0 }),
-	{"each container has its own pause", func(o *suite.Observation) {
-		edit(o, "shell", isPID1, func(p *probe.Process) { p.StartTime++ })
-	}},
-	{"PID 1 is hidden", func(o *suite.Observation) { hide(o, "nginx", isPID1) }},
-	{"a process is older than PID 1", func(o *suite.Observation) {
-		edit(o, "nginx", isNginx, func(p *probe.Process) { p.StartTime = 1 })
-	}},
-	{"PID 1 has a parent", func(o *suite.Observation) {
-		for c := range o.Before {
-			edit(o, c, isPID1, func(p *probe.Process) { p.PPID = 7 })
-		}
-	}},
-}
-
-// pid1Is has a container's own first process be PID 1, for all to see, under
-// whatever name: it is as old as the sandbox was.
-func pid1Is(what string, first func(probe.Process) bool) breakage {
-	return breakage{"PID 1 is " + what, func(o *suite.Observation) {
-		for container := range o.Before {
-			s := o.Before[container]
-			sandbox, _ := s.Process(1)
-			hide(o, container, isPID1)
-			edit(o, container, func(p probe.Process) bool { return first(p) && !p.Observer }, func(p *probe.Process) {
-				p.PID, p.StartTime, p.Argv = 1, sandbox.StartTime, sandbox.Argv
-			})
-		}
-	}}
-}
 
 // pageBreakages are the faults that the page's own cases must find.
 var pageBreakages = map[string][]breakage{
@@ -99,7 +32,7 @@ var pageBreakages = map[string][]breakage{
 		}},
 	},
 	"walkthrough/english-ps": {emptyPS, {"sleep is missing", func(o *suite.Observation) {
-		o.Notes["ps-before"] = strings.ReplaceAll(o.Notes["ps-before"], "sleep 3600", "sleep 36")
+		o.Saw.Page.PSBefore = strings.ReplaceAll(o.Saw.Page.PSBefore, "sleep 3600", "sleep 36")
 	}}},
 	"walkthrough/english-hangup":     {emptyPS, hangUpIgnored, masterReplaced, workersGone},
 	"walkthrough/english-nginx-conf": {nothingPrinted, otherFile},
@@ -278,12 +211,12 @@ var pageBreakages = map[string][]breakage{
 		hidden("sender", "stopped"), containerRestartedOf("stopped"),
 		ofContainer("does not count as running", "stopped", func(c *suite.ContainerState) { c.Running = false }),
 		ownFileBecomes("stopped", received, "what was sent meanwhile is lost", func(string) string { return "" }),
-		{"the process is never seen stopped", func(o *suite.Observation) { delete(o.Notes, "stopped") }},
+		{"the process is never seen stopped", func(o *suite.Observation) { o.Saw.Stopped = nil }},
 		{"the process stays stopped", func(o *suite.Observation) {
 			editIn(o.After, "sender", withMarker(o, "stopped"), func(p *probe.Process) { p.State = "T" })
 		}},
 		{"another process was stopped", func(o *suite.Observation) {
-			o.Notes["stopped"] = strings.Replace(o.Notes["stopped"], `"startTime":`, `"startTime":1`, 1)
+			o.Saw.Stopped.StartTime++
 		}},
 	},
 	"signals/broadcast": {
@@ -338,81 +271,6 @@ var pageBreakages = map[string][]breakage{
 	"secrets/file-readable-by-its-user":      {fileRefused("same", privateFile, probe.EACCES), fileRefused("page", privateFile, probe.EACCES)},
 	"isolation/field-absent":                 sharesAnyway,
 	"isolation/field-false":                  sharesAnyway,
-}
-
-// ranOtherwise replaces the result of one of the act's commands.
-func ranOtherwise(name string, code int, stdout, stderr string) breakage {
-	return breakage{fmt.Sprintf("%s ends with %d: %q", name, code, stdout+stderr), func(o *suite.Observation) {
-		o.Ran[name] = probe.CommandResult{Code: code, Stdout: stdout, Stderr: stderr}
-	}}
-}
-
-func handlersOfPID1(what string, mask uint64) breakage {
-	return breakage{what, func(o *suite.Observation) {
-		edit(o, "one", isPID1, func(p *probe.Process) { p.SigCgt = fmt.Sprintf("%016x", mask) })
-	}}
-}
-
-func inodeOf(container, kind string) breakage {
-	return breakage{container + " has another " + kind + " namespace", func(o *suite.Observation) { o.Before[container].Namespaces[kind]++ }}
-}
-
-func containerRestartedOf(container string) breakage {
-	return breakage{"container " + container + " restarts", func(o *suite.Observation) {
-		c := o.AfterPod.Containers[container]
-		c.Restarts++
-		o.AfterPod.Containers[container] = c
-	}}
-}
-
-func sandboxReplaced(seenFrom string) breakage {
-	return breakage{"the sandbox is replaced", func(o *suite.Observation) {
-		editIn(o.After, seenFrom, isPID1, func(p *probe.Process) { p.StartTime++ })
-	}}
-}
-
-// ownFileBecomes changes what a container reads in its own file after the act.
-func ownFileBecomes(container, path, what string, change func(string) string) breakage {
-	return breakage{what, func(o *suite.Observation) {
-		file := o.After[container].Files[path]
-		file.Text = change(file.Text)
-		o.After[container].Files[path] = file
-	}}
-}
-
-var sharesAnyway = []breakage{
-	{"two containers share a namespace", func(o *suite.Observation) {
-		o.Before["one"].Namespaces["pid"] = o.Before["two"].Namespaces["pid"]
-	}},
-	{"a sibling's process is visible", func(o *suite.Observation) {
-		p, _ := o.Container("two").Find(withMarker(o, "two"))
-		p.PID, p.PPID = 9999, 1
-		o.Before["one"].Processes = append(o.Before["one"].Processes, p)
-	}},
-	{"an exec goes to the sibling", func(o *suite.Observation) {
-		o.Before["one"], o.Before["two"], o.Before["three"] = o.Before["two"], o.Before["three"], o.Before["one"]
-	}},
-	{"the first process is not PID 1", func(o *suite.Observation) {
-		edit(o, "three", withMarker(o, "three"), func(p *probe.Process) { p.PID = 7 })
-	}},
-	{"another process has its parent outside", func(o *suite.Observation) {
-		o.Before["one"].Processes = append(o.Before["one"].Processes, probe.Process{PID: 9999, Comm: "stranger"})
-	}},
-}
-
-func environ(container string, access probe.Access) breakage {
-	return breakage{container + ": environ " + access.String(), func(o *suite.Observation) {
-		edit(o, container, withMarker(o, "argument"), func(p *probe.Process) { p.Environ = access })
-	}}
-}
-
-// variableLost gives a variable of the environment that a container reads another name.
-func variableLost(container, name string) breakage {
-	return breakage{container + " reads no " + name, func(o *suite.Observation) {
-		edit(o, container, withMarker(o, "argument"), func(p *probe.Process) {
-			p.Environ.Text = strings.Replace(p.Environ.Text, name+"=", "ELSE=", 1)
-		})
-	}}
 }
 
 // TestCasesReadTheirOwnFiles: a case can be run alone, so that it must not live

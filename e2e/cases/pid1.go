@@ -136,7 +136,7 @@ func pid1Cases() []suite.Case {
 			Source:  "pid_namespaces(7): PID 1 receives only signals that it has a handler for; " + onUnderstanding1,
 			Fixture: signalling,
 			Control: signallingIsolated,
-			Given:   receiversListen,
+			Given:   listening(receivers...),
 			Read:    []string{received},
 			Act:     signalPID1,
 			Judge:   pid1Protected,
@@ -150,7 +150,7 @@ func pid1Cases() []suite.Case {
 			Source:  initSignals + "; gvisor#11836 (SIGKILL ended it)",
 			Fixture: unhandled,
 			Control: unhandledIsolated,
-			Given:   sendersListen,
+			Given:   listening(senders...),
 			Read:    []string{received},
 			Act:     signalUnhandled,
 			Judge:   unhandledDropped("root"),
@@ -164,7 +164,7 @@ func pid1Cases() []suite.Case {
 			Source:  initSignals + "; kill(2); gvisor#11836 (SIGKILL ended it)",
 			Fixture: unhandled,
 			Control: unhandledIsolated,
-			Given:   sendersListen,
+			Given:   listening(senders...),
 			Read:    []string{received},
 			Act:     signalUnhandled,
 			Judge:   unhandledDropped("user"),
@@ -183,13 +183,14 @@ func pid1Cases() []suite.Case {
 			Judge:   demandingRefused,
 		},
 		{
-			ID:      "pid1/image-warns",
-			Level:   suite.Extended,
-			Claim:   "An image that warns when it is not PID 1, as pause itself does, warns in a pod that shares.",
-			Source:  onUnderstanding1 + "; Kubernetes, build/pause/linux/pause.c",
-			Fixture: shellLess,
-			Control: shellLessIsolated,
-			Act:     terminateBare,
+			ID:          "pid1/image-warns",
+			Experiments: []string{byLogs},
+			Level:       suite.Extended,
+			Claim:       "An image that warns when it is not PID 1, as pause itself does, warns in a pod that shares.",
+			Source:      onUnderstanding1 + "; Kubernetes, build/pause/linux/pause.c",
+			Fixture:     shellLess,
+			Control:     shellLessIsolated,
+			Act:         terminateBare,
 			Judge: func(o suite.Observation) error {
 				log, err := o.Log("bare")
 				if err != nil {
@@ -315,32 +316,4 @@ func signalSet(mask string) []int {
 		}
 	}
 	return signals
-}
-
-// firstProcessesAreNotPID1 finds each container's first process by the random
-// text in its arguments.
-func firstProcessesAreNotPID1(o suite.Observation) error {
-	names, err := marked(o)
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
-		if err := firstProcessIsNotPID1(o, name); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func firstProcessIsNotPID1(o suite.Observation, name string) error {
-	first, err := ownProcess(o, name, name)
-	if err != nil {
-		return err
-	}
-	if first.PID == 1 || first.PPID != 0 {
-		return suite.Violation(
-			fmt.Sprintf("container %s's first process has a PID other than 1, and its parent outside the namespace (PPID 0)", name),
-			fmt.Sprintf("PID %d, PPID %d", first.PID, first.PPID), o.Container(name))
-	}
-	return nil
 }

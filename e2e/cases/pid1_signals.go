@@ -2,7 +2,6 @@ package cases
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -47,20 +46,6 @@ func hangUpChangedNothing(o suite.Observation) error {
 	return nothingRestarted(o)
 }
 
-// samePID1 demands that a container sees the same PID 1 after the act as before.
-func samePID1(o suite.Observation, container string) error {
-	before, after := o.Container(container), o.AfterIn(container)
-	if len(after.Processes) == 0 {
-		return suite.CannotTell("container "+container+" sees processes after the act", "it was not looked into, or sees none", after)
-	}
-	was, okWas := before.Process(1)
-	is, okIs := after.Process(1)
-	if !okWas || !okIs || !isSame(before, was, after, is) {
-		return suite.Violation("PID 1 stays the same process", "it does not", before, after)
-	}
-	return nil
-}
-
 // signalPID1 sends PID 1 what it has no handler for: two signals that nobody can
 // have one for, and one that a receiver has.
 var signalPID1 = &suite.Act{
@@ -85,15 +70,6 @@ func pid1Protected(o suite.Observation) error {
 		return err
 	}
 	return receivedNothing(o, receivers)
-}
-
-func receivedNothing(o suite.Observation, containers []string) error {
-	for _, name := range containers {
-		if err := wroteDown(o, name); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // sentToPID1 demands of a command that signals PID 1 that it was not refused, that PID 1 is
@@ -160,16 +136,6 @@ const (
 // senders of unhandled-signals.yaml, in the order in which they send.
 var senders = []string{"user", "root"}
 
-func sendersListen(o suite.Observation) error {
-	var missing error
-	for _, name := range senders {
-		if own := o.Container(name).Files[received]; !own.OK() || own.Text != "" {
-			missing = errors.Join(missing, suite.CannotTell("container "+name+" has set its trap and received nothing yet", describeAccess(own), o.Container(name)))
-		}
-	}
-	return missing
-}
-
 // unhandledBy are the signals from 1 to 31 that a container's PID 1 has no handler for, as far
 // as /proc tells, without those that end a sandbox, with which it reaps, and with which it goes
 // on. Where /proc does not tell, they are the two that nobody can have a handler for. Where PID 1
@@ -228,7 +194,7 @@ var signalUnhandled = &suite.Act{
 				return err // the second snapshots show what became of PID 1
 			}
 			if first, ok := now.Process(1); ok {
-				pod.Note("PID 1 after "+from, encoded(first))
+				pod.Note(func(saw *suite.Saw) { keep(&saw.PID1After, from, first) })
 			}
 		}
 		return nil
@@ -270,7 +236,7 @@ func unhandledDropped(from string) func(suite.Observation) error {
 // livedThrough tells whether PID 1 was unharmed when a sender had sent its signals.
 func livedThrough(o suite.Observation, from string) bool {
 	was, okWas := o.Container(from).Process(1)
-	is, okIs := noted(o, "PID 1 after "+from)
+	is, okIs := o.Saw.PID1After[from]
 	return okWas && okIs && was.Identity() == is.Identity() && is.State != "T" && is.State != "Z"
 }
 

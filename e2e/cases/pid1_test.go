@@ -20,7 +20,7 @@ func endsWithPID1(container, command, printed string) breakage {
 // unhandledActs are what a signal that PID 1 has no handler for could do nevertheless.
 func unhandledActs(from string) []breakage {
 	died := func(o *suite.Observation) {
-		delete(o.Notes, "PID 1 after user")
+		delete(o.Saw.PID1After, "user")
 		for _, sender := range senders {
 			editIn(o.After, sender, isPID1, func(p *probe.Process) { p.StartTime++ })
 		}
@@ -28,14 +28,14 @@ func unhandledActs(from string) []breakage {
 	restarts := containerRestartedOf("root")
 	return []breakage{
 		{restarts.name, func(o *suite.Observation) {
-			delete(o.Notes, "PID 1 after user")
+			delete(o.Saw.PID1After, "user")
 			restarts.apply(o)
 		}},
 		ownFileBecomes(from, received, "the sender's own process gets the signal", func(string) string { return "marker USR1\n" }),
 		{"PID 1 ends, and another is there", died},
 		endsWithPID1(from, from, "1 0\n3 0\n"),
 		{"PID 1 is stopped", func(o *suite.Observation) {
-			delete(o.Notes, "PID 1 after user")
+			delete(o.Saw.PID1After, "user")
 			editIn(o.After, from, isPID1, func(p *probe.Process) { p.State = "T" })
 		}},
 	}

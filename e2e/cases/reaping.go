@@ -2,7 +2,6 @@ package cases
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -18,36 +17,39 @@ import (
 func reapingCases() []suite.Case {
 	cases := []suite.Case{
 		{
-			ID:      "reaping/orphan",
-			Level:   suite.Extended,
-			Claim:   "A container's orphaned process becomes a child of PID 1, as its sibling sees as well, and is reaped once it ends.",
-			Source:  kep495 + " (the infrastructure container reaps); pid_namespaces(7)",
-			Fixture: "orphans.yaml",
-			Control: "orphans-isolated.yaml",
-			Act:     leaveOrphans,
-			Judge:   orphanReaped,
+			ID:          "reaping/orphan",
+			Experiments: []string{byOrphan},
+			Level:       suite.Extended,
+			Claim:       "A container's orphaned process becomes a child of PID 1, as its sibling sees as well, and is reaped once it ends.",
+			Source:      kep495 + " (the infrastructure container reaps); pid_namespaces(7)",
+			Fixture:     "orphans.yaml",
+			Control:     "orphans-isolated.yaml",
+			Act:         leaveOrphans,
+			Judge:       orphanReaped,
 		},
 		{
-			ID:      "reaping/thousand-orphans",
-			Level:   suite.Extended,
-			Claim:   "A thousand orphans that end in bursts of a hundred leave no zombie, and PID 1 lives on.",
-			Source:  kep495 + " (the infrastructure container reaps); signal(7): SIGCHLD is not queued",
-			Fixture: "orphans.yaml",
-			Control: "orphans-isolated.yaml",
-			Act:     leaveOrphans,
-			Judge:   burstsReaped,
-			Records: "how many orphans there were",
-			Record:  func(o suite.Observation) string { return strings.TrimSpace(o.Ran["bursts"].Stdout) },
+			ID:          "reaping/thousand-orphans",
+			Experiments: []string{byBursts},
+			Level:       suite.Extended,
+			Claim:       "A thousand orphans that end in bursts of a hundred leave no zombie, and PID 1 lives on.",
+			Source:      kep495 + " (the infrastructure container reaps); signal(7): SIGCHLD is not queued",
+			Fixture:     "orphans.yaml",
+			Control:     "orphans-isolated.yaml",
+			Act:         leaveOrphans,
+			Judge:       burstsReaped,
+			Records:     "how many orphans there were",
+			Record:      func(o suite.Observation) string { return strings.TrimSpace(o.Ran["bursts"].Stdout) },
 		},
 		{
-			ID:      "reaping/exec",
-			Level:   suite.Extended,
-			Claim:   "A command run by exec has its parent outside the namespace (PPID 0), as its sibling sees as well, and leaves no zombie when it is killed.",
-			Source:  "pid_namespaces(7): a process that joined has a parent outside; the CRI's ExecSync and Exec",
-			Fixture: "orphans.yaml",
-			Control: "orphans-isolated.yaml",
-			Act:     leaveOrphans,
-			Judge:   sessionReaped,
+			ID:          "reaping/exec",
+			Experiments: []string{bySession},
+			Level:       suite.Extended,
+			Claim:       "A command run by exec has its parent outside the namespace (PPID 0), as its sibling sees as well, and leaves no zombie when it is killed.",
+			Source:      "pid_namespaces(7): a process that joined has a parent outside; the CRI's ExecSync and Exec",
+			Fixture:     "orphans.yaml",
+			Control:     "orphans-isolated.yaml",
+			Act:         leaveOrphans,
+			Judge:       sessionReaped,
 		},
 		{
 			ID:      "reaping/exec-probe-timeouts",
@@ -66,7 +68,29 @@ func reapingCases() []suite.Case {
 			},
 		},
 	}
-	return append(cases, limitCases()...)
+	return slices.Concat(cases, []suite.Case{hookOrphanCase()}, limitCases())
+}
+
+func hookOrphanCase() suite.Case {
+	return suite.Case{
+		ID:      "reaping/post-start-orphan",
+		Level:   suite.Extended,
+		Claim:   "A process that a postStart hook leaves behind becomes a child of PID 1, as its sibling sees as well, and is reaped once it ends.",
+		Source:  kep495 + " (the infrastructure container reaps); pid_namespaces(7); containerd#9979 (without sharing, it stays as a zombie)",
+		Fixture: "post-start.yaml",
+		Control: "post-start-isolated.yaml",
+		Act:     killHookOrphan,
+		Judge:   orphanReaped,
+	}
+}
+
+// killHookOrphan ends what the hook left behind.
+var killHookOrphan = &suite.Act{
+	Name:   "kill-hook-orphan",
+	Within: 30 * time.Second,
+	Do: func(ctx context.Context, pod suite.Hands) error {
+		return seeAndKill(ctx, pod, "orphan", func(saw *suite.Saw) *suite.Sight { return &saw.Orphan })
+	},
 }
 
 // leaveOrphans makes an orphan and ends it, runs a command by exec and kills it,
@@ -75,13 +99,15 @@ var leaveOrphans = &suite.Act{
 	Name:   "leave-orphans",
 	Within: 30 * time.Second, ExecWithin: comeback, Many: true,
 	Do: func(ctx context.Context, pod suite.Hands) error {
-		if err := oneOrphan(ctx, pod); err != nil {
-			return err
+		for _, experiment := range []struct {
+			name string
+			do   func(context.Context, suite.Hands) error
+		}{{byOrphan, oneOrphan}, {bySession, oneSession}, {byBursts, bursts}} {
+			if err := pod.Apart(ctx, experiment.name, func(ctx context.Context) error { return experiment.do(ctx, pod) }); err != nil {
+				return err
+			}
 		}
-		if err := oneSession(ctx, pod); err != nil {
-			return err
-		}
-		return bursts(ctx, pod)
+		return nil
 	},
 }
 
@@ -93,41 +119,43 @@ func waitingFor(o suite.Observation, marker string) func(probe.Process) bool {
 }
 
 func oneOrphan(ctx context.Context, pod suite.Hands) error {
-	const script = `mkfifo "/tmp/$ORPHAN" "/tmp/$SESSION" || exit; cat "/tmp/$ORPHAN" </dev/null >/dev/null 2>&1 &`
+	const script = `mkfifo "/tmp/$ORPHAN" || exit; cat "/tmp/$ORPHAN" </dev/null >/dev/null 2>&1 &`
 	if _, err := pod.Exec(ctx, "orphan", "maker", "sh", "-c", script); err != nil {
 		return err
 	}
-	return seeAndKill(ctx, pod, "orphan")
+	return seeAndKill(ctx, pod, "orphan", func(saw *suite.Saw) *suite.Sight { return &saw.Orphan })
 }
 
-// seeAndKill notes what the two containers see of a process, and kills it.
-func seeAndKill(ctx context.Context, pod suite.Hands, marker string) error {
+// seeAndKill notes what the two containers see of the process with a marker, and kills it.
+func seeAndKill(ctx context.Context, pod suite.Hands, marker string, sight func(*suite.Saw) *suite.Sight) error {
 	is := waitingFor(pod.Before(), marker)
-	p, err := noteOnceSeen(ctx, pod, marker, "maker", is)
-	if err != nil || p.PID == 0 {
+	own, err := onceSeen(ctx, pod, "maker", reply, is)
+	if err != nil || own.PID == 0 {
 		return err
 	}
+	pod.Note(func(saw *suite.Saw) { sight(saw).Own = &own })
 	s, err := pod.Observe(ctx, "sibling")
 	if err != nil {
 		return err
 	}
 	if p, ok := s.Find(is); ok {
-		pod.Note(marker+" from sibling", encoded(p))
+		pod.Note(func(saw *suite.Saw) { sight(saw).SeenBy("sibling", p) })
 	}
-	_, err = pod.Exec(ctx, "kill-"+marker, "maker", "kill", "-KILL", strconv.Itoa(p.PID))
+	_, err = pod.Exec(ctx, "kill-"+marker, "maker", "kill", "-KILL", strconv.Itoa(own.PID))
 	return err
 }
 
 func oneSession(ctx context.Context, pod suite.Hands) error {
+	fifo := "/tmp/" + pod.Before().Markers["session"]
 	// Killed or not, the session ends with the act.
 	running, end := context.WithTimeout(ctx, 2*reply)
 	defer end()
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		_, _ = pod.Exec(running, "session", "maker", "cat", "/tmp/"+pod.Before().Markers["session"])
+		_, _ = pod.Exec(running, "session", "maker", "sh", "-c", `mkfifo "$1" || exit; exec cat "$1"`, "session", fifo)
 	}()
-	err := seeAndKill(ctx, pod, "session")
+	err := seeAndKill(ctx, pod, "session", func(saw *suite.Saw) *suite.Sight { return &saw.Command })
 	if err != nil {
 		end()
 	}
@@ -188,9 +216,13 @@ func killedItsOwn(o suite.Observation, name string) error {
 }
 
 func orphanReaped(o suite.Observation) error {
-	orphan, ok := noted(o, "orphan")
-	if !ok {
-		return suite.CannotTell("the orphan, seen in its own container", o.Ran["orphan"].String())
+	orphan := o.Saw.Orphan.Own
+	if orphan == nil {
+		made := "it was not seen"
+		if r, ran := o.Ran["orphan"]; ran {
+			made += "; " + r.String()
+		}
+		return suite.CannotTell("the orphan, seen in its own container", made, o.Container("maker"))
 	}
 	if err := killedItsOwn(o, "kill-orphan"); err != nil {
 		return err
@@ -198,18 +230,18 @@ func orphanReaped(o suite.Observation) error {
 	if orphan.PPID != 1 {
 		return suite.Violation("the orphan's parent is PID 1", fmt.Sprintf("it is PID %d", orphan.PPID), o.Container("maker"))
 	}
-	if err := goneFrom(o, "maker", orphan); err != nil {
+	if err := goneFrom(o, "maker", *orphan); err != nil {
 		return err
 	}
-	if seen, ok := noted(o, "orphan from sibling"); !ok || seen.Identity() != orphan.Identity() || seen.PPID != 1 {
+	if seen, ok := o.Saw.Orphan.From["sibling"]; !ok || seen.Identity() != orphan.Identity() || seen.PPID != 1 {
 		return suite.Violation(fmt.Sprintf("the sibling sees the orphan %s as a child of PID 1", orphan.Identity()), "it does not", o.Container("sibling"))
 	}
-	return goneFrom(o, "sibling", orphan)
+	return goneFrom(o, "sibling", *orphan)
 }
 
 func sessionReaped(o suite.Observation) error {
-	session, ok := noted(o, "session")
-	if !ok {
+	session := o.Saw.Command.Own
+	if session == nil {
 		return suite.CannotTell("the exec'd command, seen in its own container", o.Ran["session"].String())
 	}
 	if err := killedItsOwn(o, "kill-session"); err != nil {
@@ -218,26 +250,13 @@ func sessionReaped(o suite.Observation) error {
 	if session.PPID != 0 {
 		return suite.Violation("the exec'd command's parent is outside the namespace (PPID 0)", fmt.Sprintf("it is PID %d", session.PPID), o.Container("maker"))
 	}
-	if seen, ok := noted(o, "session from sibling"); !ok || seen.Identity() != session.Identity() || seen.PPID != 0 {
+	if seen, ok := o.Saw.Command.From["sibling"]; !ok || seen.Identity() != session.Identity() || seen.PPID != 0 {
 		return suite.Violation(fmt.Sprintf("the sibling sees the exec'd command %s, with a parent outside the namespace", session.Identity()), "it does not", o.Container("sibling"))
 	}
 	for _, container := range []string{"maker", "sibling"} {
-		if err := goneFrom(o, container, session); err != nil {
+		if err := goneFrom(o, container, *session); err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-// goneFrom demands that a container no longer sees a process, not even as a zombie.
-func goneFrom(o suite.Observation, container string, p probe.Process) error {
-	after := o.AfterIn(container)
-	if _, ok := after.Process(1); !ok {
-		return suite.CannotTell("container "+container+" sees PID 1 after the act", "it does not", after)
-	}
-	if left, ok := after.Process(p.PID); ok && isSame(o.Container(container), p, after, left) {
-		return suite.Violation(fmt.Sprintf("container %s no longer sees process %s, which was killed", container, p.Identity()),
-			"it does, in state "+left.State, after)
 	}
 	return nil
 }
@@ -264,11 +283,6 @@ func burstsReaped(o suite.Observation) error {
 		return suite.Violation("no zombie is left", fmt.Sprint(zombies), o.AfterIn("sibling"))
 	}
 	return nothingRestarted(o)
-}
-
-// zombiesIn are the processes that ended and were not reaped.
-func zombiesIn(s *probe.Snapshot) []probe.Identity {
-	return identities(s.All(isZombie))
 }
 
 // probeRounds is the file in which each run of the probe writes a line.
@@ -307,9 +321,9 @@ done
 		if err != nil {
 			return err
 		}
-		text, err := json.Marshal(zombiesIn(s))
-		pod.Note("zombies", string(text))
-		return err
+		zombies := zombiesIn(s)
+		pod.Note(func(saw *suite.Saw) { saw.Zombies = &zombies })
+		return nil
 	},
 }
 
@@ -318,12 +332,11 @@ func probesReaped(o suite.Observation) error {
 	if rounds := after.Files[probeRounds]; strings.Count(rounds.Text, "\n") < enoughRounds {
 		return suite.CannotTell(fmt.Sprintf("%d rounds of the probe", enoughRounds), describeAccess(rounds), after)
 	}
-	var were []probe.Identity
-	if err := json.Unmarshal([]byte(o.Notes["zombies"]), &were); err != nil {
-		return suite.CannotTell("the zombies after the rounds", err.Error())
+	if o.Saw.Zombies == nil {
+		return suite.CannotTell("the zombies after the rounds", "nobody looked")
 	}
 	for _, zombie := range zombiesIn(after) {
-		if slices.Contains(were, zombie) {
+		if slices.Contains(*o.Saw.Zombies, zombie) {
 			return suite.Violation("no zombie stays", fmt.Sprintf("PID %s does", zombie), after)
 		}
 	}

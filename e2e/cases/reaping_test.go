@@ -12,10 +12,24 @@ import (
 // reapingBreakages are the faults that the cases of reaping must find.
 var reapingBreakages = map[string][]breakage{
 	"reaping/orphan": {
-		zombieLeft("maker", "orphan"), zombieLeft("sibling", "orphan"), notSeenBySibling("orphan"),
-		notedOtherwise("a process outside adopts the orphan", "orphan", func(p *probe.Process) { p.PPID = 0 }),
-		notedOtherwise("the container's first process adopts the orphan", "orphan", func(p *probe.Process) { p.PPID = 7 }),
-		notedOtherwise("the sibling sees another process", "orphan from sibling", func(p *probe.Process) { p.StartTime++ }),
+		zombieLeft("maker", orphan), zombieLeft("sibling", orphan), notSeenBySibling(orphan),
+		notedOtherwise("a process outside adopts the orphan", orphan, func(p *probe.Process) { p.PPID = 0 }),
+		notedOtherwise("the container's first process adopts the orphan", orphan, func(p *probe.Process) { p.PPID = 7 }),
+		sawOtherwise("the sibling sees another process", func(saw *suite.Saw) {
+			p := saw.Orphan.From["sibling"]
+			p.StartTime++
+			saw.Orphan.SeenBy("sibling", p)
+		}),
+	},
+	"reaping/post-start-orphan": {
+		zombieLeft("maker", orphan), zombieLeft("sibling", orphan), notSeenBySibling(orphan),
+		notedOtherwise("a process outside adopts the orphan", orphan, func(p *probe.Process) { p.PPID = 0 }),
+		notedOtherwise("the container's first process adopts the orphan", orphan, func(p *probe.Process) { p.PPID = 7 }),
+		sawOtherwise("the sibling sees another process", func(saw *suite.Saw) {
+			p := saw.Orphan.From["sibling"]
+			p.StartTime++
+			saw.Orphan.SeenBy("sibling", p)
+		}),
 	},
 	"reaping/thousand-orphans": {
 		ranOtherwise("bursts", 0, "made 1000, left 1\n", ""),
@@ -26,14 +40,14 @@ var reapingBreakages = map[string][]breakage{
 		}},
 	},
 	"reaping/exec": {
-		zombieLeft("maker", "session"), zombieLeft("sibling", "session"), notSeenBySibling("session"),
-		notedOtherwise("PID 1 is the command's parent", "session", func(p *probe.Process) { p.PPID = 1 }),
+		zombieLeft("maker", command), zombieLeft("sibling", command), notSeenBySibling(command),
+		notedOtherwise("PID 1 is the command's parent", command, func(p *probe.Process) { p.PPID = 1 }),
 	},
 	"reaping/exec-probe-timeouts": {
 		containerRestartedOf("probed"),
 		{"a zombie stays", func(o *suite.Observation) {
 			zombie := probe.Process{PID: 9999, PPID: 1, State: "Z", Comm: "sh", StartTime: 5}
-			o.Notes["zombies"] = `[{"PID":9999,"StartTime":5}]`
+			o.Saw.Zombies = &[]probe.Identity{{PID: 9999, StartTime: 5}}
 			o.After["probed"].Processes = append(o.After["probed"].Processes, zombie)
 		}},
 		{"the children pile up", func(o *suite.Observation) {
@@ -85,24 +99,24 @@ func TestLimitCannotTell(t *testing.T) {
 	}
 }
 
-// zombieLeft leaves the noted process in what a container sees afterwards.
-func zombieLeft(container, name string) breakage {
-	return breakage{fmt.Sprintf("container %s sees a zombie of the %s", container, name), func(o *suite.Observation) {
-		p, _ := noted(*o, name)
+func orphan(saw *suite.Saw) *suite.Sight { return &saw.Orphan }
+
+func command(saw *suite.Saw) *suite.Sight { return &saw.Command }
+
+// zombieLeft leaves a process that the act killed in what a container sees afterwards.
+func zombieLeft(container string, of func(*suite.Saw) *suite.Sight) breakage {
+	return breakage{fmt.Sprintf("container %s sees a zombie", container), func(o *suite.Observation) {
+		p := *of(&o.Saw).Own
 		p.State, p.Argv = "Z", nil
 		o.After[container].Processes = append(o.After[container].Processes, p)
 	}}
 }
 
-func notSeenBySibling(name string) breakage {
-	return breakage{"the sibling does not see the " + name, func(o *suite.Observation) { delete(o.Notes, name+" from sibling") }}
+func notSeenBySibling(of func(*suite.Saw) *suite.Sight) breakage {
+	return sawOtherwise("the sibling does not see it", func(saw *suite.Saw) { of(saw).From = nil })
 }
 
-// notedOtherwise changes a process that the act noted.
-func notedOtherwise(what, name string, change func(*probe.Process)) breakage {
-	return breakage{what, func(o *suite.Observation) {
-		p, _ := noted(*o, name)
-		change(&p)
-		o.Notes[name] = encoded(p)
-	}}
+// notedOtherwise changes a process that the act killed, as its own container saw it.
+func notedOtherwise(what string, of func(*suite.Saw) *suite.Sight, change func(*probe.Process)) breakage {
+	return sawOtherwise(what, func(saw *suite.Saw) { change(of(saw).Own) })
 }

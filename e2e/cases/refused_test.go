@@ -2,10 +2,12 @@ package cases
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,13 +27,18 @@ type confinedHands struct {
 	sessions []probe.Process
 	awaited  []string
 	refused  int
+	open     atomic.Int32 // sessions that nobody has given up
+}
+
+func (h *confinedHands) Apart(ctx context.Context, _ string, do func(context.Context) error) error {
+	return do(ctx)
 }
 
 func (h *confinedHands) Before() suite.Observation {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	o := h.seen
-	o.Ran, o.Notes, o.Logs = maps.Clone(o.Ran), maps.Clone(o.Notes), maps.Clone(o.Logs)
+	o.Ran, o.Logs = maps.Clone(o.Ran), maps.Clone(o.Logs)
 	return o
 }
 
@@ -41,17 +48,40 @@ func (h *confinedHands) Exec(ctx context.Context, name, container string, comman
 	result := h.seen.Ran[name]
 	switch {
 	case strings.Contains(line, "exec tail -f"): // a session, which runs until it is given up
-		h.sessions = append(h.sessions, probe.Process{PID: 9000 + len(h.sessions), StartTime: 1, Argv: command[len(command)-1:]})
+		h.start(command)
 		h.mu.Unlock()
+		h.open.Add(1)
 		<-ctx.Done()
+		h.open.Add(-1)
 		return probe.CommandResult{Failure: "given up"}, nil
-	case strings.Contains(line, "kill"):
+	case strings.Contains(line, "setsid"): // what an exec leaves behind
+		h.start(command)
+	case len(command) > 1 && command[0] == "cat" && strings.HasSuffix(command[1], "/stat"): // a look at one of these, which stands still
+		var pid int
+		_, _ = fmt.Sscanf(command[1], "/proc/%d/stat", &pid)
+		result = probe.CommandResult{Stdout: fmt.Sprintf("%d (sh) S 0%s 1 0 0\n", pid, strings.Repeat(" 0", 17))}
+	case strings.Contains(line, "kill "):
 		h.refused++
 		result = probe.CommandResult{Code: 1, Stderr: "sh: can't kill pid 7: Permission denied\n"}
 	}
 	h.seen.Ran[name] = result
 	h.mu.Unlock()
 	return result, nil
+}
+
+// start has everybody see a process from now on.
+func (h *confinedHands) start(command []string) {
+	h.sessions = append(h.sessions, probe.Process{PID: 9000 + len(h.sessions), StartTime: 1, Argv: command[len(command)-1:]})
+}
+
+func (h *confinedHands) ExecUnread(ctx context.Context, _ string, command ...string) error {
+	h.mu.Lock()
+	h.start(command)
+	h.mu.Unlock()
+	h.open.Add(1)
+	<-ctx.Done()
+	h.open.Add(-1)
+	return nil
 }
 
 func (h *confinedHands) Observe(_ context.Context, container string) (*probe.Snapshot, error) {
@@ -62,10 +92,10 @@ func (h *confinedHands) Observe(_ context.Context, container string) (*probe.Sna
 	return &s, nil
 }
 
-func (h *confinedHands) Note(name, text string) {
+func (h *confinedHands) Note(what func(*suite.Saw)) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.seen.Notes[name] = text
+	what(&h.seen.Saw)
 }
 
 // Logs has every text that may be waited for in each log.
@@ -73,7 +103,7 @@ func (h *confinedHands) Logs(_ context.Context, name, _ string, _ bool) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var texts []string
-	for _, some := range []map[string]string{h.seen.Markers, h.seen.Notes} {
+	for _, some := range []map[string]string{h.seen.Markers, h.seen.Saw.Notes()} {
 		texts = slices.AppendSeq(texts, maps.Values(some))
 	}
 	h.seen.Logs[name] = strings.Join(texts, "\n")
@@ -106,18 +136,25 @@ func TestActsDoNotWaitForWhatWasRefused(t *testing.T) {
 		t.Run(id, func(t *testing.T) {
 			t.Parallel()
 			c := caseOf(t, id)
-			pod := &confinedHands{seen: recorded(t, c, c.Fixture)}
-			pod.seen.Notes, pod.seen.Logs = map[string]string{}, map[string]string{}
-			if pod.seen.Ran == nil {
-				pod.seen.Ran = map[string]probe.CommandResult{}
-			}
-			delete(pod.seen.Ran, "ps-after")
-			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // all waits are longer
-			defer cancel()
-			require.NoError(t, do(ctx, pod))
-			require.NoError(t, ctx.Err())
-			assert.Positive(t, pod.refused, "the act signals nobody")
-			assert.Empty(t, pod.awaited, "it waits for the effect of a signal that was refused")
+			waitsForNothingRefused(t, do, recorded(t, c, c.Fixture))
 		})
 	}
+}
+
+// waitsForNothingRefused carries an act out in a pod whose containers may signal nobody.
+func waitsForNothingRefused(t *testing.T, do func(context.Context, suite.Hands) error, seen suite.Observation) {
+	t.Helper()
+	pod := &confinedHands{seen: seen}
+	pod.seen.Saw, pod.seen.Logs = suite.Saw{}, map[string]string{}
+	if pod.seen.Ran == nil {
+		pod.seen.Ran = map[string]probe.CommandResult{}
+	}
+	delete(pod.seen.Ran, "ps-after")
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // all waits are longer
+	defer cancel()
+	require.NoError(t, do(ctx, pod))
+	require.NoError(t, ctx.Err())
+	assert.Positive(t, pod.refused, "the act signals nobody")
+	assert.Zero(t, pod.open.Load(), "sessions are left open")
+	assert.Empty(t, pod.awaited, "it waits for the effect of a signal that was refused")
 }

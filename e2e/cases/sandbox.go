@@ -3,7 +3,6 @@ package cases
 import (
 	"fmt"
 	"path"
-	"slices"
 
 	"procns/e2e/internal/probe"
 	"procns/e2e/internal/suite"
@@ -77,16 +76,6 @@ func knownFirst(o suite.Observation, container string) (probe.Process, bool) {
 		return firstRunning(s, "sh", "sleep")
 	}
 	return probe.Process{}, false
-}
-
-// firstRunning finds the first process of a container that runs one of the
-// programs: PID 1 only where no other does, for a sandbox may run the same.
-func firstRunning(s *probe.Snapshot, programs ...string) (probe.Process, bool) {
-	is := func(p probe.Process) bool { return p.PPID == 0 && slices.Contains(programs, p.Comm) }
-	if p, ok := s.Find(func(p probe.Process) bool { return p.PID != 1 && is(p) }); ok {
-		return p, true
-	}
-	return s.Find(is)
 }
 
 // firstProcessesBeside needs as many processes without a parent, beside PID 1, as

@@ -69,13 +69,15 @@ func rename(o *suite.Observation, comm string, argv []string) {
 		rename(&copied, comm, argv)
 		o.Copies[name] = copied
 	}
-	for name, note := range o.Notes {
+	notes := o.Saw.Notes()
+	for name, note := range notes {
 		command := to.Command()
 		if len(command) > 50 { // as busybox cuts it for a terminal
 			command = command[:50]
 		}
-		o.Notes[name] = strings.ReplaceAll(note, " /pause", " "+command)
+		notes[name] = strings.ReplaceAll(note, " /pause", " "+command)
 	}
+	o.Saw = sawOf(notes)
 }
 
 // TestSandboxIsPauseWhereTheSuiteMadeTheCluster: exactly one of the two cases

@@ -3,7 +3,6 @@ package cases
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"procns/e2e/internal/probe"
 	"procns/e2e/internal/suite"
@@ -158,11 +157,7 @@ func reads(o suite.Observation, container, file, marker string) error {
 	if err != nil {
 		return err
 	}
-	if got := app.Files[file]; !got.OK() || got.Text != o.Markers[marker] {
-		return suite.Violation(fmt.Sprintf("container %s reads /proc/%d/root%s", container, app.PID, file),
-			describeAccess(got), o.Container(container))
-	}
-	return nil
+	return readsFile(o, container, app, file, o.Markers[marker])
 }
 
 // environmentReadable demands that each variable, a name and a value, is read in
@@ -174,16 +169,10 @@ func environmentReadable(o suite.Observation, variables [][2]string) error {
 			return err
 		}
 		for _, v := range variables {
-			if !hasVariable(app, v[0], v[1]) {
-				return suite.Violation(fmt.Sprintf("container %s reads %s=%s in /proc/%d/environ", from, v[0], v[1], app.PID),
-					describeAccess(app.Environ), o.Container(from))
+			if err := readsVariable(o, from, app, v[0], v[1]); err != nil {
+				return err
 			}
 		}
 	}
 	return nil
-}
-
-// hasVariable tells whether a process's environment could be read, and holds a variable.
-func hasVariable(p probe.Process, name, value string) bool {
-	return p.Environ.OK() && slices.Contains(strings.Split(p.Environ.Text, "\x00"), name+"="+value)
 }

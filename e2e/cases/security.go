@@ -17,16 +17,17 @@ import (
 func securityCases() []suite.Case {
 	cases := []suite.Case{
 		{
-			ID:      "security/read-only-root-filesystem",
-			Level:   suite.Extended,
-			Claim:   "A read-only root filesystem stays read-only for other containers: what they write through /proc/PID/root is refused with EROFS.",
-			Source:  "API reference, SecurityContext.readOnlyRootFilesystem; proc(5), /proc/PID/root",
-			Fixture: files,
-			Control: filesIsolated,
-			Given:   linksMade,
-			Read:    append(slices.Clone(linked), fromSibling),
-			Act:     reachThrough,
-			Judge:   sealedStaysSealed,
+			ID:          "security/read-only-root-filesystem",
+			Experiments: []string{byWritingInto("app"), byWritingInto("sealed")},
+			Level:       suite.Extended,
+			Claim:       "A read-only root filesystem stays read-only for other containers: what they write through /proc/PID/root is refused with EROFS.",
+			Source:      "API reference, SecurityContext.readOnlyRootFilesystem; proc(5), /proc/PID/root",
+			Fixture:     files,
+			Control:     filesIsolated,
+			Given:       linksMade,
+			Read:        append(slices.Clone(linked), fromSibling),
+			Act:         reachThrough,
+			Judge:       sealedStaysSealed,
 		},
 		{
 			ID:      "security/seccomp-runtime-default",
@@ -56,53 +57,59 @@ func securityCases() []suite.Case {
 	}
 	cases = append(cases, userNamespaceCases()...)
 	cases = append(cases, suite.Case{
-		ID:      "security/two-users-denied",
-		Level:   suite.Core,
-		Claim:   "Two containers that run as different users without privileges see each other's arguments, and are refused each other's environment, files and signals.",
-		Source:  onUnderstanding2 + " (regular Unix permissions); " + kep495 + " (separate, non-root users); " + ptraceRule + "; kill(2)",
-		Fixture: "restricted-two-users.yaml",
-		Control: restricted,
-		Varies:  "runAsUser, runAsGroup",
-		Judge:   usersKeptApart,
+		ID:          "security/two-users-denied",
+		Experiments: []string{byKilling},
+		Level:       suite.Core,
+		Claim:       "Two containers that run as different users without privileges see each other's arguments, and are refused each other's environment, files and signals.",
+		Source:      onUnderstanding2 + " (regular Unix permissions); " + kep495 + " (separate, non-root users); " + ptraceRule + "; kill(2)",
+		Fixture:     "restricted-two-users.yaml",
+		Control:     restricted,
+		Varies:      "runAsUser, runAsGroup",
+		Judge:       usersKeptApart,
 	})
 	for _, c := range []suite.Case{
 		{
-			ID:     "security/restricted-profile",
-			Level:  suite.Extended,
-			Claim:  "A pod that meets the restricted Pod Security Standard shares its PID namespace, and its containers see each other's processes.",
-			Source: "Kubernetes documentation, “Pod Security Standards”, Restricted (no rule about shareProcessNamespace); " + apiReference,
-			Judge:  restrictedShares,
+			ID:          "security/restricted-profile",
+			Experiments: none(),
+			Level:       suite.Extended,
+			Claim:       "A pod that meets the restricted Pod Security Standard shares its PID namespace, and its containers see each other's processes.",
+			Source:      "Kubernetes documentation, “Pod Security Standards”, Restricted (no rule about shareProcessNamespace); " + apiReference,
+			Judge:       restrictedShares,
 		},
 		{
-			ID:      "security/sandbox-user-is-the-pods",
-			Level:   suite.Extended,
-			Claim:   "The sandbox's process runs as the user of the pod's security context.",
-			Source:  "API reference, PodSecurityContext.runAsUser; the CRI's LinuxSandboxSecurityContext.run_as_user",
-			Judge:   sandboxRunsAsPodUser,
-			Records: "PID 1's program and user",
-			Record:  recordPID1("one"),
+			ID:          "security/sandbox-user-is-the-pods",
+			Experiments: none(),
+			Level:       suite.Extended,
+			Claim:       "The sandbox's process runs as the user of the pod's security context.",
+			Source:      "API reference, PodSecurityContext.runAsUser; the CRI's LinuxSandboxSecurityContext.run_as_user",
+			Judge:       sandboxRunsAsPodUser,
+			Records:     "PID 1's program and user",
+			Record:      recordPID1("one"),
 		},
 		{
-			ID:     "security/same-user-reads",
-			Level:  suite.Extended,
-			Claim:  "Containers of one user without any capability read each other's environment, and each other's files of mode 0400.",
-			Source: onUnderstanding2 + "; " + onUnderstanding3 + "; " + ptraceRule,
-			Judge:  sameUserReads,
+			ID:          "security/same-user-reads",
+			Experiments: none(),
+			Level:       suite.Extended,
+			Claim:       "Containers of one user without any capability read each other's environment, and each other's files of mode 0400.",
+			Source:      onUnderstanding2 + "; " + onUnderstanding3 + "; " + ptraceRule,
+			Judge:       sameUserReads,
 		},
 		{
-			ID:     "security/same-user-signals",
-			Level:  suite.Extended,
-			Claim:  "Containers of one user without any capability signal each other's processes.",
-			Source: apiReference + " (view and signal processes); kill(2)",
-			Judge:  sameUserSignals,
+			ID:          "security/same-user-signals",
+			Experiments: []string{byKilling},
+			Level:       suite.Extended,
+			Claim:       "Containers of one user without any capability signal each other's processes.",
+			Source:      apiReference + " (view and signal processes); kill(2)",
+			Judge:       sameUserSignals,
 		},
 		{
-			ID:      "security/pids-counted-apart",
-			Level:   suite.Informational,
-			Claim:   "The processes that a container sees of others do not count against its own limit of PIDs.",
-			Source:  "Kubernetes documentation, “Process ID Limits And Reservations”; the kernel's cgroups, pids controller",
-			Judge:   pidsCountedApart,
-			Records: "how many processes are visible and counted, and the limit",
+			ID:          "security/pids-counted-apart",
+			Experiments: []string{byCounting},
+			Level:       suite.Informational,
+			Claim:       "The processes that a container sees of others do not count against its own limit of PIDs.",
+			Source:      "Kubernetes documentation, “Process ID Limits And Reservations”; the kernel's cgroups, pids controller",
+			Judge:       pidsCountedApart,
+			Records:     "how many processes are visible and counted, and the limit",
 			Record: func(o suite.Observation) string {
 				return "visible, counted, limit: " + strings.TrimSpace(o.Ran["pids"].Stdout)
 			},
@@ -143,10 +150,7 @@ func restrictedReady(o suite.Observation) error {
 	var missing error
 	for name := range pairs {
 		own := o.Container(name)
-		missing = errors.Join(missing, ownFileHolds(name, passwordFile, name+"-file")(o))
-		if log := own.Files[received]; !log.OK() || log.Text != "" {
-			missing = errors.Join(missing, suite.CannotTell("container "+name+" has set its trap and received nothing yet", describeAccess(log), own))
-		}
+		missing = errors.Join(missing, ownFileHolds(name, passwordFile, name+"-file")(o), listening(name)(o))
 		if p, ok := own.Find(carrying(o, name)); !ok || p.UID == 0 || p.CapEff == "" || strings.Trim(p.CapEff, "0") != "" {
 			missing = errors.Join(missing, suite.CannotTell("container "+name+" runs as a user without capabilities",
 				fmt.Sprintf("uid %d, CapEff %s", p.UID, p.CapEff), own))
@@ -168,7 +172,11 @@ pids=/sys/fs/cgroup
 set -- /proc/[0-9]*
 current=$(cat "$pids/pids.current") && max=$(cat "$pids/pids.max") && echo "$# $current $max"
 `
-		if _, err := pod.Exec(ctx, "pids", "one", "sh", "-c", count); err != nil {
+		counting := func(ctx context.Context) error {
+			_, err := pod.Exec(ctx, byCounting, "one", "sh", "-c", count)
+			return err
+		}
+		if err := pod.Apart(ctx, byCounting, counting); err != nil {
 			return err
 		}
 		before := pod.Before()
@@ -177,7 +185,11 @@ current=$(cat "$pids/pids.current") && max=$(cat "$pids/pids.max") && echo "$# $
 			if !ok {
 				return nil // the judges say that it does not see it
 			}
-			if _, err := pod.Exec(ctx, "kill-"+to, from, "sh", "-c", `kill -USR1 "$1"`, "kill", strconv.Itoa(p.PID)); err != nil {
+			kill := func(ctx context.Context) error {
+				_, err := pod.Exec(ctx, "kill-"+to, from, "sh", "-c", `kill -USR1 "$1"`, "kill", strconv.Itoa(p.PID))
+				return err
+			}
+			if err := pod.Apart(ctx, byKilling, kill); err != nil {
 				return err
 			}
 		}
@@ -195,7 +207,7 @@ var walkUnderSeccomp = &suite.Act{
 		if _, err := pod.Exec(ctx, "seccomp", "shell", "grep", "^Seccomp:", "/proc/self/status"); err != nil {
 			return err
 		}
-		return followPage(ctx, byExec(ctx, pod, "sh", "-c"), pod)
+		return followPage(ctx, execInShell(ctx, pod, "sh", "-c"), pod)
 	},
 }
 
@@ -254,11 +266,11 @@ func sameUserReads(o suite.Observation) error {
 		if err != nil {
 			return err
 		}
-		if !slices.Contains(strings.Split(p.Environ.Text, "\x00"), "PASSWORD="+o.Markers[to+"-password"]) {
-			return suite.Violation(fmt.Sprintf("container %s reads PASSWORD in /proc/%d/environ", from, p.PID), describeAccess(p.Environ), o.Container(from))
+		if err := readsVariable(o, from, p, "PASSWORD", o.Markers[to+"-password"]); err != nil {
+			return err
 		}
-		if file := p.Files[passwordFile]; !file.OK() || file.Text != o.Markers[to+"-file"] {
-			return suite.Violation(fmt.Sprintf("container %s reads /proc/%d/root%s", from, p.PID, passwordFile), describeAccess(file), o.Container(from))
+		if err := readsFile(o, from, p, passwordFile, o.Markers[to+"-file"]); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -26,30 +25,34 @@ func userNamespaceCases() []suite.Case {
 	const kep127 = "KEP-127, User namespaces; "
 	cases := []suite.Case{
 		{
-			ID:      "security/user-namespace",
-			Claim:   "In a pod with a user namespace of its own (hostUsers: false), the containers share one PID namespace and one mapping of users, in which root reads a sibling's environment and files.",
-			Source:  kep127 + apiReference,
-			Judge:   sharesInUserNamespace,
-			Records: "the mapping of user IDs",
-			Record:  func(o suite.Observation) string { return "uid_map of both containers: " + o.Container("one").UIDMap },
+			ID:          "security/user-namespace",
+			Experiments: none(),
+			Claim:       "In a pod with a user namespace of its own (hostUsers: false), the containers share one PID namespace and one mapping of users, in which root reads a sibling's environment and files.",
+			Source:      kep127 + apiReference,
+			Judge:       sharesInUserNamespace,
+			Records:     "the mapping of user IDs",
+			Record:      func(o suite.Observation) string { return "uid_map of both containers: " + o.Container("one").UIDMap },
 		},
 		{
-			ID:     "security/user-namespace-exec-at-start",
-			Claim:  "In such a pod, the first command that is run in a container, its postStart hook, has the container's mapping of users and sees the container that was started before.",
-			Source: kep127 + apiReference + "; Kubernetes documentation, Container Lifecycle Hooks",
-			Judge:  firstCommandJoined,
+			ID:          "security/user-namespace-exec-at-start",
+			Experiments: none(),
+			Claim:       "In such a pod, the first command that is run in a container, its postStart hook, has the container's mapping of users and sees the container that was started before.",
+			Source:      kep127 + apiReference + "; Kubernetes documentation, Container Lifecycle Hooks",
+			Judge:       firstCommandJoined,
 		},
 		{
-			ID:     "security/user-namespace-signals-and-files",
-			Claim:  "In such a pod, root signals a sibling's process, and what it writes through /proc/PID/root is a file of the sibling's that belongs to root there.",
-			Source: kep127 + apiReference + " (view and signal processes); " + onUnderstanding3,
-			Judge:  reachedInUserNamespace,
+			ID:          "security/user-namespace-signals-and-files",
+			Experiments: []string{byKilling, byWriting},
+			Claim:       "In such a pod, root signals a sibling's process, and what it writes through /proc/PID/root is a file of the sibling's that belongs to root there.",
+			Source:      kep127 + apiReference + " (view and signal processes); " + onUnderstanding3,
+			Judge:       reachedInUserNamespace,
 		},
 		{
-			ID:     "security/user-namespace-ephemeral",
-			Claim:  "In such a pod, an ephemeral container has the containers' mapping of users, sees their processes, and reads their environment and files.",
-			Source: kep127 + targetReference + " (without one: the namespaces of the Pod spec); KEP-277",
-			Judge:  ephemeralInUserNamespace,
+			ID:          "security/user-namespace-ephemeral",
+			Experiments: none(),
+			Claim:       "In such a pod, an ephemeral container has the containers' mapping of users, sees their processes, and reads their environment and files.",
+			Source:      kep127 + targetReference + " (without one: the namespaces of the Pod spec); KEP-277",
+			Judge:       ephemeralInUserNamespace,
 		},
 	}
 	for i := range cases {
@@ -71,11 +74,7 @@ func userNamespacesAreThere(t suite.Target) string {
 
 // userNamespaceReady is the precondition that container one has written its file and set its trap.
 func userNamespaceReady(o suite.Observation) error {
-	err := ownFileHolds("one", "/file", "file")(o)
-	if log := o.Container("one").Files[received]; !log.OK() || log.Text != "" {
-		err = errors.Join(err, suite.CannotTell("container one has set its trap and received nothing yet", describeAccess(log), o.Container("one")))
-	}
-	return err
+	return errors.Join(ownFileHolds("one", "/file", "file")(o), listening("one")(o))
 }
 
 // reachInUserNamespace has container two signal container one's process, and write into its
@@ -91,16 +90,22 @@ var reachInUserNamespace = &suite.Act{
 			return nil // the judge says so
 		}
 		pid := strconv.Itoa(p.PID)
-		if _, err := pod.Exec(ctx, "kill", "two", "sh", "-c", `kill -USR1 "$1"`, "kill", pid); err != nil {
+		signal := func(ctx context.Context) error {
+			_, err := pod.Exec(ctx, "kill", "two", "sh", "-c", `kill -USR1 "$1"`, "kill", pid)
 			return err
 		}
-		written := "written" + probe.RandomHex(10)
-		pod.Note("written", written)
-		if _, err := pod.Exec(ctx, "write", "two", "sh", "-c", `printf %s "$2" >"/proc/$1/root`+fromSibling+`"`, "write", pid, written); err != nil {
+		if err := pod.Apart(ctx, byKilling, signal); err != nil {
 			return err
 		}
-		_, err := pod.Exec(ctx, "owner", "one", "stat", "-c", "%u:%g", fromSibling)
-		return err
+		return pod.Apart(ctx, byWriting, func(ctx context.Context) error {
+			written := "written" + probe.RandomHex(10)
+			pod.Note(func(saw *suite.Saw) { saw.Written = written })
+			if _, err := pod.Exec(ctx, "write", "two", "sh", "-c", `printf %s "$2" >"/proc/$1/root`+fromSibling+`"`, "write", pid, written); err != nil {
+				return err
+			}
+			_, err := pod.Exec(ctx, "owner", "one", "stat", "-c", "%u:%g", fromSibling)
+			return err
+		})
 	},
 }
 
@@ -140,14 +145,10 @@ func readsOne(o suite.Observation, from string) error {
 	if err != nil {
 		return err
 	}
-	s := o.Container(from)
-	if !slices.Contains(strings.Split(p.Environ.Text, "\x00"), "PASSWORD="+o.Markers["password"]) {
-		return suite.Violation(fmt.Sprintf("container %s reads PASSWORD in /proc/%d/environ", from, p.PID), describeAccess(p.Environ), s)
+	if err := readsVariable(o, from, p, "PASSWORD", o.Markers["password"]); err != nil {
+		return err
 	}
-	if file := p.Files["/file"]; !file.OK() || file.Text != o.Markers["file"] {
-		return suite.Violation(fmt.Sprintf("container %s reads /proc/%d/root/file", from, p.PID), describeAccess(file), s)
-	}
-	return nil
+	return readsFile(o, from, p, "/file", o.Markers["file"])
 }
 
 func sharesInUserNamespace(o suite.Observation) error {
@@ -190,7 +191,7 @@ func firstCommandJoined(o suite.Observation) error {
 	if want := fmt.Sprintf("user:[%d] %s", two.Namespaces["user"], mapping); strings.Join(strings.Fields(users.Text), " ") != want {
 		return suite.Violation("the hook's user namespace and mapping are its container's, "+want, fmt.Sprintf("%q", users.Text), two)
 	}
-	if p, ok := seen.Process(first.PID); !ok || p.Identity() != first.Identity() {
+	if !shows(seen, first) {
 		return suite.Violation("the hook sees the process of container one, PID "+first.Identity().String(), "it does not", seen, o.Container("one"))
 	}
 	return nil
@@ -214,8 +215,8 @@ func reachedInUserNamespace(o suite.Observation) error {
 		return err
 	}
 	after := o.AfterIn("one")
-	if file := after.Files[fromSibling]; !file.OK() || o.Notes["written"] == "" || file.Text != o.Notes["written"] {
-		return suite.Violation(fmt.Sprintf("container one has the file %s, which holds %q", fromSibling, o.Notes["written"]), describeAccess(file), after)
+	if file := after.Files[fromSibling]; !file.OK() || o.Saw.Written == "" || file.Text != o.Saw.Written {
+		return suite.Violation(fmt.Sprintf("container one has the file %s, which holds %q", fromSibling, o.Saw.Written), describeAccess(file), after)
 	}
 	if err := succeeded(o, "owner", "container one's file has an owner", after); err != nil {
 		return err

@@ -45,16 +45,20 @@ func sidecarCases() []suite.Case {
 			Judge:  sidecarStartsFirst,
 		},
 		{
-			ID:     "sidecar/sees-the-others-end",
-			Level:  suite.Extended,
-			Claim:  "When the pod is deleted, a sidecar is told to end only after the pod's containers are gone from the namespace.",
-			Source: sidecars + ", Termination order; KEP-753",
-			Judge:  sidecarSeesOthersEnd,
+			ID:          "sidecar/sees-the-others-end",
+			Experiments: []string{byDeleting},
+			Level:       suite.Extended,
+			Claim:       "When the pod is deleted, a sidecar is told to end only after the pod's containers are gone from the namespace.",
+			Source:      sidecars + ", Termination order; KEP-753",
+			Judge:       sidecarSeesOthersEnd,
 		},
 	}
 	for i := range cases {
 		cases[i].Fixture, cases[i].Control = "sidecar.yaml", "sidecar-isolated.yaml"
 		cases[i].Act = deleteBesideSidecar
+		if cases[i].Experiments == nil {
+			cases[i].Experiments = none()
+		}
 	}
 	cases = append(cases, suite.Case{
 		ID:      "sidecar/told-to-end-in-the-init-phase",
@@ -79,10 +83,12 @@ var deleteBesideSidecar = &suite.Act{
 	Name: "delete",
 	Ends: true,
 	Do: func(ctx context.Context, pod suite.Hands) error {
-		if err := pod.Follow(ctx, "proxy", "proxy"); err != nil {
-			return err
-		}
-		return pod.Delete(ctx, 20, time.Minute)
+		return pod.Apart(ctx, byDeleting, func(ctx context.Context) error {
+			if err := pod.Follow(ctx, "proxy", "proxy"); err != nil {
+				return err
+			}
+			return pod.Delete(ctx, 20, time.Minute)
+		})
 	},
 }
 
@@ -161,11 +167,11 @@ var initSidecars = []string{"first", "second"}
 
 func initSidecarsBegan(o suite.Observation) error {
 	for _, name := range initSidecars {
-		if _, err := ownBeginning(o, name); err != nil {
+		if _, err := ownFirst(o, name); err != nil {
 			return err
 		}
 	}
-	_, err := ownBeginning(o, "endless")
+	_, err := ownFirst(o, "endless")
 	return err
 }
 
@@ -189,12 +195,12 @@ func sidecarsTold(o suite.Observation) error {
 		return suite.CannotTell("the pod is in its init phase", "its container main has been started")
 	}
 	for _, of := range initSidecars {
-		own, err := ownBeginning(o, of)
+		own, err := ownFirst(o, of)
 		if err != nil {
 			return err
 		}
 		for _, from := range slices.Concat(initSidecars, []string{"endless"}) {
-			if seen, ok := began(o, o.Container(from), of); !ok || seen.Identity() != own.Identity() {
+			if !showsAs(o.Container(from), firstOf(o, of), own) {
 				return suite.Violation(fmt.Sprintf("container %s sees the first process of sidecar %s, PID %s", from, of, own.Identity()), "it does not", o.Container(from))
 			}
 		}

@@ -16,25 +16,27 @@ import (
 func signalsCases() []suite.Case {
 	return []suite.Case{
 		{
-			ID:      "signals/hangup-replaces-workers",
-			Level:   suite.Core,
-			Claim:   "SIGHUP from the shell container replaces every nginx worker, keeps the master, restarts no container, and nginx answers HTTP afterwards.",
-			Source:  onConfiguring + ", signalling other containers",
-			Fixture: documented,
-			Control: isolated,
-			Given:   nginxServing,
-			Act:     walkByExec,
-			Judge:   hangUpReloaded("shell"),
+			ID:          "signals/hangup-replaces-workers",
+			Experiments: []string{byHangingUp, byAsking},
+			Level:       suite.Core,
+			Claim:       "SIGHUP from the shell container replaces every nginx worker, keeps the master, restarts no container, and nginx answers HTTP afterwards.",
+			Source:      onConfiguring + ", signalling other containers",
+			Fixture:     documented,
+			Control:     isolated,
+			Given:       nginxServing,
+			Act:         walkByExec,
+			Judge:       hangUpReloaded("shell"),
 		},
 		{
-			ID:      "signals/works-with-sys-ptrace",
-			Level:   suite.Core,
-			Claim:   "With the capability SYS_PTRACE in effect, the shell container can signal nginx.",
-			Source:  onConfiguring + ", “This operation requires the SYS_PTRACE capability”",
-			Fixture: documented,
-			Control: isolated,
-			Given:   nginxServing,
-			Act:     walkByExec,
+			ID:          "signals/works-with-sys-ptrace",
+			Experiments: []string{byHangingUp, byAsking},
+			Level:       suite.Core,
+			Claim:       "With the capability SYS_PTRACE in effect, the shell container can signal nginx.",
+			Source:      onConfiguring + ", “This operation requires the SYS_PTRACE capability”",
+			Fixture:     documented,
+			Control:     isolated,
+			Given:       nginxServing,
+			Act:         walkByExec,
 			Judge: func(o suite.Observation) error {
 				if err := holdsSysPtrace(o, "shell"); err != nil {
 					return err
@@ -43,14 +45,15 @@ func signalsCases() []suite.Case {
 			},
 		},
 		{
-			ID:      "signals/works-without-sys-ptrace",
-			Level:   suite.Informational,
-			Claim:   "Without the capability SYS_PTRACE, the shell container can signal nginx as well.",
-			Source:  "kill(2): signals turn on user IDs and CAP_KILL; against " + onConfiguring + ", “This operation requires the SYS_PTRACE capability”",
-			Fixture: "without-ptrace.yaml",
-			Control: "without-ptrace-isolated.yaml",
-			Given:   nginxServing,
-			Act:     walkByExec,
+			ID:          "signals/works-without-sys-ptrace",
+			Experiments: []string{byHangingUp, byAsking},
+			Level:       suite.Informational,
+			Claim:       "Without the capability SYS_PTRACE, the shell container can signal nginx as well.",
+			Source:      "kill(2): signals turn on user IDs and CAP_KILL; against " + onConfiguring + ", “This operation requires the SYS_PTRACE capability”",
+			Fixture:     "without-ptrace.yaml",
+			Control:     "without-ptrace-isolated.yaml",
+			Given:       nginxServing,
+			Act:         walkByExec,
 			Judge: func(o suite.Observation) error {
 				if err := capabilitiesKnown(o.Container("shell")); err != nil {
 					return err
@@ -84,50 +87,54 @@ func signalsCases() []suite.Case {
 			Record:  func(o suite.Observation) string { return o.Ran["rotate"].String() },
 		},
 		{
-			ID:      "signals/image-without-shell",
-			Level:   suite.Core,
-			Claim:   "The process of an image without a shell can be terminated from another container: SIGTERM ends it, and its container alone starts again.",
-			Source:  onPurpose + " (container images without a shell); " + onConfiguring + ", signalling other containers",
-			Fixture: shellLess,
-			Control: shellLessIsolated,
-			Act:     terminateBare,
-			Judge:   bareRestartedAlone,
+			ID:          "signals/image-without-shell",
+			Experiments: []string{byTerminating},
+			Level:       suite.Core,
+			Claim:       "The process of an image without a shell can be terminated from another container: SIGTERM ends it, and its container alone starts again.",
+			Source:      onPurpose + " (container images without a shell); " + onConfiguring + ", signalling other containers",
+			Fixture:     shellLess,
+			Control:     shellLessIsolated,
+			Act:         terminateBare,
+			Judge:       bareRestartedAlone,
 		},
 		{
-			ID:      "signals/from-exec",
-			Level:   suite.Core,
-			Claim:   "Each of HUP, INT, USR1, USR2, TERM and WINCH, sent by a command that is run in one container, reaches the handler of another container's process exactly once.",
-			Source:  onConfiguring + ", signalling other containers; " + apiReference + " (view and signal processes)",
-			Fixture: signalling,
-			Control: signallingIsolated,
-			Given:   receiversListen,
-			Read:    []string{received},
-			Act:     signalSiblings,
-			Judge:   eachReceivedOnce("by-exec"),
+			ID:          "signals/from-exec",
+			Experiments: []string{byExec},
+			Level:       suite.Core,
+			Claim:       "Each of HUP, INT, USR1, USR2, TERM and WINCH, sent by a command that is run in one container, reaches the handler of another container's process exactly once.",
+			Source:      onConfiguring + ", signalling other containers; " + apiReference + " (view and signal processes)",
+			Fixture:     signalling,
+			Control:     signallingIsolated,
+			Given:       listening(receivers...),
+			Read:        []string{received},
+			Act:         signalSiblings,
+			Judge:       eachReceivedOnce("by-exec"),
 		},
 		{
-			ID:      "signals/from-main-process",
-			Level:   suite.Extended,
-			Claim:   "Each of HUP, INT, USR1, USR2, TERM and WINCH, sent by one container's own first process, reaches the handler of another container's process exactly once.",
-			Source:  apiReference + " (view and signal processes); kill(2)",
-			Fixture: signalling,
-			Control: signallingIsolated,
-			Given:   receiversListen,
-			Read:    []string{received, sent},
-			Act:     signalSiblings,
-			Judge:   sentByMainProcess,
+			ID:          "signals/from-main-process",
+			Experiments: []string{byMainProcess},
+			Level:       suite.Extended,
+			Claim:       "Each of HUP, INT, USR1, USR2, TERM and WINCH, sent by one container's own first process, reaches the handler of another container's process exactly once.",
+			Source:      apiReference + " (view and signal processes); kill(2)",
+			Fixture:     signalling,
+			Control:     signallingIsolated,
+			Given:       listening(receivers...),
+			Read:        []string{received, sent},
+			Act:         signalSiblings,
+			Judge:       sentByMainProcess,
 		},
 		{
-			ID:      "signals/stop-and-continue",
-			Level:   suite.Extended,
-			Claim:   "SIGSTOP from one container stops another container's process, and SIGCONT continues it; the container counts as running throughout.",
-			Source:  apiReference + " (view and signal processes); signal(7)",
-			Fixture: signalling,
-			Control: signallingIsolated,
-			Given:   receiversListen,
-			Read:    []string{received},
-			Act:     signalSiblings,
-			Judge:   stoppedAndContinued,
+			ID:          "signals/stop-and-continue",
+			Experiments: []string{byStopping},
+			Level:       suite.Extended,
+			Claim:       "SIGSTOP from one container stops another container's process, and SIGCONT continues it; the container counts as running throughout.",
+			Source:      apiReference + " (view and signal processes); signal(7)",
+			Fixture:     signalling,
+			Control:     signallingIsolated,
+			Given:       listening(receivers...),
+			Read:        []string{received},
+			Act:         signalSiblings,
+			Judge:       stoppedAndContinued,
 		},
 		{
 			ID:      "signals/broadcast",
@@ -136,7 +143,7 @@ func signalsCases() []suite.Case {
 			Source:  "kill(2): every process of the sender's PID namespace that it may signal, except itself and PID 1",
 			Fixture: signalling,
 			Control: signallingIsolated,
-			Given:   receiversListen,
+			Given:   listening(receivers...),
 			Read:    []string{received},
 			Act:     broadcast,
 			Judge:   broadcastReachedSiblings,
@@ -146,49 +153,6 @@ func signalsCases() []suite.Case {
 			},
 		},
 	}
-}
-
-// capSysPtrace is CAP_SYS_PTRACE's bit (capabilities(7)).
-const capSysPtrace = 1 << 19
-
-// capabilitiesOfSelf returns the effective capabilities of the observing shell,
-// which are those of any process exec'd in the container.
-func capabilitiesOfSelf(s *probe.Snapshot) uint64 {
-	set, _ := knownCapabilities(s)
-	return set
-}
-
-// knownCapabilities are capabilitiesOfSelf, and whether the kernel says which they are
-// (CapEff of /proc/PID/status).
-func knownCapabilities(s *probe.Snapshot) (set uint64, known bool) {
-	for _, p := range s.Processes {
-		if p.PID == s.Self {
-			set, err := strconv.ParseUint(p.CapEff, 16, 64)
-			return set, err == nil
-		}
-	}
-	return 0, false
-}
-
-// capabilitiesKnown demands that the kernel says which capabilities a container's
-// commands have.
-func capabilitiesKnown(s *probe.Snapshot) error {
-	if _, known := knownCapabilities(s); !known {
-		return suite.CannotTell("the effective capabilities of container "+s.Container+" (CapEff of /proc/PID/status)", "the kernel does not say", s)
-	}
-	return nil
-}
-
-// holdsSysPtrace demands of a container whose manifest asks for SYS_PTRACE, as root, that it has it.
-func holdsSysPtrace(o suite.Observation, container string) error {
-	if err := capabilitiesKnown(o.Container(container)); err != nil {
-		return err
-	}
-	if effective := capabilitiesOfSelf(o.Container(container)); effective&capSysPtrace == 0 {
-		return suite.Violation("container "+container+"'s effective capabilities hold SYS_PTRACE, as the manifest asks",
-			fmt.Sprintf("CapEff %016x", effective), o.Container(container))
-	}
-	return nil
 }
 
 // hangUpReloaded judges the walk by exec: the container saw nginx's master,
@@ -295,15 +259,17 @@ var terminateBare = &suite.Act{
 	Within: comeback,
 	Sees:   []string{"shell"},
 	Do: func(ctx context.Context, pod suite.Hands) error {
-		if err := pod.Logs(ctx, "bare", "bare", false); err != nil {
+		if err := pod.Apart(ctx, byLogs, func(ctx context.Context) error { return pod.Logs(ctx, "bare", "bare", false) }); err != nil {
 			return err
 		}
 		p, ok := pod.Before().Container("shell").Find(carrying(pod.Before(), "bare"))
 		if !ok {
 			return nil // the judge says that the shell does not see it
 		}
-		_, err := pod.Exec(ctx, "terminate", "shell", "kill", "-TERM", strconv.Itoa(p.PID))
-		return err
+		return pod.Apart(ctx, byTerminating, func(ctx context.Context) error {
+			_, err := pod.Exec(ctx, "terminate", "shell", "kill", "-TERM", strconv.Itoa(p.PID))
+			return err
+		})
 	},
 }
 
@@ -323,15 +289,11 @@ func bareRestartedAlone(o suite.Observation) error {
 		return suite.CannotTell("the pod's status after the signal", "none")
 	}
 	c := o.AfterPod.Containers["bare"]
-	if err := errors.Join(endKnown(c, "bare"), startedAtOnce(o, "bare")); err != nil {
+	if err := endKnown(c, "bare"); err != nil {
 		return err
 	}
-	for name, restarts := range map[string]int{"bare": 1, "shell": 0} {
-		was, now := o.Pod.Containers[name], o.AfterPod.Containers[name]
-		if now.Restarts-was.Restarts != restarts || !now.Running {
-			return suite.Violation(fmt.Sprintf("container %s is restarted %d times, and runs", name, restarts),
-				fmt.Sprintf("%d restarts before, %d after; running: %v", was.Restarts, now.Restarts, now.Running), after)
-		}
+	if err := errors.Join(restartedTimes(o, "bare", 1), nothingRestarted(o, "bare")); err != nil {
+		return err
 	}
 	// pause, told to terminate, ends with 0 (pause.c).
 	if c.ExitCode == nil || *c.ExitCode != 0 {

@@ -3,7 +3,6 @@ package cases
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -11,32 +10,6 @@ import (
 	"procns/e2e/internal/probe"
 	"procns/e2e/internal/suite"
 )
-
-// The pod of receivers and a sender, and the files in which they keep what they
-// received and sent.
-const (
-	signalling         = "signals.yaml"
-	signallingIsolated = "signals-isolated.yaml"
-	received           = "/tmp/received"
-	sent               = "/sent"
-)
-
-var (
-	receivers = []string{"by-exec", "by-main", "stopped"}
-	// trapped are the signals that the receivers have a handler for.
-	trapped = []string{"HUP", "INT", "USR1", "USR2", "TERM", "WINCH"}
-)
-
-// receiversListen is the precondition that every receiver has set its traps: a
-// signal that comes sooner does what it does by default, and ends it.
-func receiversListen(o suite.Observation) error {
-	for _, name := range receivers {
-		if own := o.Container(name).Files[received]; !own.OK() || own.Text != "" {
-			return suite.CannotTell("container "+name+" has set its traps and received nothing yet", describeAccess(own), o.Container(name))
-		}
-	}
-	return nil
-}
 
 // signalSiblings has the sender's container signal each receiver: the first from
 // a command run in it, the second from its own first process, and the third is
@@ -54,27 +27,35 @@ var signalSiblings = &suite.Act{
 			pids[name] = strconv.Itoa(p.PID)
 		}
 		const send = `pid=$1; shift; for name in "$@"; do kill "-$name" "$pid" || exit 1; done`
-		if _, err := pod.Exec(ctx, "from-exec", "sender", append([]string{"sh", "-c", send, "send", pids["by-exec"]}, trapped...)...); err != nil {
-			return err
-		}
 		const tell = `pid=$1; shift; for name in "$@"; do echo "$name $pid" >/commands || exit 1; done`
-		if _, err := pod.Exec(ctx, "from-main", "sender", append([]string{"sh", "-c", tell, "tell", pids["by-main"]}, trapped...)...); err != nil {
+		for experiment, command := range map[string][]string{
+			byExec:        append([]string{"sh", "-c", send, "send", pids["by-exec"]}, trapped...),
+			byMainProcess: append([]string{"sh", "-c", tell, "tell", pids["by-main"]}, trapped...),
+		} {
+			if err := pod.Apart(ctx, experiment, func(ctx context.Context) error {
+				_, err := pod.Exec(ctx, experiment, "sender", command...)
+				return err
+			}); err != nil {
+				return err
+			}
+		}
+		return pod.Apart(ctx, byStopping, func(ctx context.Context) error {
+			// A stopped process is given its signals once it is continued, not before.
+			stop, err := pod.Exec(ctx, "stop", "sender", "sh", "-c", send, "send", pids["stopped"], "STOP", "USR1")
+			if err != nil || wasRefused(stop) {
+				return err // where it was refused, it is not stopped
+			}
+			stopped := func(p probe.Process) bool { return strconv.Itoa(p.PID) == pids["stopped"] && p.State == "T" }
+			p, err := onceSeen(ctx, pod, "sender", reply, stopped)
+			if err != nil {
+				return err
+			}
+			if p.PID != 0 {
+				pod.Note(func(saw *suite.Saw) { saw.Stopped = &p })
+			}
+			_, err = pod.Exec(ctx, "continue", "sender", "sh", "-c", send, "send", pids["stopped"], "CONT")
 			return err
-		}
-		// A stopped process is given its signals once it is continued, not before.
-		stop, err := pod.Exec(ctx, "stop", "sender", "sh", "-c", send, "send", pids["stopped"], "STOP", "USR1")
-		if err != nil {
-			return err
-		}
-		if wasRefused(stop) {
-			return nil // it is not stopped
-		}
-		stopped := func(p probe.Process) bool { return strconv.Itoa(p.PID) == pids["stopped"] && p.State == "T" }
-		if _, err := noteOnceSeen(ctx, pod, "stopped", "sender", stopped); err != nil {
-			return err
-		}
-		_, err = pod.Exec(ctx, "continue", "sender", "sh", "-c", send, "send", pids["stopped"], "CONT")
-		return err
+		})
 	},
 }
 
@@ -95,38 +76,6 @@ func eachReceivedOnce(receiver string) func(suite.Observation) error {
 		}
 		return nothingRestarted(o)
 	}
-}
-
-// wroteDown demands that a receiver, still the same process, wrote down these
-// signals once each, in whatever order, and no other.
-func wroteDown(o suite.Observation, receiver string, signals ...string) error {
-	was, err := ownProcess(o, receiver, receiver)
-	if err != nil {
-		return err
-	}
-	after := o.AfterIn(receiver)
-	if is, ok := after.Process(was.PID); !ok || is.Identity() != was.Identity() {
-		return suite.Violation(fmt.Sprintf("container %s's process stays %s", receiver, was.Identity()), "it is gone", o.Container(receiver), after)
-	}
-	own := after.Files[received]
-	if !own.OK() {
-		return suite.CannotTell("what container "+receiver+" received", describeAccess(own), after)
-	}
-	var want []string
-	for _, name := range signals {
-		want = append(want, o.Markers[receiver]+" "+name)
-	}
-	got := strings.FieldsFunc(own.Text, func(r rune) bool { return r == '\n' })
-	slices.Sort(want)
-	slices.Sort(got)
-	if !slices.Equal(got, want) {
-		expected := "no signal"
-		if len(signals) > 0 {
-			expected = strings.Join(signals, ", ") + ", each once"
-		}
-		return suite.Violation(fmt.Sprintf("container %s receives %s", receiver, expected), fmt.Sprintf("it wrote down %q", own.Text), after)
-	}
-	return nil
 }
 
 // sentByMainProcess demands besides that it was the sender's first process that
@@ -159,7 +108,7 @@ func stoppedAndContinued(o suite.Observation) error {
 			return err
 		}
 	}
-	if stopped, ok := noted(o, "stopped"); !ok || stopped.Identity() != receiver.Identity() || stopped.State != "T" {
+	if stopped := o.Saw.Stopped; stopped == nil || stopped.Identity() != receiver.Identity() || stopped.State != "T" {
 		return suite.Violation(fmt.Sprintf("process %s is stopped (state T), as its sibling sees it", receiver.Identity()), "it was not", o.Container("sender"))
 	}
 	if now, ok := o.AfterIn("sender").Process(receiver.PID); !ok || now.State == "T" {

@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"procns/e2e/internal/pace"
 	"procns/e2e/internal/probe"
 	"procns/e2e/internal/suite"
 )
@@ -17,29 +16,32 @@ import (
 func stressCases() []suite.Case {
 	cases := []suite.Case{
 		{
-			ID:      "stress/execs-at-once",
-			Level:   suite.Extended,
-			Claim:   fmt.Sprintf("%d execs at one time come back, and each sees the first process of the next container.", execsAtOnce),
-			Source:  onPurpose + "; containerd#10603 (execs hung)",
-			Judge:   execsCameBack,
-			Records: "how long the execs took together",
+			ID:          "stress/execs-at-once",
+			Experiments: []string{byExecs},
+			Level:       suite.Extended,
+			Claim:       fmt.Sprintf("%d execs at one time come back, and each sees the first process of the next container.", execsAtOnce),
+			Source:      onPurpose + "; containerd#10603 (execs hung)",
+			Judge:       execsCameBack,
+			Records:     "how long the execs took together",
 			Record: func(o suite.Observation) string {
-				return fmt.Sprintf("%d execs at one time took %s together", execsAtOnce, o.Notes["execs took"])
+				return fmt.Sprintf("%d execs at one time took %s together", execsAtOnce, o.Saw.Load.ExecsTook)
 			},
 		},
 		{
-			ID:     "stress/sessions-end-at-once",
-			Level:  suite.Extended,
-			Claim:  fmt.Sprintf("%d exec sessions all end when the first processes of their containers are killed at one time, one of them for lack of memory.", sessionsAtOnce),
-			Source: kep495 + "; containerd#13814 (the pod hung for minutes)",
-			Judge:  ifSent("killer", "kill 1", sessionsCameBack),
+			ID:          "stress/sessions-end-at-once",
+			Experiments: []string{bySession, byKilling},
+			Level:       suite.Extended,
+			Claim:       fmt.Sprintf("%d exec sessions all end when the first processes of their containers are killed at one time, one of them for lack of memory.", sessionsAtOnce),
+			Source:      kep495 + "; containerd#13814 (the pod hung for minutes)",
+			Judge:       ifSent("killer", "kill 1", sessionsCameBack),
 		},
 		{
-			ID:     "stress/rapid-restarts",
-			Level:  suite.Extended,
-			Claim:  "Containers that are killed all at one time, twice in a row, are started again as often; the one that is not killed and PID 1 stay, and all see each other.",
-			Source: kubeletRestarts + "; containerd#10603 (containers were reported as running for ever)",
-			Judge:  ifSent("killer", "kill 1", ifSent("killer", "kill 2", restartedTwiceEach)),
+			ID:          "stress/rapid-restarts",
+			Experiments: []string{byKilling},
+			Level:       suite.Extended,
+			Claim:       "Containers that are killed all at one time, twice in a row, are started again as often; the one that is not killed and PID 1 stay, and all see each other.",
+			Source:      kubeletRestarts + "; containerd#10603 (containers were reported as running for ever)",
+			Judge:       ifSent("killer", "kill 1", ifSent("killer", "kill 2", restartedTwiceEach)),
 		},
 	}
 	for i := range cases {
@@ -60,11 +62,11 @@ var stressed = []string{"one", "two", "three", "four", "five", "hungry"}
 
 func stressGiven(o suite.Observation) error {
 	for name := range o.Markers {
-		if _, err := ownBeginning(o, name); err != nil {
+		if _, err := ownFirst(o, name); err != nil {
 			return err
 		}
 	}
-	first, err := ownBeginning(o, "hungry")
+	first, err := ownFirst(o, "hungry")
 	if err != nil {
 		return err
 	}
@@ -79,57 +81,73 @@ var storm = &suite.Act{
 	Name:   "storm",
 	Within: comeback, ExecWithin: sessionsLast,
 	Do: func(ctx context.Context, pod suite.Hands) error {
-		if err := execAtOnce(ctx, pod); err != nil {
+		if err := pod.Apart(ctx, byExecs, func(ctx context.Context) error { return execAtOnce(ctx, pod) }); err != nil {
 			return err
 		}
-		if _, seen := began(pod.Before(), pod.Before().Container("killer"), "one"); !seen {
+		o := pod.Before()
+		if _, seen := o.Container("killer").Find(firstOf(o, "one")); !seen {
 			return nil // the judges say that the killer cannot reach them
 		}
-		sessions, err := openSessions(ctx, pod)
+		var sessions []*session
+		opening := func(ctx context.Context) (err error) {
+			sessions, err = openSessions(ctx, pod)
+			return err
+		}
+		err := pod.Apart(ctx, bySession, opening)
 		for _, s := range sessions {
 			defer s.giveUp()
 		}
 		if err != nil {
 			return err
 		}
-		if refused, err := killStressed(ctx, pod, 1); err != nil || refused {
-			return err
-		}
-		ended := 0
-		deadline := time.Now().Add(comeback)
-		for _, s := range sessions {
-			over, err := s.end(time.Until(deadline))
-			if err != nil {
+		return pod.Apart(ctx, byKilling, func(ctx context.Context) error {
+			if refused, err := killStressed(ctx, pod, 1); err != nil || refused {
 				return err
 			}
-			if over {
-				ended++
+			if err := pod.Apart(ctx, bySession, func(context.Context) error { return endSessions(pod, sessions) }); err != nil {
+				return err
 			}
-		}
-		pod.Note("sessions ended", strconv.Itoa(ended))
-		if back, err := pod.Await(ctx, comeback, "running again", restartedTimes(1)); err != nil || !back {
+			if back, err := pod.Await(ctx, comeback, "running again", startedAgain(o.Pod, 1, stressed...)); err != nil || !back {
+				return err
+			}
+			if refused, err := killStressed(ctx, pod, 2); err != nil || refused {
+				return err
+			}
+			_, err := pod.Await(ctx, comeback, "running again", startedAgain(o.Pod, 2, stressed...))
 			return err
-		}
-		if refused, err := killStressed(ctx, pod, 2); err != nil || refused {
-			return err
-		}
-		_, err = pod.Await(ctx, comeback, "running again", restartedTimes(2))
-		return err
+		})
 	},
+}
+
+// endSessions waits for all sessions together, and notes how many ended of themselves.
+func endSessions(pod suite.Hands, sessions []*session) error {
+	ended := 0
+	deadline := time.Now().Add(comeback)
+	for _, s := range sessions {
+		over, err := s.end(time.Until(deadline))
+		if err != nil {
+			return err
+		}
+		if over {
+			ended++
+		}
+	}
+	pod.Note(func(saw *suite.Saw) { saw.Load.SessionsEnded = &ended })
+	return nil
 }
 
 // execAtOnce has each container look at the next one's first process, many times
 // at one time.
 func execAtOnce(ctx context.Context, pod suite.Hands) error {
 	o := pod.Before()
-	began := time.Now()
+	since := time.Now()
 	var wg sync.WaitGroup
 	errs := make(chan error, execsAtOnce)
 	ctx, cancel := context.WithTimeout(ctx, comeback)
 	defer cancel()
 	for i := range execsAtOnce {
 		in, of := execPair(i)
-		next, _ := beganIn(o, in, of) // not seen: PID 0, which is nobody's
+		next, _ := o.Container(in).Find(firstOf(o, of)) // not seen: PID 0, which is nobody's
 		wg.Go(func() {
 			_, err := pod.Exec(ctx, execName(i), in, "cat", fmt.Sprintf("/proc/%d/cmdline", next.PID))
 			if err != nil && ctx.Err() == nil {
@@ -138,7 +156,8 @@ func execAtOnce(ctx context.Context, pod suite.Hands) error {
 		})
 	}
 	wg.Wait()
-	pod.Note("execs took", time.Since(began).Round(time.Millisecond).String())
+	took := time.Since(since).Round(time.Millisecond)
+	pod.Note(func(saw *suite.Saw) { saw.Load.ExecsTook = took })
 	select {
 	case err := <-errs:
 		return err
@@ -154,10 +173,6 @@ func execPair(i int) (in, of string) {
 
 func execName(i int) string { return fmt.Sprintf("exec %d", i) }
 
-func beganIn(o suite.Observation, container, of string) (probe.Process, bool) {
-	return began(o, o.Container(container), of)
-}
-
 // openSessions opens the sessions all at one time, and returns when the killer
 // sees each one's process.
 func openSessions(ctx context.Context, pod suite.Hands) ([]*session, error) {
@@ -166,20 +181,16 @@ func openSessions(ctx context.Context, pod suite.Hands) ([]*session, error) {
 		sessions = append(sessions, startSession(ctx, pod, sessionName(i), stressed[i%len(stressed)]))
 	}
 	seen := 0
-	err := pace.Until(ctx, comeback, func() (bool, error) {
-		from, err := pod.Observe(ctx, "killer")
-		if err != nil {
-			return false, err
-		}
+	_, err := lookUntil(ctx, pod, "killer", comeback, func(from *probe.Snapshot) bool {
 		seen = 0
 		for _, s := range sessions {
-			if _, ok := from.Find(func(p probe.Process) bool { return hasArgument(p, s.argument) }); ok {
+			if _, ok := from.Find(s.is()); ok {
 				seen++
 			}
 		}
-		return seen == len(sessions), nil
+		return seen == len(sessions)
 	})
-	pod.Note("sessions seen", strconv.Itoa(seen))
+	pod.Note(func(saw *suite.Saw) { saw.Load.SessionsSeen = &seen })
 	return sessions, err
 }
 
@@ -189,20 +200,15 @@ func sessionName(i int) string { return fmt.Sprintf("session %d", i) }
 // all of them, and waits until they run again. The second time, kubelet lets ten
 // seconds pass before it starts them. A round that was refused is the last.
 func killStressed(ctx context.Context, pod suite.Hands, round int) (refused bool, err error) {
-	var from *probe.Snapshot
 	first := map[string]probe.Process{}
-	err = pace.Until(ctx, comeback, func() (bool, error) {
-		var err error
-		if from, err = pod.Observe(ctx, "killer"); err != nil {
-			return false, err
-		}
+	_, err = lookUntil(ctx, pod, "killer", comeback, func(from *probe.Snapshot) bool {
 		all := true
 		for _, name := range stressed {
-			p, ok := began(pod.Before(), from, name)
+			p, ok := from.Find(firstOf(pod.Before(), name))
 			first[name] = p
 			all = all && ok
 		}
-		return all, nil
+		return all
 	})
 	if err != nil {
 		return false, err
@@ -217,29 +223,17 @@ func killStressed(ctx context.Context, pod suite.Hands, round int) (refused bool
 	return wasRefused(kill), err
 }
 
-// restartedTimes waits until each of the containers was started again that often.
-func restartedTimes(times int) func(suite.PodState) bool {
-	return func(p suite.PodState) bool {
-		for _, name := range stressed {
-			if c := p.Containers[name]; c.Restarts < times || !c.Running {
-				return false
-			}
-		}
-		return true
-	}
-}
-
 func execsCameBack(o suite.Observation) error {
 	for i := range execsAtOnce {
 		in, of := execPair(i)
-		if _, err := ownBeginning(o, of); err != nil {
+		if _, err := ownFirst(o, of); err != nil {
 			return err
 		}
 		r, ok := o.Ran[execName(i)]
 		if !ok {
 			return suite.CannotTell("what became of the execs", "nothing was recorded")
 		}
-		if want := o.Markers[of]; r.Code != 0 || !r.Ran() || !hasArgument(probe.Process{Argv: argumentsOf(r.Stdout)}, want) {
+		if want := o.Markers[of]; r.Code != 0 || !r.Ran() || !withArgument(want)(probe.Process{Argv: argumentsOf(r.Stdout)}) {
 			return suite.Violation(fmt.Sprintf("an exec in container %s comes back within %s and sees the first process of container %s", in, comeback, of),
 				r.String(), o.Container(in), o.Container(of))
 		}
@@ -252,11 +246,11 @@ func argumentsOf(cmdline string) []string { return strings.Split(cmdline, "\x00"
 
 // killerSees is the witness against the control: there the killer has nobody to kill.
 func killerSees(o suite.Observation) error {
-	if _, err := ownBeginning(o, "killer"); err != nil {
+	if _, err := ownFirst(o, "killer"); err != nil {
 		return err
 	}
 	for _, name := range stressed {
-		if _, ok := beganIn(o, "killer", name); !ok {
+		if _, ok := o.Container("killer").Find(firstOf(o, name)); !ok {
 			return suite.Violation("the killer sees the first process of container "+name, "it does not", o.Container("killer"))
 		}
 	}
@@ -267,12 +261,16 @@ func sessionsCameBack(o suite.Observation) error {
 	if err := killerSees(o); err != nil {
 		return err
 	}
-	all := strconv.Itoa(sessionsAtOnce)
-	if o.Notes["sessions seen"] != all || o.Notes["sessions ended"] == "" {
-		return suite.CannotTell("the sibling sees the processes of "+all+" sessions, and ends them", fmt.Sprintf("it sees %q", o.Notes["sessions seen"]))
+	seen, ended := o.Saw.Load.SessionsSeen, o.Saw.Load.SessionsEnded
+	if seen == nil || ended == nil || *seen != sessionsAtOnce {
+		observed := "it did not come to that"
+		if seen != nil {
+			observed = fmt.Sprintf("it sees %d", *seen)
+		}
+		return suite.CannotTell(fmt.Sprintf("the sibling sees the processes of %d sessions, and ends them", sessionsAtOnce), observed)
 	}
-	if ended := o.Notes["sessions ended"]; ended != all {
-		return suite.Violation(fmt.Sprintf("all %s sessions end within %s", all, comeback), ended+" did")
+	if *ended != sessionsAtOnce {
+		return suite.Violation(fmt.Sprintf("all %d sessions end within %s", sessionsAtOnce, comeback), fmt.Sprintf("%d did", *ended))
 	}
 	for i := range sessionsAtOnce {
 		if r := o.Ran[sessionName(i)]; r.Code != 137 {
@@ -286,17 +284,9 @@ func restartedTwiceEach(o suite.Observation) error {
 	if err := killerSees(o); err != nil {
 		return err
 	}
-	if o.AfterPod == nil {
-		return suite.CannotTell("the pod's status after the act", "none")
-	}
 	for _, name := range stressed {
-		is := o.AfterPod.Containers[name]
-		if err := startedAtOnce(o, name); err != nil {
+		if err := restartedTimes(o, name, 2); err != nil {
 			return err
-		}
-		if is.Restarts != 2 || !is.Running {
-			return suite.Violation("container "+name+" is started again twice",
-				fmt.Sprintf("restarts: %d, running: %v, waiting: %q", is.Restarts, is.Running, is.Waiting))
 		}
 	}
 	if err := spared(o, "killer"); err != nil {

@@ -43,15 +43,19 @@ func upgradeCases() []suite.Case {
 			Record:   restartsRecorded,
 		},
 		{
-			ID:     "upgrade/documented-attach-and-signal",
-			Claim:  "After an upgrade, one can attach to the shell of the documented pod, which was there before, and kill -HUP on nginx's master, typed there, gives nginx new workers.",
-			Source: onConfiguring + ", signalling other containers",
-			Judge:  psShowsNewWorkers,
+			ID:          "upgrade/documented-attach-and-signal",
+			Experiments: []string{byHangingUp},
+			Claim:       "After an upgrade, one can attach to the shell of the documented pod, which was there before, and kill -HUP on nginx's master, typed there, gives nginx new workers.",
+			Source:      onConfiguring + ", signalling other containers",
+			Judge:       psShowsNewWorkers,
 		},
 	}
 	for i := range documentedPod {
 		c := &documentedPod[i]
 		c.Fixture, c.Control, c.Act, c.Given = documented, isolated, walkByAttach, nginxServing
+		if c.Experiments == nil {
+			c.Experiments = none()
+		}
 	}
 	ephemeralPod := []suite.Case{
 		{
@@ -69,15 +73,19 @@ func upgradeCases() []suite.Case {
 			Record:  restartsRecorded,
 		},
 		{
-			ID:     "upgrade/ephemeral-signal",
-			Claim:  "After an upgrade in place, SIGHUP from an ephemeral container that was added before gives nginx new workers, and restarts no container.",
-			Source: debugging,
-			Judge:  hangUpReloaded("debugger"),
+			ID:          "upgrade/ephemeral-signal",
+			Experiments: []string{byHangingUp},
+			Claim:       "After an upgrade in place, SIGHUP from an ephemeral container that was added before gives nginx new workers, and restarts no container.",
+			Source:      debugging,
+			Judge:       hangUpReloaded("debugger"),
 		},
 	}
 	for i := range ephemeralPod {
 		c := &ephemeralPod[i]
 		c.Fixture, c.Control, c.Act, c.Given = withEphemeral, withEphemeralIsolated, hangUpFromDebugger, nginxServing
+		if c.Experiments == nil {
+			c.Experiments = none()
+		}
 		// No ephemeral container is started a second time.
 		c.Outlives, c.MinVersion = suite.SameBoot, "1.25"
 	}

@@ -2,8 +2,6 @@ package cases
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 
 	"procns/e2e/internal/probe"
 	"procns/e2e/internal/suite"
@@ -72,79 +70,6 @@ func visibilityCases() []suite.Case {
 			},
 		},
 	}
-}
-
-// marked returns the containers that have a random text in their arguments,
-// which is named like them. Fewer than two prove nothing about each other.
-func marked(o suite.Observation) ([]string, error) {
-	names := slices.Sorted(maps.Keys(o.Markers))
-	if len(names) < 2 {
-		return nil, suite.CannotTell("at least two containers with a marker", fmt.Sprintf("%d", len(names)))
-	}
-	return names, nil
-}
-
-// carrying is the condition that a process has the named marker in its arguments.
-func carrying(o suite.Observation, marker string) func(probe.Process) bool {
-	text := o.Markers[marker]
-	return func(p probe.Process) bool { return text != "" && p.Has(text) }
-}
-
-// ownProcess finds the process that carries the named marker in the container
-// that runs it: the witness that the observation sees anything at all.
-func ownProcess(o suite.Observation, container, marker string) (probe.Process, error) {
-	p, ok := o.Container(container).Find(carrying(o, marker))
-	if !ok {
-		return p, suite.CannotTell("container "+container+" sees its own process", "it does not", o.Container(container))
-	}
-	return p, nil
-}
-
-func everyPairVisible(o suite.Observation) error {
-	names, err := marked(o)
-	if err != nil {
-		return err
-	}
-	for _, of := range names {
-		own, err := ownProcess(o, of, of)
-		if err != nil {
-			return err
-		}
-		for _, from := range names {
-			seen, ok := o.Container(from).Find(carrying(o, of))
-			if !ok || seen.Identity() != own.Identity() {
-				return suite.Violation(
-					fmt.Sprintf("container %s sees the process of container %s, PID %s", from, of, own.Identity()),
-					"it does not", o.Container(from), o.Container(of))
-			}
-		}
-	}
-	return nil
-}
-
-func onePIDNamespace(o suite.Observation) error {
-	names, err := marked(o)
-	if err != nil {
-		return err
-	}
-	return onePIDNamespaceOf(o, names...)
-}
-
-func onePIDNamespaceOf(o suite.Observation, containers ...string) error {
-	inodes := map[uint64]bool{}
-	var seen []*probe.Snapshot
-	for _, name := range containers {
-		s := o.Container(name)
-		inodes[s.Namespaces["pid"]] = true
-		seen = append(seen, s)
-	}
-	if inodes[0] {
-		return suite.CannotTell("the PID namespace of each container", fmt.Sprint(inodes), seen...)
-	}
-	if len(inodes) != 1 {
-		return suite.Violation("one PID namespace", fmt.Sprintf("%d namespaces", len(inodes)), seen...)
-	}
-	return nil
 }
 
 func neighbourInvisible(o suite.Observation) error {

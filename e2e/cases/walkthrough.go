@@ -1,15 +1,10 @@
 package cases
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
-	"time"
 
-	"procns/e2e/internal/pace"
 	"procns/e2e/internal/probe"
 	"procns/e2e/internal/suite"
 )
@@ -28,34 +23,36 @@ func walkthroughCases() []suite.Case {
 			Judge:   manifestRuns,
 		},
 		{
-			ID:      "walkthrough/english-manifest-runs",
-			Level:   suite.Core,
-			Claim:   "The manifest of the English page, whose shell container runs sleep, runs: both containers Ready in one PID namespace, none restarted.",
-			Source:  onConfiguring + ", step 1 (the English version)",
-			Fixture: english,
-			Control: englishIsolated,
-			Given:   nginxServing,
-			Act:     walkByShell,
-			Judge:   manifestRuns,
+			ID:          "walkthrough/english-manifest-runs",
+			Experiments: none(),
+			Level:       suite.Core,
+			Claim:       "The manifest of the English page, whose shell container runs sleep, runs: both containers Ready in one PID namespace, none restarted.",
+			Source:      onConfiguring + ", step 1 (the English version)",
+			Fixture:     english,
+			Control:     englishIsolated,
+			Given:       nginxServing,
+			Act:         walkByShell,
+			Judge:       manifestRuns,
 		},
 		{
-			ID:      "walkthrough/attach-prompt",
-			Level:   suite.Core,
-			Claim:   "Attached to the shell container with a terminal, the shell shows its prompt after Enter.",
-			Source:  onConfiguring + ", step 2",
-			Fixture: documented,
-			Control: "no-terminal.yaml",
-			Varies:  "tty",
-			Given:   nginxServing,
-			Act:     walkByAttach,
+			ID:          "walkthrough/attach-prompt",
+			Experiments: none(),
+			Level:       suite.Core,
+			Claim:       "Attached to the shell container with a terminal, the shell shows its prompt after Enter.",
+			Source:      onConfiguring + ", step 2",
+			Fixture:     documented,
+			Control:     "no-terminal.yaml",
+			Varies:      "tty",
+			Given:       nginxServing,
+			Act:         walkByAttach,
 			Judge: func(o suite.Observation) error {
-				if o.Notes["prompt"] == "" {
-					return suite.Violation("the shell shows a prompt after Enter", fmt.Sprintf("the terminal showed %q", o.Notes["screen"]))
+				if o.Saw.Page.Prompt == "" {
+					return suite.Violation("the shell shows a prompt after Enter", fmt.Sprintf("the terminal showed %q", o.Saw.Page.Screen))
 				}
 				return nil
 			},
 			Records: "the prompt",
-			Record:  func(o suite.Observation) string { return fmt.Sprintf("prompt %q", o.Notes["prompt"]) },
+			Record:  func(o suite.Observation) string { return fmt.Sprintf("prompt %q", o.Saw.Page.Prompt) },
 		},
 	}
 	for _, way := range []struct {
@@ -70,40 +67,43 @@ func walkthroughCases() []suite.Case {
 	} {
 		cases = append(cases,
 			suite.Case{
-				ID:      "walkthrough/" + way.id + "-ps",
-				Level:   suite.Core,
-				Claim:   "ps ax in the shell container lists the sandbox as PID 1, nginx's master and workers, the shell and ps itself.",
-				Source:  way.where,
-				Fixture: way.fixture,
-				Control: way.control,
-				Given:   nginxServing,
-				Act:     way.act,
-				Judge:   way.lists,
-				Records: "the table that ps printed",
-				Record:  func(o suite.Observation) string { return o.Notes["ps-before"] },
+				ID:          "walkthrough/" + way.id + "-ps",
+				Experiments: none(),
+				Level:       suite.Core,
+				Claim:       "ps ax in the shell container lists the sandbox as PID 1, nginx's master and workers, the shell and ps itself.",
+				Source:      way.where,
+				Fixture:     way.fixture,
+				Control:     way.control,
+				Given:       nginxServing,
+				Act:         way.act,
+				Judge:       way.lists,
+				Records:     "the table that ps printed",
+				Record:      func(o suite.Observation) string { return o.Saw.Page.PSBefore },
 			},
 			suite.Case{
-				ID:      "walkthrough/" + way.id + "-hangup",
-				Level:   suite.Core,
-				Claim:   "kill -HUP on nginx's master, typed in the shell container, gives nginx new workers, as ps then shows.",
-				Source:  onConfiguring + ", signalling other containers",
-				Fixture: way.fixture,
-				Control: way.control,
-				Given:   nginxServing,
-				Act:     way.act,
-				Judge:   psShowsNewWorkers,
+				ID:          "walkthrough/" + way.id + "-hangup",
+				Experiments: []string{byHangingUp},
+				Level:       suite.Core,
+				Claim:       "kill -HUP on nginx's master, typed in the shell container, gives nginx new workers, as ps then shows.",
+				Source:      onConfiguring + ", signalling other containers",
+				Fixture:     way.fixture,
+				Control:     way.control,
+				Given:       nginxServing,
+				Act:         way.act,
+				Judge:       psShowsNewWorkers,
 			},
 			suite.Case{
-				ID:      "walkthrough/" + way.id + "-nginx-conf",
-				Level:   suite.Core,
-				Claim:   "head /proc/PID/root/etc/nginx/nginx.conf in the shell container prints the head of nginx's configuration.",
-				Source:  onConfiguring + ", /proc/$pid/root",
-				Fixture: way.fixture,
-				Control: way.control,
-				Given:   nginxServing,
-				Read:    []string{nginxConf},
-				Act:     way.act,
-				Judge:   headPrintsConfiguration,
+				ID:          "walkthrough/" + way.id + "-nginx-conf",
+				Experiments: []string{byHead},
+				Level:       suite.Core,
+				Claim:       "head /proc/PID/root/etc/nginx/nginx.conf in the shell container prints the head of nginx's configuration.",
+				Source:      onConfiguring + ", /proc/$pid/root",
+				Fixture:     way.fixture,
+				Control:     way.control,
+				Given:       nginxServing,
+				Read:        []string{nginxConf},
+				Act:         way.act,
+				Judge:       headPrintsConfiguration,
 			},
 		)
 	}
@@ -135,174 +135,11 @@ func manifestRuns(o suite.Observation) error {
 	return nil
 }
 
-// The walk: the page's commands, in the page's order, with the PID that ps shows.
-
-var walkByAttach = &suite.Act{
-	Name:   "walk-by-attach",
-	Within: 30 * time.Second,
-	Sees:   []string{"nginx"},
-	Do: func(ctx context.Context, pod suite.Hands) error {
-		return pod.Attach(ctx, "shell", func(t *probe.Terminal) error {
-			err := attachedWalk(ctx, t, pod)
-			pod.Note("screen", t.Screen())
-			return err
-		})
-	},
-}
-
-var walkByExec = &suite.Act{
-	Name:   "walk-by-exec",
-	Within: 30 * time.Second,
-	Sees:   []string{"nginx"},
-	Do: func(ctx context.Context, pod suite.Hands) error {
-		if err := askNginx(ctx, pod, answeredBefore, "shell"); err != nil {
-			return err
-		}
-		if err := followPage(ctx, byExec(ctx, pod, "sh", "-c"), pod); err != nil {
-			return err
-		}
-		return askNginx(ctx, pod, answeredAfter, "shell")
-	},
-}
-
-// walkByShell gives the commands to the shell that the English page starts,
-// /bin/sh, on its standard input.
-var walkByShell = &suite.Act{
-	Name:   "walk-by-shell",
-	Within: 30 * time.Second,
-	Sees:   []string{"nginx"},
-	Do: func(ctx context.Context, pod suite.Hands) error {
-		return followPage(ctx, byExec(ctx, pod, "sh", "-c", `printf "%s\n" "$1" | /bin/sh`, "walk"), pod)
-	},
-}
-
-// byExec runs each command of the walk by an exec of its own in the shell container.
-func byExec(ctx context.Context, pod suite.Hands, with ...string) func(name, command string) (string, error) {
-	return func(name, command string) (string, error) {
-		result, err := pod.Exec(ctx, name, "shell", append(slices.Clone(with), command)...)
-		if err == nil && !result.Ran() {
-			err = errors.New("exec: " + result.Failure)
-		}
-		return result.Stdout, err
-	}
-}
-
-// reply bounds the wait for one command's output on a terminal; it is there
-// within milliseconds unless the node is overloaded.
-const reply = 30 * time.Second
-
-// attachedWalk types what the page says, each command after the prompt that
-// follows the one before.
-func attachedWalk(ctx context.Context, t *probe.Terminal, pod suite.Hands) error {
-	// The echo after Enter bounds the wait for a prompt by an event: whatever the
-	// shell shows before it answers, it has shown when the answer is there.
-	const question, answer = "echo procns-$((6*7))", "procns-42"
-	if err := t.Type("\n"); err != nil {
-		return err
-	}
-	// Asked twice, because the shell prints its prompt again, into whatever is being
-	// typed, when it learns the size of its terminal, which is soon after the attach.
-	for range 2 {
-		since := len(t.Screen())
-		if err := t.Type(question + "\n"); err != nil {
-			return err
-		}
-		if _, err := t.Await(since, reply, "answer of the shell", func(text string) bool { return strings.Contains(text, answer) }); err != nil {
-			return err
-		}
-	}
-	typed := regexp.MustCompile(`(?m)^(.*?[#$] )+`+regexp.QuoteMeta(question)).FindAllStringSubmatch(t.Screen(), -1)
-	if typed == nil {
-		return nil // no prompt: the judge says so
-	}
-	prompt := typed[len(typed)-1][1]
-	pod.Note("prompt", prompt)
-	before := func(text string) string {
-		for strings.HasSuffix(text, prompt) {
-			text = strings.TrimSuffix(text, prompt)
-		}
-		return text
-	}
-	atPrompt := func(text string) bool {
-		printed := before(text)
-		return printed != text && strings.HasSuffix(printed, "\n")
-	}
-	if _, err := t.Await(0, reply, "prompt", atPrompt); err != nil {
-		return err
-	}
-	return followPage(ctx, func(_, command string) (string, error) {
-		since := len(t.Screen())
-		if err := t.Type(command + "\n"); err != nil {
-			return "", err
-		}
-		text, err := t.Await(since, reply, "prompt after "+command, atPrompt)
-		return before(text), err
-	}, pod)
-}
-
-// followPage runs the page's commands and notes what each printed. Where ps
-// shows no nginx there is nothing to signal, and the walk ends.
-func followPage(ctx context.Context, run func(name, command string) (string, error), pod suite.Hands) error {
-	before, err := run("ps-before", "ps ax")
-	if err != nil {
-		return err
-	}
-	pod.Note("ps-before", before)
-	rows, err := probe.ParsePS(before)
-	if err != nil {
-		return err
-	}
-	masters := psRows(rows, "nginx: master process")
-	if len(masters) == 0 {
-		return nil
-	}
-	printed, err := run("hangup", fmt.Sprintf("kill -HUP %d", masters[0].PID))
-	if err != nil {
-		return err
-	}
-	pod.Note("hangup", printed)
-	// A terminal shows what kill says; of an exec, the result is kept.
-	refused := wasRefused(pod.Before().Ran["hangup"]) || wasRefused(probe.CommandResult{Code: 1, Stderr: printed})
-	// ps is typed again until the workers are new ones: nginx lets the old finish
-	// their requests first, and a process table cannot be watched.
-	err = pace.Until(ctx, reply, func() (bool, error) {
-		after, err := run("ps-after", "ps ax")
-		if err != nil {
-			return false, err
-		}
-		pod.Note("ps-after", after)
-		return newWorkersIn(before, after) || refused, nil
-	})
-	if err != nil {
-		return err
-	}
-	head, err := run("head", fmt.Sprintf("head /proc/%d/root%s", masters[0].PID, nginxConf))
-	pod.Note("head", head)
-	return err
-}
-
-func psRows(rows []probe.PSRow, prefix string) []probe.PSRow {
-	return slices.DeleteFunc(slices.Clone(rows), func(r probe.PSRow) bool { return !strings.HasPrefix(r.Command, prefix) })
-}
-
-func newWorkersIn(before, after string) bool {
-	old, errOld := probe.ParsePS(before)
-	now, errNow := probe.ParsePS(after)
-	if errOld != nil || errNow != nil {
-		return false
-	}
-	was, is := psRows(old, "nginx: worker process"), psRows(now, "nginx: worker process")
-	stayed := slices.ContainsFunc(is, func(r probe.PSRow) bool {
-		return slices.ContainsFunc(was, func(o probe.PSRow) bool { return o.PID == r.PID })
-	})
-	return len(is) > 0 && !stayed && !slices.ContainsFunc(psRows(now, "nginx: worker process is shutting down"), func(probe.PSRow) bool { return true })
-}
-
 // psListsAll compares the table that ps printed with what nginx's own container
 // sees: the roles must be the right processes, not only the right words.
 func psListsAll(o suite.Observation) error {
 	own := o.Container("nginx")
-	table := o.Notes["ps-before"]
+	table := o.Saw.Page.PSBefore
 	rows, err := probe.ParsePS(table)
 	if err != nil {
 		return suite.CannotTell("the table of ps ax", err.Error())
@@ -339,47 +176,37 @@ func psListsAll(o suite.Observation) error {
 	return nil
 }
 
-// isRowOf tells whether ps printed a process's command line, whatever that is:
-// busybox puts the name in braces before it where the two differ. Of a command that
-// is not the suite's own, neither the row nor the process holds it.
-func isRowOf(row probe.PSRow, p probe.Process) bool {
-	if p.Foreign && len(p.Argv) == 0 {
-		return row.Command == probe.NotKept || row.Command == p.Command()
-	}
-	return probe.PrintedAs(p.Command(), strings.TrimSpace(strings.TrimPrefix(row.Command, "{"+p.Comm+"}")))
-}
-
 // psListsSleepToo demands what the English page's container itself runs, besides.
 func psListsSleepToo(o suite.Observation) error {
 	if err := psListsAll(o); err != nil {
 		return err
 	}
-	rows, err := probe.ParsePS(o.Notes["ps-before"])
+	rows, err := probe.ParsePS(o.Saw.Page.PSBefore)
 	if err != nil {
 		return suite.CannotTell("the table of ps ax", err.Error())
 	}
 	sleep, ok := o.Container("shell").Find(func(p probe.Process) bool { return p.PPID == 0 && p.Command() == "sleep 3600" })
 	if !ok || !slices.ContainsFunc(rows, func(r probe.PSRow) bool { return r.PID == sleep.PID && r.Command == "sleep 3600" }) {
-		return suite.Violation("ps ax lists the shell container's own sleep 3600", "it printed:\n"+o.Notes["ps-before"], o.Container("shell"))
+		return suite.Violation("ps ax lists the shell container's own sleep 3600", "it printed:\n"+o.Saw.Page.PSBefore, o.Container("shell"))
 	}
 	return nil
 }
 
 func psShowsNewWorkers(o suite.Observation) error {
-	if o.Notes["ps-after"] == "" {
-		return suite.Violation("the shell container can signal nginx's master, which ps shows", "ps showed no master:\n"+o.Notes["ps-before"],
+	if o.Saw.Page.PSAfter == "" {
+		return suite.Violation("the shell container can signal nginx's master, which ps shows", "ps showed no master:\n"+o.Saw.Page.PSBefore,
 			o.Container("nginx"), o.Container("shell"))
 	}
 	if err := couldSignal(o, "hangup", "shell"); err != nil {
 		return err
 	}
-	if !newWorkersIn(o.Notes["ps-before"], o.Notes["ps-after"]) {
-		said := fmt.Sprintf("%q", o.Notes["hangup"])
-		if typed := (probe.CommandResult{Code: 1, Stderr: o.Notes["hangup"]}); wasRefused(typed) {
+	if !newWorkersIn(o.Saw.Page.PSBefore, o.Saw.Page.PSAfter) {
+		said := fmt.Sprintf("%q", o.Saw.Page.Hangup)
+		if typed := (probe.CommandResult{Code: 1, Stderr: o.Saw.Page.Hangup}); wasRefused(typed) {
 			said = failed(typed, o.Container("shell"))
 		}
 		return suite.Final(suite.Violation("ps shows new workers after kill -HUP",
-			"kill printed "+said+"; ps before:\n"+o.Notes["ps-before"]+"and after:\n"+o.Notes["ps-after"],
+			"kill printed "+said+"; ps before:\n"+o.Saw.Page.PSBefore+"and after:\n"+o.Saw.Page.PSAfter,
 			o.Container("nginx"), o.AfterIn("nginx")))
 	}
 	return workersReplaced(o)
@@ -390,7 +217,7 @@ func headPrintsConfiguration(o suite.Observation) error {
 	if !own.OK() {
 		return suite.CannotTell(nginxConf+" in nginx's own container", own.Message)
 	}
-	head := o.Notes["head"]
+	head := o.Saw.Page.Head
 	// A terminal shows the typed command first.
 	if line, rest, ok := strings.Cut(head, "\n"); ok && strings.Contains(line, "head /proc/") {
 		head = rest

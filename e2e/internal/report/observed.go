@@ -161,8 +161,9 @@ func (seen *Observed) answers(prefix string, o suite.Observation) {
 	for _, name := range slices.Sorted(maps.Keys(o.Ran)) {
 		add("command, ", name, o.Ran[name].String())
 	}
-	for _, name := range slices.Sorted(maps.Keys(o.Notes)) {
-		add("", name, o.Notes[name])
+	notes := o.Saw.Notes()
+	for _, name := range slices.Sorted(maps.Keys(notes)) {
+		add("", name, notes[name])
 	}
 	if d := o.Deletion; d != nil {
 		what := fmt.Sprintf("still there after %.1f s", d.Seconds)

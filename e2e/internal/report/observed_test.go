@@ -40,7 +40,7 @@ func looked() suite.Observation {
 		After:    map[string]*probe.Snapshot{"shell": seen("shell", 1, 9)},
 		Answers:  map[string]suite.Answer{"create": {Code: 201, Sharing: "true"}},
 		Ran:      map[string]probe.CommandResult{"kill": {Stdout: "done\n", Code: 0}},
-		Notes:    map[string]string{"note": "a text"},
+		Saw:      suite.Saw{Other: map[string]string{"note": "a text"}},
 		Deletion: &suite.Deletion{Gone: true, Seconds: 2.25, GraceSeconds: 30},
 		Copies:   map[string]suite.Observation{"copy": {Pod: suite.PodState{Name: "copy-3c4d"}, Before: map[string]*probe.Snapshot{"debugger": seen("debugger", 1)}}},
 	}
@@ -78,7 +78,7 @@ func TestObservedIn(t *testing.T) {
 // TestObservedIsBounded: a pod with thousands of processes and answers takes no more room than
 // there is for one.
 func TestObservedIsBounded(t *testing.T) {
-	o := suite.Observation{Before: map[string]*probe.Snapshot{}, Notes: map[string]string{}}
+	o := suite.Observation{Before: map[string]*probe.Snapshot{}, Saw: suite.Saw{Undone: map[string]string{}}}
 	for i := range 20 {
 		s := &probe.Snapshot{Container: fmt.Sprint(i)}
 		for pid := range 2000 {
@@ -87,7 +87,7 @@ func TestObservedIsBounded(t *testing.T) {
 		o.Before[s.Container] = s
 	}
 	for i := range 100 {
-		o.Notes[fmt.Sprint(i)] = strings.Repeat("ü", 5000)
+		o.Saw.Undone[fmt.Sprint(i)] = strings.Repeat("ü", 5000)
 	}
 	got := observedIn("f", o)
 	assert.Equal(t, len(got.Tables), mostTables)

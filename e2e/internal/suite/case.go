@@ -85,6 +85,10 @@ type Case struct {
 	// Fixture and Control share one pod; without an Act they are read-only.
 	Act *Act
 
+	// Experiments are those of the act that the claim turns on: what else could not be carried out is
+	// no matter. Nil means all of them, an empty slice none.
+	Experiments []string
+
 	// Judge says whether the observation satisfies the claim: nil, or a finding
 	// made by Violation, CannotTell or Forbidden. It is pure.
 	Judge func(Observation) error
@@ -176,9 +180,9 @@ type Observation struct {
 	AfterPod *PodState `json:"afterPod,omitempty"`
 	// Markers are the random texts planted in this pod, by their name in the manifest.
 	Markers map[string]string `json:"markers,omitempty"`
-	// Ran and Notes are what the act recorded.
-	Ran   map[string]probe.CommandResult `json:"ran,omitempty"`
-	Notes map[string]string              `json:"notes,omitempty"`
+	// Ran are the results of the act's commands, and Saw is what it saw besides.
+	Ran map[string]probe.CommandResult `json:"ran,omitempty"`
+	Saw Saw                            `json:"notes,omitzero"`
 	// Answers are the API server's, to what the act requested or, under "create",
 	// to a manifest that was only submitted.
 	Answers map[string]Answer `json:"answers,omitempty"`

@@ -31,8 +31,13 @@ type Hands interface {
 	// Attach opens a terminal on a container's own process; what the
 	// conversation shows is recorded by Note.
 	Attach(ctx context.Context, container string, converse func(*probe.Terminal) error) error
-	// Note records a text under a name.
-	Note(name, text string)
+	// Note records what the act saw.
+	Note(what func(*Saw))
+
+	// Apart carries out one experiment of the act. What keeps it from that is recorded under its name,
+	// for the claims that turn on it, and no error: the act goes on. It is one where nothing can
+	// follow, because the run or its target has come to an end.
+	Apart(ctx context.Context, experiment string, do func(context.Context) error) error
 
 	// Await watches the pod until done, for as long as within, and tells whether
 	// it came to that. It not coming is no error: it is for the judge to say.
@@ -131,8 +136,11 @@ func (h *hands) Attach(ctx context.Context, container string, converse func(*pro
 	return h.cluster().Attach(conversing, h.stage.pod, container, converse)
 }
 
-func (h *hands) Note(name, text string) {
-	h.record(func(o *Observation) { put(&o.Notes, name, h.stage.ownProcesses.RedactPS(text)) })
+func (h *hands) Note(what func(*Saw)) {
+	h.record(func(o *Observation) {
+		what(&o.Saw)
+		o.Saw.redact(h.stage.ownProcesses)
+	})
 }
 
 func (h *hands) Await(ctx context.Context, within time.Duration, what string, done func(PodState) bool) (bool, error) {

@@ -62,9 +62,7 @@ func (o *Observation) Redact(own probe.Own) {
 			s.Redact(own)
 		}
 	}
-	for name, text := range o.Notes {
-		o.Notes[name] = own.RedactPS(text)
-	}
+	o.Saw.redact(own)
 	for name, r := range o.Ran {
 		o.Ran[name] = redactedResult(own, r)
 	}

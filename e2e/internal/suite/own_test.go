@@ -72,10 +72,10 @@ func TestEvidenceHoldsNothingOfOthers(t *testing.T) {
 	c := sampleCase()
 	c.Act = &Act{Name: "look", Within: time.Second, Do: func(ctx context.Context, pod Hands) error {
 		result, err := pod.Exec(ctx, "ps", "app", "ps", "ax")
-		pod.Note("screen", result.Stdout)
+		pod.Note(func(saw *Saw) { saw.Page.Screen = result.Stdout })
 		s, errSeen := pod.Observe(ctx, "app")
 		if errSeen == nil {
-			pod.Note("table", s.Table())
+			pod.Note(func(saw *Saw) { saw.Disrupted.Table = s.Table() })
 		}
 		return err
 	}}
@@ -83,7 +83,7 @@ func TestEvidenceHoldsNothingOfOthers(t *testing.T) {
 	c.Judge = func(o Observation) error {
 		p, ok := o.Container("app").Process(7)
 		require.True(t, ok && p.Foreign && p.Environ.OK(), "that it was seen is kept: %+v", p)
-		return Violation("nobody else's process", o.Notes["screen"]+o.Ran["ps"].Stdout+p.Command(), o.Container("app"), o.AfterIn("app"))
+		return Violation("nobody else's process", o.Saw.Page.Screen+o.Ran["ps"].Stdout+p.Command(), o.Container("app"), o.AfterIn("app"))
 	}
 	runner := runnerOn(t, b, c)
 	runner.Evidence = kept
