@@ -1,8 +1,10 @@
 package compare
 
 import (
+	"bytes"
 	"fmt"
 	"runtime"
+	"strings"
 	"testing"
 
 	"gotest.tools/v3/assert"
@@ -65,4 +67,28 @@ func TestASweepMayAskElsewhere(t *testing.T) {
 	missing := sweepOf("a")
 	missing.Results = missing.Results[:1]
 	assert.Equal(t, Of(sweepOf("a"), missing).Verdict.ExitCode, suite.ExitInconclusive)
+}
+
+// TestComparisonsOfManyAreShort: what is printed does not grow with the targets, and names a few.
+func TestComparisonsOfManyAreShort(t *testing.T) {
+	was, is := manyTargets("old-", 5000), manyTargets("old-", 5000)
+	for i := range is.Results {
+		if i%3 == 0 {
+			is.Results[i].Outcome = suite.NonConformant
+		}
+	}
+	is.Targets[7].Kubelet = "v2"
+	for i := range 100 { // each with a reason of its own
+		is.Results[3*i].Reason = fmt.Sprint("reason ", i)
+	}
+	c := Of(was, is)
+	var text, page bytes.Buffer
+	assert.NilError(t, c.WriteText(&text))
+	assert.NilError(t, c.WriteMarkdown(&page))
+	for _, form := range []string{text.String(), page.String()} {
+		assert.Assert(t, len(form) < 12_000, form)
+		assert.Assert(t, strings.Contains(form, "and 4996 more"), form)
+		assert.Assert(t, strings.Contains(form, "and 61 more"), form)
+		assert.Assert(t, strings.Contains(form, "v2"), form)
+	}
 }
