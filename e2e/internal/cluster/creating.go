@@ -22,10 +22,10 @@ const (
 )
 
 // unanswered tells that a request may have been carried out: its answer did not come, or
-// says that the server gave up on it.
+// says that the server gave up on it, or that it is too busy, after all that client-go has tried.
 func unanswered(err error) bool {
 	var late *LateError
-	return errors.As(err, &late) || apierrors.IsTimeout(err) || apierrors.IsServerTimeout(err)
+	return errors.As(err, &late) || apierrors.IsTimeout(err) || apierrors.IsServerTimeout(err) || apierrors.IsTooManyRequests(err)
 }
 
 // createPod creates a pod. Where the answer does not come in time, the pod is looked up by its

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -13,7 +16,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/fake"
+	"k8s.io/client-go/rest"
 	clienttesting "k8s.io/client-go/testing"
 )
 
@@ -37,6 +42,7 @@ func TestCreatePodLooksBeforeItRepeats(t *testing.T) {
 		"late, and not stored":  {[]error{late, nil}, 2, false, 2, 1, false},
 		"no answer, and stored": {[]error{&LateError{Request: "POST", Within: requestWithin}}, 1, false, 1, 1, false},
 		"late again and again":  {[]error{late}, 0, false, createTries, createTries, true},
+		"too busy for long":     {[]error{apierrors.NewTooManyRequests("later", 1), nil}, 2, false, 2, 1, false},
 		"another's is there":    {[]error{late}, 1, true, 1, 1, true},
 		"stored after the look": {[]error{late, apierrors.NewAlreadyExists(pods, "p")}, 2, false, 2, 2, false},
 	} {
@@ -70,6 +76,34 @@ func TestCreatePodLooksBeforeItRepeats(t *testing.T) {
 			assert.Equal(t, [2]int{row.creates, row.gets}, [2]int{creates, gets}, name)
 		})
 	}
+}
+
+// TestThrottlingIsObeyed: client-go comes again when the API server's Priority and Fairness says so
+// (429 with Retry-After), so that nobody else has to.
+func TestThrottlingIsObeyed(t *testing.T) {
+	const refusals = 3
+	var asked atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		if asked.Add(1) <= refusals {
+			w.Header().Set("Retry-After", "0")
+			w.WriteHeader(http.StatusTooManyRequests)
+			fmt.Fprint(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"TooManyRequests","code":429}`)
+			return
+		}
+		fmt.Fprint(w, `{"kind":"Pod","apiVersion":"v1","metadata":{"name":"p"}}`)
+	}))
+	defer server.Close()
+	var counts Counts
+	client, err := kubernetes.NewForConfig(&rest.Config{Host: server.URL, WrapTransport: func(next http.RoundTripper) http.RoundTripper {
+		return countingTransport{next: next, counts: &counts}
+	}})
+	assert.NoError(t, err)
+	stored, err := createPod(t.Context(), client, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "p"}}, "ns")
+	assert.NoError(t, err)
+	assert.Equal(t, "p", stored.Name)
+	assert.Equal(t, int64(refusals+1), asked.Load())
+	assert.Equal(t, int64(refusals+1), counts.Requests.Load(), "each try counts")
 }
 
 // TestDeletePodsByPage: each page is deleted by a request of its own, and where pages are no

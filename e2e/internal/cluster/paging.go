@@ -5,7 +5,11 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/kubernetes"
+
+	"procns/e2e/internal/suite"
 )
 
 // pageOfPods is how many pods are deleted by one request. The API server deletes a collection one
@@ -35,4 +39,13 @@ func deletePods(ctx context.Context, client kubernetes.Interface, namespace stri
 		}
 		page.Continue = list.Continue
 	}
+}
+
+// DiscardOn implements suite.Cluster.
+func (s *Session) DiscardOn(ctx context.Context, node string) {
+	// What cannot be deleted now, or has no node, goes with the namespace, or is said there.
+	_ = s.Client.CoreV1().Pods(s.Namespace).DeleteCollection(ctx, metav1.DeleteOptions{GracePeriodSeconds: new(podGrace)}, metav1.ListOptions{
+		LabelSelector: labels.Set{suite.RunLabel: s.RunID}.String(),
+		FieldSelector: fields.OneTermEqualSelector("spec.nodeName", node).String(),
+	})
 }

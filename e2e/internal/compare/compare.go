@@ -124,9 +124,12 @@ func Of(before, now report.Document) Comparison {
 	for _, r := range now.Results {
 		judged[r.ID] = true
 	}
+	asks := now.Sweep.Asks()
 	for _, pair := range c.Targets {
 		for _, id := range ids {
-			change, ok := changeOf(id, pair, was, is, now, judged[id])
+			// What a sweep asks on another node of the kind is not missing here.
+			asked := pair.Now == nil || asks(id, pair.Now.Name())
+			change, ok := changeOf(id, pair, was, is, now, judged[id] && asked)
 			if !ok {
 				continue
 			}

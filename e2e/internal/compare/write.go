@@ -38,14 +38,18 @@ func (c Comparison) WriteText(w io.Writer) error {
 	}
 	line("baseline", c.Baseline.describe())
 	line("now", c.Now.describe())
-	for _, pair := range c.Targets {
-		line("target", pair.describe())
+	for _, pair := range c.pairLines() {
+		line("target", pair.names+": "+pair.what)
 	}
 	for _, note := range c.Notes {
 		line("note", note)
 	}
-	for _, g := range c.groups() {
+	groups, more := c.toldGroups()
+	for _, g := range groups {
 		line(g.label(), g.describe())
+	}
+	if more > 0 {
+		line("…", fmt.Sprintf("and %d more: -compare -o json has them", more))
 	}
 	if n := c.notSelected(); n > 0 {
 		line(string(Gone), fmt.Sprintf("%d results: %s", n, notSelected))
@@ -75,9 +79,8 @@ func (c Comparison) WriteMarkdown(w io.Writer) error {
 		p("- note: %s\n", note)
 	}
 	p("\n| target | before → now |\n|---|---|\n")
-	for _, pair := range c.Targets {
-		name, what, _ := strings.Cut(pair.describe(), ": ")
-		p("| %s | %s |\n", name, what)
+	for _, pair := range c.pairLines() {
+		p("| %s | %s |\n", pair.names, pair.what)
 	}
 	p("\n|")
 	for _, word := range Words {
@@ -88,11 +91,14 @@ func (c Comparison) WriteMarkdown(w io.Writer) error {
 		p(" %s |", fmt.Sprint(c.Counts[word]))
 	}
 	p("\n")
-	if groups := c.groups(); len(groups) > 0 {
+	if groups, more := c.toldGroups(); len(groups) > 0 {
 		p("\n| | case | level | on | before | now | why |\n|---|---|---|---|---|---|---|\n")
 		for _, g := range groups {
-			p("| %s | %s | %s | %s | %s | %s | %s |\n", g.Word, g.ID, g.Level, strings.Join(g.targets, ", "),
+			p("| %s | %s | %s | %s | %s | %s | %s |\n", g.Word, g.ID, g.Level, g.on(),
 				told(g.Before, g.Level), told(g.Now, g.Level), g.why())
+		}
+		if more > 0 {
+			p("\n… and %s more\n", fmt.Sprint(more))
 		}
 	}
 	return out.Flush()
@@ -173,7 +179,7 @@ func (g group) label() string {
 }
 
 func (g group) describe() string {
-	text := fmt.Sprintf("%s on %s [%s]: %s → %s", g.ID, strings.Join(g.targets, ", "), g.Level, told(g.Before, g.Level), told(g.Now, g.Level))
+	text := fmt.Sprintf("%s on %s [%s]: %s → %s", g.ID, g.on(), g.Level, told(g.Before, g.Level), told(g.Now, g.Level))
 	if why := g.why(); why != "" {
 		text += ": " + why
 	}

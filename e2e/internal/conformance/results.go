@@ -26,9 +26,17 @@ func (t *resultTable) place(target, id string) chan suite.Result {
 
 func (t *resultTable) put(r suite.Result) { t.place(r.Target.Name(), r.Case.ID) <- r }
 
+// forget gives up the place of a result that was taken, or that will not come.
+func (t *resultTable) forget(target, id string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.arrived, [2]string{target, id})
+}
+
 // take waits for one result; without it when the run ended first.
 func (t *resultTable) take(target, id string, ended <-chan struct{}) (suite.Result, bool) {
 	place := t.place(target, id)
+	defer t.forget(target, id)
 	select {
 	case r := <-place:
 		return r, true

@@ -56,5 +56,8 @@ func (c *Run) cost() (suite.Cost, error) {
 	}
 	samples := len(c.report.Sweep.Samples)
 	few, err := suite.CostOf(slices.DeleteFunc(slices.Clone(c.Cases), func(one suite.Case) bool { return !cases.Everywhere(one) }), fixtures.Read)
+	if !c.KeepOnFailure {
+		few = few.Together()
+	}
 	return all.Times(samples).Plus(few.Times(len(c.report.Targets) - samples)), err
 }

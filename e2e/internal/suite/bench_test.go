@@ -138,6 +138,12 @@ func (b *bench) Discard(_ context.Context, m Manifest) {
 	b.discarded = append(b.discarded, m.File)
 }
 
+func (b *bench) DiscardOn(_ context.Context, node string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.discarded = append(b.discarded, "all on "+node)
+}
+
 func (b *bench) Submit(_ context.Context, m Manifest, podSecurity string) (Answer, error) {
 	if podSecurity == "restricted" {
 		return Answer{Code: 403, Message: "violates PodSecurity"}, nil

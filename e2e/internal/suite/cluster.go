@@ -68,6 +68,8 @@ type Cluster interface {
 	// Discard deletes what was created for a manifest, in the background: the
 	// namespace's deletion is what makes sure of it.
 	Discard(ctx context.Context, m Manifest)
+	// DiscardOn does the same for all pods of the run on a node.
+	DiscardOn(ctx context.Context, node string)
 }
 
 // Followed is a log that was followed, and why it is not whole.

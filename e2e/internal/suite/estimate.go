@@ -13,6 +13,12 @@ type Cost struct {
 	Execs, Requests int
 }
 
+// Together is the cost where the pods are deleted by one request.
+func (c Cost) Together() Cost {
+	c.Requests -= max(0, c.Pods-1)
+	return c
+}
+
 // Times is the cost of so many targets.
 func (c Cost) Times(n int) Cost { return Cost{c.Pods * n, c.Execs * n, c.Requests * n} }
 

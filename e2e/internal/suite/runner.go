@@ -83,7 +83,10 @@ func (r *Runner) Run(ctx context.Context) []Result {
 	for _, target := range r.Targets {
 		limits.turns[target.Node].quiet.Add(1)
 	}
-	r.eachInWindow(func(i int) { results[i] = r.runTarget(ctx, r.Targets[i], limits) })
+	r.eachInWindow(
+		func(i int) { results[i] = r.runTarget(ctx, r.Targets[i], limits) },
+		func(node string) { r.discardTogether(ctx, node, limits) },
+	)
 	var all []Result
 	for _, some := range results {
 		all = append(all, slices.DeleteFunc(some, func(r Result) bool { return r.notRun })...)
@@ -98,6 +101,7 @@ type limits struct {
 	acting, starting chan struct{}
 	turns            map[string]*turn // by the node's name
 	asks             func(id, target string) bool
+	together         map[string]bool // the nodes whose pods are deleted together
 }
 
 func (r *Runner) limits() limits {
@@ -105,7 +109,7 @@ func (r *Runner) limits() limits {
 	for _, target := range r.Targets {
 		turns[target.Node] = &turn{}
 	}
-	return limits{acting: make(chan struct{}, max(1, r.Parallel)), starting: make(chan struct{}, max(1, r.Starting)), turns: turns, asks: r.Scope.Asks()}
+	return limits{acting: make(chan struct{}, max(1, r.Parallel)), starting: make(chan struct{}, max(1, r.Starting)), turns: turns, asks: r.Scope.Asks(), together: r.together()}
 }
 
 func (r *Runner) runTarget(ctx context.Context, target Target, limits limits) []Result {
@@ -122,7 +126,8 @@ func (r *Runner) runTarget(ctx context.Context, target Target, limits limits) []
 		}
 	}
 	turn := limits.turns[target.Node]
-	r.start(ctx, onTarget, plan.order, turn)
+	var retired sync.WaitGroup
+	r.start(ctx, onTarget, plan.order, turn, &retired)
 
 	results := make([]Result, len(cases))
 	var wg, quiet sync.WaitGroup
@@ -153,6 +158,9 @@ func (r *Runner) runTarget(ctx context.Context, target Target, limits limits) []
 		<-s.done // a neighbour may outlast the cases
 	}
 	plan.shareTime(results)
+	if limits.together[target.Node] {
+		retired.Wait() // nobody looks at its pods any more
+	}
 	return results
 }
 
@@ -161,7 +169,8 @@ func (r *Runner) runTarget(ctx context.Context, target Target, limits limits) []
 // node's other targets; then one disruption comes after the other, each with all its pods.
 //
 // onTarget ends when the target is lost, and ctx with the run.
-func (r *Runner) start(ctx, onTarget context.Context, stages []*stage, turn *turn) {
+// retired has those that do not disrupt it, until nobody looks for them any more.
+func (r *Runner) start(ctx, onTarget context.Context, stages []*stage, turn *turn, retired *sync.WaitGroup) {
 	var quiet []*stage
 	disruptive := map[string][]*stage{} // by the act's name
 	for _, s := range queued(stages) {
@@ -171,6 +180,7 @@ func (r *Runner) start(ctx, onTarget context.Context, stages []*stage, turn *tur
 			quiet = append(quiet, s)
 		}
 	}
+	retired.Add(len(quiet))
 	go func() {
 		for _, s := range quiet {
 			s.places.take()
@@ -178,6 +188,7 @@ func (r *Runner) start(ctx, onTarget context.Context, stages []*stage, turn *tur
 				s.run(onTarget)
 				s.places.leave()
 				s.retire(ctx)
+				retired.Done()
 			}()
 		}
 	}()

@@ -171,8 +171,8 @@ func (s *stage) retire(ctx context.Context) {
 			}
 		}
 	}
-	if s.runner.Adopted != nil {
-		return // whoever adopted it gives it back
+	if s.runner.Adopted != nil || s.together[s.target.Node] {
+		return // whoever adopted it gives it back, or it goes with the node's others
 	}
 	s.runner.Cluster.Discard(ctx, s.placed)
 	for _, copied := range s.copies {

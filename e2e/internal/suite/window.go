@@ -1,6 +1,9 @@
 package suite
 
-import "sync"
+import (
+	"context"
+	"sync"
+)
 
 // NodesAtOnce is how many nodes are worked on at one time, unless told otherwise: memory,
 // goroutines and open streams grow with them, and not with the cluster.
@@ -26,8 +29,9 @@ func newWindow(targets []Target) window {
 
 // eachInWindow works on the targets, on so many nodes at one time as the runner is to, and
 // returns when all is done. A node that had to wait, and is not there or not Ready when its turn
-// comes, is tried once more at the end, and then left out.
-func (r *Runner) eachInWindow(work func(target int)) {
+// comes, is tried once more at the end, and then left out. done is told of each node that was
+// worked on.
+func (r *Runner) eachInWindow(work func(target int), done func(node string)) {
 	w := newWindow(r.Targets)
 	atOnce := r.NodesAtOnce
 	if atOnce <= 0 {
@@ -43,6 +47,7 @@ func (r *Runner) eachInWindow(work func(target int)) {
 				here.Go(func() { work(target) })
 			}
 			here.Wait()
+			done(node)
 		})
 	}
 	var again []string
@@ -82,5 +87,36 @@ func (r *Runner) leaveOut(target Target, why string) {
 	r.Log("%s: left out: %s", target.Name(), why)
 	if r.OnLeftOut != nil {
 		r.OnLeftOut(target, why)
+	}
+}
+
+// together are the nodes of a sweep whose pods are deleted by one request, when all is done there:
+// those on which only what is asked everywhere is. nil: each pod is deleted when nobody needs it.
+func (r *Runner) together() map[string]bool {
+	if r.Scope == nil || r.KeepFailed || r.Adopted != nil {
+		return nil
+	}
+	samples := map[string]bool{}
+	for _, name := range r.Scope.Samples {
+		samples[name] = true
+	}
+	nodes, full := map[string]bool{}, map[string]bool{}
+	for _, t := range r.Targets {
+		nodes[t.Node] = true
+		if samples[t.Name()] {
+			full[t.Node] = true
+		}
+	}
+	for node := range full {
+		delete(nodes, node)
+	}
+	return nodes
+}
+
+// discardTogether deletes the pods of a node that are deleted together. An interrupted run leaves
+// that to the clean-up.
+func (r *Runner) discardTogether(ctx context.Context, node string, limits limits) {
+	if limits.together[node] && ctx.Err() == nil {
+		r.Cluster.DiscardOn(ctx, node)
 	}
 }

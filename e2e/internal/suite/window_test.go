@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -163,6 +165,27 @@ func TestScope(t *testing.T) {
 	}
 	assert.Equal(t, []string{"a area/case", "a area/other", "b area/case", "c area/case", "c area/other", "d area/case"}, ran)
 	assert.Equal(t, map[string]int{"fixture.yaml": 4, "control.yaml": 4, "same-as-fixture.yaml": 2}, b.created)
+	slices.Sort(b.discarded)
+	b.discarded = slices.DeleteFunc(b.discarded, func(what string) bool { return !strings.HasPrefix(what, "all on ") })
+	assert.Equal(t, []string{"all on b", "all on d"}, b.discarded, "one request for the pods of a node")
 	assert.Equal(t, 6, runner.Scope.On(runner.Targets, 2, 1))
 	assert.Equal(t, 8, (*Scope)(nil).On(runner.Targets, 2, 1))
+}
+
+// TestTogether: the pods of a node are deleted by one request only where nothing but the sweep's
+// own few are, and nobody wants to keep them.
+func TestTogether(t *testing.T) {
+	targets := []Target{{Node: "a"}, {Node: "b"}, {Node: "b", RuntimeClass: "gvisor"}, {Node: "c"}}
+	scope := &Scope{Samples: []string{"a", "b/gvisor"}}
+	for name, row := range map[string]struct {
+		runner Runner
+		want   map[string]bool
+	}{
+		"no sweep":    {Runner{Targets: targets}, nil},
+		"sweep":       {Runner{Targets: targets, Scope: scope}, map[string]bool{"c": true}},
+		"are kept":    {Runner{Targets: targets, Scope: scope, KeepFailed: true}, nil},
+		"are adopted": {Runner{Targets: targets, Scope: scope, Adopted: map[WitnessKey]Adopted{}}, nil},
+	} {
+		assert.Equal(t, row.want, row.runner.together(), name)
+	}
 }
