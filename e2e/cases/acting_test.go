@@ -11,9 +11,9 @@ import (
 	"procns/e2e/internal/suite"
 )
 
-// observed are hands that can do nothing but look, and see what they are told to.
+// observed is a pod client that can do nothing but look, and sees what it is told to.
 type observed struct {
-	suite.Hands
+	suite.PodClient
 	snapshot *probe.Snapshot
 	err      error
 }
@@ -23,15 +23,15 @@ func (o observed) Observe(context.Context, string) (*probe.Snapshot, error) { re
 // TestLook: what could not be looked at is no sight of nothing.
 func TestLook(t *testing.T) {
 	for name, row := range map[string]struct {
-		hands observed
-		says  string // empty: it was looked at
+		client observed
+		says   string // empty: it was looked at
 	}{
 		"looked at":           {observed{snapshot: &probe.Snapshot{}}, ""},
 		"the exec is refused": {observed{snapshot: &probe.Snapshot{Failure: "the container is being stopped"}}, "container one could not be observed: the container is being stopped"},
 		"no answer":           {observed{err: errors.New("the node is gone")}, "the node is gone"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := look(t.Context(), row.hands, "one")
+			_, err := look(t.Context(), row.client, "one")
 			if row.says == "" {
 				assert.NoError(t, err)
 				return

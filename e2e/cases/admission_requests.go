@@ -13,7 +13,7 @@ import (
 // asTemplates submits the manifest's pod as the template of each workload.
 var asTemplates = &suite.Act{
 	Name: "as-templates",
-	Do: func(ctx context.Context, pod suite.Hands) error {
+	Do: func(ctx context.Context, pod suite.PodClient) error {
 		for _, w := range workloads {
 			body, err := w.of(pod.Manifest())
 			if err != nil {
@@ -65,7 +65,7 @@ func (w workload) of(pod map[string]any) ([]byte, error) {
 // without the field is submitted as it is.
 var misspell = &suite.Act{
 	Name: "misspell",
-	Do: func(ctx context.Context, pod suite.Hands) error {
+	Do: func(ctx context.Context, pod suite.PodClient) error {
 		for _, spelling := range []struct {
 			name, validation, field string
 			value                   any
@@ -104,7 +104,7 @@ var misspell = &suite.Act{
 var changeField = &suite.Act{
 	Name:   "change-the-field",
 	Within: 30 * time.Second,
-	Do: func(ctx context.Context, pod suite.Hands) error {
+	Do: func(ctx context.Context, pod suite.PodClient) error {
 		for _, u := range []update{
 			{name: "merge-absent", form: mergePatch, value: nil},
 			{name: "merge-false", form: mergePatch, value: false},
@@ -136,7 +136,7 @@ var changeField = &suite.Act{
 // it changes what may be changed on such pods only.
 var changeGatedField = &suite.Act{
 	Name: "change-the-field",
-	Do: func(ctx context.Context, pod suite.Hands) error {
+	Do: func(ctx context.Context, pod suite.PodClient) error {
 		for _, u := range []update{
 			{name: "merge-absent", form: mergePatch, value: nil},
 			{name: "merge-false", form: mergePatch, value: false},
@@ -161,7 +161,7 @@ type update struct {
 	value                   any
 }
 
-func (u update) send(ctx context.Context, pod suite.Hands) error {
+func (u update) send(ctx context.Context, pod suite.PodClient) error {
 	name := pod.Before().Pod.Name
 	request := suite.Request{Verb: "PATCH", Path: "pods/" + name + u.subresource, ContentType: u.form}
 	content := map[string]any{"spec": map[string]any{fieldName: u.value}}
@@ -186,7 +186,7 @@ func (u update) send(ctx context.Context, pod suite.Hands) error {
 }
 
 // askApart sends a request as an experiment of its own name.
-func askApart(ctx context.Context, pod suite.Hands, name string, request suite.Request) error {
+func askApart(ctx context.Context, pod suite.PodClient, name string, request suite.Request) error {
 	return pod.Apart(ctx, name, func(ctx context.Context) error {
 		_, err := pod.Request(ctx, name, request)
 		return err
@@ -196,7 +196,7 @@ func askApart(ctx context.Context, pod suite.Hands, name string, request suite.R
 // readReference reads what the server's OpenAPI document says of the field.
 var readReference = &suite.Act{
 	Name: "read-the-reference",
-	Do: func(ctx context.Context, pod suite.Hands) error {
+	Do: func(ctx context.Context, pod suite.PodClient) error {
 		_, err := pod.Request(ctx, "reference", suite.Request{Verb: "GET", Path: "/openapi/v3/api/v1", Keep: descriptionOfField})
 		return err
 	},
@@ -222,7 +222,7 @@ func descriptionOfField(document string) string {
 // was asked for with.
 var inspectSandbox = &suite.Act{
 	Name: "inspect-sandbox",
-	Do: func(ctx context.Context, pod suite.Hands) error {
+	Do: func(ctx context.Context, pod suite.PodClient) error {
 		if ready, err := pod.Await(ctx, soon, "Ready", func(p suite.PodState) bool { return p.Ready }); err != nil || !ready {
 			return err
 		}

@@ -30,9 +30,9 @@ func TestJudgesOnPodsMadeByHand(t *testing.T) {
 	for id, made := range madeByHand {
 		t.Run(id, func(t *testing.T) {
 			c := caseOf(t, id)
-			if c.Given != nil {
-				require.NoError(t, c.Given(made.fixture()))
-				require.NoError(t, c.Given(made.control()))
+			if c.Precondition != nil {
+				require.NoError(t, c.Precondition(made.fixture()))
+				require.NoError(t, c.Precondition(made.control()))
 			}
 			require.NoError(t, c.Judge(made.fixture()))
 			err := c.Judge(made.control())
@@ -89,15 +89,15 @@ func TestExecActsDoNotWaitForWhatWasRefused(t *testing.T) {
 	}
 }
 
-// obeyingHands act in a pod whose containers may signal each other: what is killed takes its
+// obeyingClient act in a pod whose containers may signal each other: what is killed takes its
 // container's sessions along, and its container comes back.
-type obeyingHands struct {
-	*confinedHands
+type obeyingClient struct {
+	*confinedClient
 	over    chan struct{}
 	deleted bool
 }
 
-func (h *obeyingHands) Exec(ctx context.Context, name, container string, command ...string) (probe.CommandResult, error) {
+func (h *obeyingClient) Exec(ctx context.Context, name, container string, command ...string) (probe.CommandResult, error) {
 	if name != endsBoth {
 		until, end := context.WithCancel(ctx)
 		defer end()
@@ -108,7 +108,7 @@ func (h *obeyingHands) Exec(ctx context.Context, name, container string, command
 			case <-until.Done():
 			}
 		}()
-		result, err := h.confinedHands.Exec(until, name, container, command...)
+		result, err := h.confinedClient.Exec(until, name, container, command...)
 		if result.Failure != "" { // a session
 			result = probe.CommandResult{Code: 137}
 			h.mu.Lock()
@@ -124,11 +124,11 @@ func (h *obeyingHands) Exec(ctx context.Context, name, container string, command
 	return probe.CommandResult{}, nil
 }
 
-func (h *obeyingHands) Await(context.Context, time.Duration, string, func(suite.PodState) bool) (bool, error) {
+func (h *obeyingClient) Await(context.Context, time.Duration, string, func(suite.PodState) bool) (bool, error) {
 	return true, nil
 }
 
-func (h *obeyingHands) Delete(context.Context, int64, time.Duration) error {
+func (h *obeyingClient) Delete(context.Context, int64, time.Duration) error {
 	h.deleted = true
 	return nil
 }
@@ -147,7 +147,7 @@ func TestExecActs(t *testing.T) {
 	} {
 		t.Run(row.act.Name, func(t *testing.T) {
 			t.Parallel()
-			pod := &obeyingHands{confinedHands: &confinedHands{seen: execPod()}, over: make(chan struct{})}
+			pod := &obeyingClient{confinedClient: &confinedClient{seen: execPod()}, over: make(chan struct{})}
 			require.NoError(t, row.act.Do(t.Context(), pod))
 			assert.Equal(t, row.act.Ends, pod.deleted)
 			assert.Zero(t, pod.open.Load(), "sessions are left open")
@@ -158,7 +158,7 @@ func TestExecActs(t *testing.T) {
 	}
 	t.Run("where the killer sees nobody", func(t *testing.T) {
 		for _, act := range []*suite.Act{endBesideExecs, endBesideUnread} {
-			pod := &obeyingHands{confinedHands: &confinedHands{seen: execsApart()}}
+			pod := &obeyingClient{confinedClient: &confinedClient{seen: execsApart()}}
 			require.NoError(t, act.Do(t.Context(), pod))
 			assert.Empty(t, pod.sessions)
 		}

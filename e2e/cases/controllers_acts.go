@@ -19,7 +19,7 @@ import (
 var rollOutTwice = &suite.Act{
 	Name: "roll-out-twice",
 	Ends: true,
-	Do: func(ctx context.Context, pod suite.Hands) error {
+	Do: func(ctx context.Context, pod suite.PodClient) error {
 		original, changed := any(true), any(nil)
 		if specOf(pod.Manifest())[fieldName] == nil {
 			original, changed = changed, original
@@ -42,7 +42,7 @@ var rollOutTwice = &suite.Act{
 
 // rollOut gives the field of a Deployment's template a value, nil for none, and waits for the pod that
 // comes of it and for the rollout's end; it tells whether there was such a pod.
-func rollOut(ctx context.Context, pod suite.Hands, name string, value any) (bool, error) {
+func rollOut(ctx context.Context, pod suite.PodClient, name string, value any) (bool, error) {
 	body, err := json.Marshal(map[string]any{"spec": map[string]any{"template": map[string]any{"spec": map[string]any{fieldName: value}}}})
 	if err != nil {
 		return false, err
@@ -88,7 +88,7 @@ func rolloutIn(event string) string {
 var evict = &suite.Act{
 	Name: "evict",
 	Ends: true,
-	Do: func(ctx context.Context, pod suite.Hands) error {
+	Do: func(ctx context.Context, pod suite.PodClient) error {
 		name := pod.Before().Pod.Name
 		body, err := json.Marshal(map[string]any{"apiVersion": "policy/v1", "kind": "Eviction", "metadata": map[string]any{"name": name}})
 		if err != nil {
@@ -110,7 +110,7 @@ var evict = &suite.Act{
 var finishJob = &suite.Act{
 	Name: "finish",
 	Ends: true,
-	Do: func(ctx context.Context, pod suite.Hands) error {
+	Do: func(ctx context.Context, pod suite.PodClient) error {
 		return pod.Apart(ctx, byFinishing, func(ctx context.Context) error {
 			// Whichever comes first, this or the container, makes the pipe. The exec has a
 			// deadline of its own: what timeout(1) does with these arguments is another thing
@@ -162,7 +162,7 @@ const staticPods = "/etc/kubernetes/manifests/"
 var runStatic = &suite.Act{
 	Name: "run-static",
 	Ends: true,
-	Do: func(ctx context.Context, pod suite.Hands) (err error) {
+	Do: func(ctx context.Context, pod suite.PodClient) (err error) {
 		namespace, err := runNamespace(ctx, pod)
 		if err != nil {
 			return err
@@ -195,7 +195,7 @@ var runStatic = &suite.Act{
 }
 
 // runNamespace is the namespace that the run's requests go to.
-func runNamespace(ctx context.Context, pod suite.Hands) (string, error) {
+func runNamespace(ctx context.Context, pod suite.PodClient) (string, error) {
 	answer, err := pod.Request(ctx, "namespace", suite.Request{Verb: "GET", Path: "serviceaccounts/default", Keep: func(body string) string {
 		var account struct{ Metadata struct{ Namespace string } }
 		if err := json.Unmarshal([]byte(body), &account); err != nil {
@@ -210,7 +210,7 @@ func runNamespace(ctx context.Context, pod suite.Hands) (string, error) {
 }
 
 // findSuccessor observes the next pod of the workload that none was found of yet.
-func findSuccessor(ctx context.Context, pod suite.Hands, name string) (bool, error) {
+func findSuccessor(ctx context.Context, pod suite.PodClient, name string) (bool, error) {
 	known := []string{pod.Before().Pod.Name}
 	for _, seen := range pod.Before().Copies {
 		known = append(known, seen.Pod.Name)
@@ -222,7 +222,7 @@ func findSuccessor(ctx context.Context, pod suite.Hands, name string) (bool, err
 
 // watchWorkload watches what makes the pod until an event of it is the one that is waited
 // for, at most as long as soon, and records under name what keep makes of that event.
-func watchWorkload(ctx context.Context, pod suite.Hands, name, api, resource string, until func(event string) bool, keep func(event string) string) error {
+func watchWorkload(ctx context.Context, pod suite.PodClient, name, api, resource string, until func(event string) bool, keep func(event string) string) error {
 	_, err := pod.Request(ctx, name, suite.Request{
 		Verb: "GET", API: api, Path: resource,
 		Query: map[string]string{"fieldSelector": "metadata.name=" + placedName(pod)},

@@ -129,9 +129,9 @@ func TestIsolatedUnderCRIO(t *testing.T) {
 	}
 }
 
-// ranOnNode are hands that note what is run on the pod's node.
+// ranOnNode is a pod client that notes what is run on the pod's node.
 type ranOnNode struct {
-	suite.Hands
+	suite.PodClient
 	runtime string
 	ran     []string
 }

@@ -39,42 +39,42 @@ func debugCases() []suite.Case {
 			Judge:   copyDoesNotShare,
 		},
 		{
-			ID:          "debug/attach-again",
-			Experiments: []string{byAnswering},
-			Level:       suite.Extended,
-			Claim:       "Detaching leaves the shell running: attached again, the same process answers, which is the one that nginx's container sees.",
-			Source:      attached + "API reference, Container.stdin and stdinOnce",
-			Fixture:     documented,
-			Control:     isolated,
-			Given:       nginxServing,
-			Act:         attachAgain,
-			Judge:       sameShellAnswers,
-			Records:     "the shell's PID",
-			Record:      func(o suite.Observation) string { return "the shell is PID " + o.Saw.Shell.First.String() },
+			ID:           "debug/attach-again",
+			Experiments:  []string{byAnswering},
+			Level:        suite.Extended,
+			Claim:        "Detaching leaves the shell running: attached again, the same process answers, which is the one that nginx's container sees.",
+			Source:       attached + "API reference, Container.stdin and stdinOnce",
+			Fixture:      documented,
+			Control:      isolated,
+			Precondition: nginxServing,
+			Act:          attachAgain,
+			Judge:        sameShellAnswers,
+			Records:      "the shell's PID",
+			Record:       func(o suite.Observation) string { return "the shell is PID " + o.Saw.Shell.First.String() },
 		},
 		{
-			ID:          "debug/new-size-reaches-the-shell",
-			Experiments: []string{byResizing},
-			Level:       suite.Extended,
-			Claim:       "The shell that is attached to has a terminal of the size that the client tells, and of the new one when the client's changes.",
-			Source:      attached + "API reference, Container.tty; CRI, Attach (the resize stream)",
-			Fixture:     documented,
-			NoControl:   "a terminal's size does not depend on the process namespace; instead two sizes are told, neither of which is the first, and the shell must name both",
-			Given:       nginxServing,
-			Act:         attachAgain,
-			Judge:       sizesArrived,
+			ID:           "debug/new-size-reaches-the-shell",
+			Experiments:  []string{byResizing},
+			Level:        suite.Extended,
+			Claim:        "The shell that is attached to has a terminal of the size that the client tells, and of the new one when the client's changes.",
+			Source:       attached + "API reference, Container.tty; CRI, Attach (the resize stream)",
+			Fixture:      documented,
+			NoControl:    "a terminal's size does not depend on the process namespace; instead two sizes are told, neither of which is the first, and the shell must name both",
+			Precondition: nginxServing,
+			Act:          attachAgain,
+			Judge:        sizesArrived,
 		},
 		{
-			ID:          "debug/exit-gives-a-new-shell",
-			Experiments: []string{byExiting},
-			Level:       suite.Extended,
-			Claim:       "Typing exit ends the shell container with code 0; kubelet starts it again in the same namespace, where nginx's container sees the new shell.",
-			Source:      attached + "Kubernetes documentation, “Pod Lifecycle”, Container restart policy",
-			Fixture:     documented,
-			Control:     isolated,
-			Given:       nginxServing,
-			Act:         attachAgain,
-			Judge:       newShellSeen,
+			ID:           "debug/exit-gives-a-new-shell",
+			Experiments:  []string{byExiting},
+			Level:        suite.Extended,
+			Claim:        "Typing exit ends the shell container with code 0; kubelet starts it again in the same namespace, where nginx's container sees the new shell.",
+			Source:       attached + "Kubernetes documentation, “Pod Lifecycle”, Container restart policy",
+			Fixture:      documented,
+			Control:      isolated,
+			Precondition: nginxServing,
+			Act:          attachAgain,
+			Judge:        newShellSeen,
 		},
 	}
 }
@@ -83,7 +83,7 @@ func debugCases() []suite.Case {
 var copyReversed = &suite.Act{
 	Name: "copy",
 	Ends: true, // the original stays as it was
-	Do: func(ctx context.Context, pod suite.Hands) error {
+	Do: func(ctx context.Context, pod suite.PodClient) error {
 		return pod.Copy(ctx, "reversed", pod.Before().Pod.Sharing != "true")
 	},
 }
@@ -154,7 +154,7 @@ func copyDoesNotShare(o suite.Observation) error {
 var attachAgain = &suite.Act{
 	Name:   "attach-again",
 	Within: comeback,
-	Do: func(ctx context.Context, pod suite.Hands) error {
+	Do: func(ctx context.Context, pod suite.PodClient) error {
 		for _, experiment := range []struct {
 			name     string
 			converse func(*probe.Terminal) error
@@ -215,7 +215,7 @@ func askShell(t *probe.Terminal) (probe.Identity, error) {
 var toldSizes = []probe.Size{{Columns: 101, Rows: 41}, {Columns: 77, Rows: 23}}
 
 // tellSizes notes what the shell says of its terminal's size after each was told.
-func tellSizes(ctx context.Context, t *probe.Terminal, pod suite.Hands) error {
+func tellSizes(ctx context.Context, t *probe.Terminal, pod suite.PodClient) error {
 	answer := regexp.MustCompile(`size=([0-9 ]*)\.\n`)
 	for _, size := range toldSizes {
 		if err := t.Resize(size); err != nil {

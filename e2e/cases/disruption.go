@@ -98,7 +98,7 @@ func disruptionCases() []suite.Case {
 
 var restartKubelet = &suite.Act{
 	Name: "restart-kubelet", Disrupts: true, Within: nodeIsBack, Then: killContainerTwo,
-	Do: func(ctx context.Context, pod suite.Hands) error {
+	Do: func(ctx context.Context, pod suite.PodClient) error {
 		since := time.Now()
 		if _, err := pod.Node(ctx, "restart", "systemctl", "restart", "kubelet"); err != nil {
 			return err
@@ -109,7 +109,7 @@ var restartKubelet = &suite.Act{
 
 var restartRuntime = &suite.Act{
 	Name: "restart-containerd", Disrupts: true, Within: nodeIsBack, Then: killContainerTwo,
-	Do: func(ctx context.Context, pod suite.Hands) error {
+	Do: func(ctx context.Context, pod suite.PodClient) error {
 		reported := pod.Before().Node.Runtime
 		units := suite.RuntimeOf(reported).Units
 		if len(units) == 0 {
@@ -123,13 +123,13 @@ var restartRuntime = &suite.Act{
 
 var restartNode = &suite.Act{
 	Name: "restart-node", Disrupts: true, Within: nodeIsBack,
-	Do: func(ctx context.Context, pod suite.Hands) error { return pod.RestartNode(ctx) },
+	Do: func(ctx context.Context, pod suite.PodClient) error { return pod.RestartNode(ctx) },
 }
 
 // killContainerTwo first looks at what the disruption left, and then has
 // container one kill container two's first process, so that kubelet and runtime
 // must start a new one in the old namespace.
-func killContainerTwo(ctx context.Context, pod suite.Hands) error {
+func killContainerTwo(ctx context.Context, pod suite.PodClient) error {
 	if err := pod.Apart(ctx, byLooking, func(ctx context.Context) error { return lookAfterwards(ctx, pod) }); err != nil {
 		return err
 	}
@@ -153,7 +153,7 @@ func killContainerTwo(ctx context.Context, pod suite.Hands) error {
 }
 
 // lookAfterwards notes what container one sees, and which namespaces execs join.
-func lookAfterwards(ctx context.Context, pod suite.Hands) error {
+func lookAfterwards(ctx context.Context, pod suite.PodClient) error {
 	now, err := lookWhenBack(ctx, pod, "one")
 	if err != nil {
 		return err

@@ -111,7 +111,7 @@ func only(processes []probe.Process, is func(probe.Process) bool) []probe.Proces
 
 // comingBack is a container that cannot be looked into a few times.
 type comingBack struct {
-	suite.Hands
+	suite.PodClient
 	fails int
 }
 

@@ -92,7 +92,7 @@ func ephemeralCases() []suite.Case {
 	}
 	cases = append(cases, apart...)
 	for i := range cases {
-		cases[i].Given = nginxServing
+		cases[i].Precondition = nginxServing
 		cases[i].Read = []string{nginxConf}
 		cases[i].Act = hangUpFromDebugger
 		if cases[i].Experiments == nil {
@@ -141,7 +141,7 @@ var hangUpFromDebugger = &suite.Act{
 	Name:   "hang-up",
 	Within: 30 * time.Second,
 	Sees:   []string{"nginx"},
-	Do: func(ctx context.Context, pod suite.Hands) error {
+	Do: func(ctx context.Context, pod suite.PodClient) error {
 		m, ok := master(pod.Before().Container("debugger"))
 		if !ok {
 			return nil // the judges say that it is not to be seen

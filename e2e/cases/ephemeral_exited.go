@@ -39,7 +39,7 @@ func exitedContainer(p suite.PodState) (string, bool) {
 var targetTheExited = &suite.Act{
 	Name:   "target-the-exited",
 	Within: 30 * time.Second,
-	Do: func(ctx context.Context, pod suite.Hands) error {
+	Do: func(ctx context.Context, pod suite.PodClient) error {
 		marker := "marker" + probe.RandomHex(10)
 		pod.Note(func(saw *suite.Saw) { saw.Late = marker })
 		unknown := func(ctx context.Context) error {
@@ -64,7 +64,7 @@ var targetTheExited = &suite.Act{
 }
 
 // awaitLate waits until the container that was added runs, or cannot be made.
-func awaitLate(ctx context.Context, pod suite.Hands) error {
+func awaitLate(ctx context.Context, pod suite.PodClient) error {
 	running := func(p suite.PodState) bool { return p.Containers["late"].Running }
 	refused := func(p suite.PodState) bool { return refusedByRuntime(p.Containers["late"]) }
 	settled := func(p suite.PodState) bool { return running(p) || refused(p) }
@@ -81,7 +81,7 @@ func awaitLate(ctx context.Context, pod suite.Hands) error {
 
 // addEphemeral requests one more ephemeral container, of the image that the pod's
 // others have, and records the answer under the container's name.
-func addEphemeral(ctx context.Context, pod suite.Hands, name, target, marker string, trial bool) (suite.Answer, error) {
+func addEphemeral(ctx context.Context, pod suite.PodClient, name, target, marker string, trial bool) (suite.Answer, error) {
 	like, err := firstContainer(pod.Manifest())
 	if err != nil {
 		return suite.Answer{}, err

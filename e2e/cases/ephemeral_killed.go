@@ -21,7 +21,7 @@ func killedCase() suite.Case {
 		Fixture: "ephemeral-killed.yaml",
 		Control: "ephemeral-killed-isolated.yaml",
 		Turns:   suite.Turns{Capabilities: []string{"KILL"}},
-		Given: func(o suite.Observation) error {
+		Precondition: func(o suite.Observation) error {
 			_, errDebugger := ownFirst(o, "debugger")
 			_, errClock := ownFirst(o, "clock")
 			return errors.Join(errDebugger, errClock)
@@ -38,7 +38,7 @@ var killEphemeral = &suite.Act{
 	Name:   "kill-ephemeral",
 	Within: 30 * time.Second,
 	Sees:   []string{"killer"},
-	Do: func(ctx context.Context, pod suite.Hands) error {
+	Do: func(ctx context.Context, pod suite.PodClient) error {
 		o := pod.Before()
 		for _, name := range []string{"debugger", "clock"} {
 			p, seen := o.Container("killer").Find(firstOf(o, name))

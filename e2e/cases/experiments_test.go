@@ -137,7 +137,7 @@ func TestKillBlursNoOther(t *testing.T) {
 
 // cutHands are those of a pod to which each connection is cut.
 type cutHands struct {
-	suite.Hands
+	suite.PodClient
 	seen   suite.Observation
 	undone map[string]error
 }
@@ -188,7 +188,7 @@ func (h *cutHands) Request(context.Context, string, suite.Request) (suite.Answer
 // one before, and gives up as a whole for none.
 func TestActsGoOnAfterAnExperiment(t *testing.T) {
 	for id, row := range map[string]struct {
-		do    func(context.Context, suite.Hands) error
+		do    func(context.Context, suite.PodClient) error
 		tries []string
 	}{
 		"signals/from-exec":                       {signalSiblings.Do, []string{byExec, byMainProcess, byStopping}},

@@ -204,8 +204,8 @@ func TestGuestPods(t *testing.T) {
 		t.Run(c.ID, func(t *testing.T) {
 			t.Parallel()
 			o := guest(t, c, c.Fixture)
-			if c.Given != nil {
-				require.NoError(t, c.Given(o))
+			if c.Precondition != nil {
+				require.NoError(t, c.Precondition(o))
 			}
 			err := c.Judge(o)
 			if told, ok := untold[c.ID]; ok {
@@ -273,7 +273,7 @@ func TestSeccompOfAGuest(t *testing.T) {
 
 // sendingHands act in a pod as it was recorded, and keep which signals are sent to PID 1.
 type sendingHands struct {
-	suite.Hands
+	suite.PodClient
 	seen suite.Observation
 	sent map[string][]string // by the sender
 }

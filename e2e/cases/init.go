@@ -46,7 +46,7 @@ func initCases() []suite.Case {
 	for i := range cases {
 		cases[i].Fixture, cases[i].Control = "init.yaml", "init-isolated.yaml"
 		cases[i].Read = []string{seenBy("first"), seenBy("second"), seenBy("main"), leftFile}
-		cases[i].Given = func(o suite.Observation) error {
+		cases[i].Precondition = func(o suite.Observation) error {
 			_, err := written(o, "main")
 			return err
 		}

@@ -49,8 +49,8 @@ func TestJudgesOnRecordedPods(t *testing.T) {
 	for _, c := range every() {
 		t.Run(c.ID, func(t *testing.T) {
 			fixture := recorded(t, c, c.Fixture)
-			if c.Given != nil {
-				require.NoError(t, c.Given(fixture))
+			if c.Precondition != nil {
+				require.NoError(t, c.Precondition(fixture))
 			}
 			require.NoError(t, c.Judge(fixture))
 			if c.Record != nil {

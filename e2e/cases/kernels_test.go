@@ -220,7 +220,7 @@ func TestNothingIsLeftUnderAnotherKernel(t *testing.T) {
 
 // lookingHands look at a pod a second time.
 type lookingHands struct {
-	suite.Hands
+	suite.PodClient
 	before, seen suite.Observation
 	saw          suite.Saw
 }
@@ -267,9 +267,9 @@ func TestUnsaidFields(t *testing.T) {
 	}
 	c := named(t, "security/same-user-signals")
 	o := recorded(t, c, c.Fixture)
-	require.NoError(t, c.Given(o))
+	require.NoError(t, c.Precondition(o))
 	everywhere(func(p *probe.Process) { p.CapEff = "" })(&o)
-	require.ErrorContains(t, c.Given(o), "runs as a user without capabilities")
+	require.ErrorContains(t, c.Precondition(o), "runs as a user without capabilities")
 }
 
 // TestKilledWithTheSandbox: a session that ends PID 1, and dies with it, tells no more; that

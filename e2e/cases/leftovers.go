@@ -14,7 +14,7 @@ import (
 // told that their containers have ended: a runtime tells that when it has killed them.
 // What dies only later has outlived its container, although the second snapshots,
 // which wait longer, do not show it any more.
-func noteLeftovers(ctx context.Context, pod suite.Hands, from string, processes []probe.Process) error {
+func noteLeftovers(ctx context.Context, pod suite.PodClient, from string, processes []probe.Process) error {
 	_, err := lookUntil(ctx, pod, from, reply, func(s *probe.Snapshot) bool {
 		if s.Failure != "" {
 			return false

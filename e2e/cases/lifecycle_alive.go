@@ -14,17 +14,17 @@ import (
 func aliveCases() []suite.Case {
 	return []suite.Case{
 		{
-			ID:         "lifecycle/restart-all-keeps-the-sandbox",
-			Level:      suite.Informational,
-			Claim:      "The restart rule RestartAllContainers restarts every container once, in the PID namespace and below the PID 1 that were there, and leaves none of the old processes.",
-			Source:     "Kubernetes documentation, Pod Lifecycle, Restart All Containers (KEP-5532)",
-			MinVersion: "1.36",
-			Fixture:    "lifecycle-restart-all.yaml",
-			Control:    "lifecycle-restart-one.yaml",
-			Varies:     "action",
-			Given:      leaderHasChild,
-			Act:        endLeader,
-			Judge:      ifSent("killer", "end leader", allRestartedInPlace),
+			ID:           "lifecycle/restart-all-keeps-the-sandbox",
+			Level:        suite.Informational,
+			Claim:        "The restart rule RestartAllContainers restarts every container once, in the PID namespace and below the PID 1 that were there, and leaves none of the old processes.",
+			Source:       "Kubernetes documentation, Pod Lifecycle, Restart All Containers (KEP-5532)",
+			MinVersion:   "1.36",
+			Fixture:      "lifecycle-restart-all.yaml",
+			Control:      "lifecycle-restart-one.yaml",
+			Varies:       "action",
+			Precondition: leaderHasChild,
+			Act:          endLeader,
+			Judge:        ifSent("killer", "end leader", allRestartedInPlace),
 		},
 		{
 			ID:         "lifecycle/resize-keeps-the-processes",
@@ -35,7 +35,7 @@ func aliveCases() []suite.Case {
 			Fixture:    "lifecycle-resize.yaml",
 			Control:    "lifecycle-resize-restarts.yaml",
 			Varies:     "resizePolicy",
-			Given: func(o suite.Observation) error {
+			Precondition: func(o suite.Observation) error {
 				_, err := ownFirst(o, "resized")
 				return err
 			},
@@ -61,7 +61,7 @@ func leaderHasChild(o suite.Observation) error {
 var endLeader = &suite.Act{
 	Name:   "end-leader",
 	Within: comeback,
-	Do: func(ctx context.Context, pod suite.Hands) error {
+	Do: func(ctx context.Context, pod suite.PodClient) error {
 		o := pod.Before()
 		leader, seen := o.Container("killer").Find(firstOf(o, "leader"))
 		if !seen {
@@ -108,7 +108,7 @@ var cpuQuota = []string{"/sys/fs/cgroup/cpu.max", "/sys/fs/cgroup/cpu/cpu.cfs_qu
 var resizeCPU = &suite.Act{
 	Name:   "resize-cpu",
 	Within: comeback,
-	Do: func(ctx context.Context, pod suite.Hands) error {
+	Do: func(ctx context.Context, pod suite.PodClient) error {
 		_, err := pod.Request(ctx, "resize", suite.Request{
 			Verb: "PATCH", Path: "pods/" + pod.Before().Pod.Name + "/resize", ContentType: "application/strategic-merge-patch+json",
 			Body: []byte(`{"spec":{"containers":[{"name":"resized","resources":{"limits":{"cpu":"400m"}}}]}}`),

@@ -40,7 +40,7 @@ func deletionCases() []suite.Case {
 	}
 	for i := range cases {
 		cases[i].Fixture, cases[i].Control = "lifecycle-stubborn.yaml", "lifecycle-stubborn-isolated.yaml"
-		cases[i].Given, cases[i].Act = stubbornGiven, deleteStubborn
+		cases[i].Precondition, cases[i].Act = stubbornGiven, deleteStubborn
 	}
 	return cases
 }
@@ -64,7 +64,7 @@ func stubbornGiven(o suite.Observation) error {
 var deleteStubborn = &suite.Act{
 	Name: "delete",
 	Ends: true, ExecWithin: sessionsLast,
-	Do: func(ctx context.Context, pod suite.Hands) error {
+	Do: func(ctx context.Context, pod suite.PodClient) error {
 		var open *session
 		openIt := func(ctx context.Context) (err error) {
 			if open, err = openSession(ctx, pod, "session", "stubborn"); err != nil {
@@ -120,7 +120,7 @@ var deleteStubborn = &suite.Act{
 }
 
 // stopChild has the stopper stop the stubborn container's child.
-func stopChild(ctx context.Context, pod suite.Hands) error {
+func stopChild(ctx context.Context, pod suite.PodClient) error {
 	o := pod.Before()
 	child, seen := o.Container("stopper").Find(withArgument(o.Markers["child"]))
 	if !seen {
@@ -139,7 +139,7 @@ cat "/proc/$1/stat"
 
 // attachInBackground returns when the attached terminal has answered; how it ends comes through
 // detached.
-func attachInBackground(ctx context.Context, pod suite.Hands, detached chan<- error) error {
+func attachInBackground(ctx context.Context, pod suite.PodClient, detached chan<- error) error {
 	attached, failed := make(chan struct{}), make(chan error, 1)
 	go func() {
 		err := pod.Attach(ctx, "terminal", func(t *probe.Terminal) error { return stayAttached(t, attached) })

@@ -127,7 +127,7 @@ func endCases() []suite.Case {
 		},
 	}
 	for i := range cases {
-		cases[i].Given, cases[i].Act = allHaveChildren, endEach
+		cases[i].Precondition, cases[i].Act = allHaveChildren, endEach
 		cases[i].Judge = ifSent("killer", "end each", cases[i].Judge)
 		if cases[i].Experiments == nil {
 			cases[i].Experiments = none() // but to have ended each, without which there is no act
@@ -157,7 +157,7 @@ var endEach = &suite.Act{
 	Within:   comeback,
 	NoEffect: true,
 	Sees:     []string{"killer"},
-	Do: func(ctx context.Context, pod suite.Hands) error {
+	Do: func(ctx context.Context, pod suite.PodClient) error {
 		o := pod.Before()
 		killer := o.Container("killer")
 		script := []string{"sh", "-c", `

@@ -11,7 +11,7 @@ import (
 
 // killSession opens a session in the victim and kills it from the killer, where
 // the killer sees it. What both see of it is recorded.
-func killSession(ctx context.Context, pod suite.Hands) error {
+func killSession(ctx context.Context, pod suite.PodClient) error {
 	s, err := openSession(ctx, pod, "session", "victim")
 	if err != nil {
 		return err

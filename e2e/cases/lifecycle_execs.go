@@ -51,7 +51,7 @@ func execCases() []suite.Case {
 	}
 	for i := range cases {
 		cases[i].Fixture, cases[i].Control = "lifecycle-execs.yaml", "lifecycle-execs-isolated.yaml"
-		cases[i].Given = execPodGiven
+		cases[i].Precondition = execPodGiven
 	}
 	return cases
 }
@@ -104,7 +104,7 @@ func killerSeesBoth(o suite.Observation) error {
 }
 
 // endBoth has the killer end both containers.
-func endBoth(ctx context.Context, pod suite.Hands, pids []string) (probe.CommandResult, error) {
+func endBoth(ctx context.Context, pod suite.PodClient, pids []string) (probe.CommandResult, error) {
 	return pod.Exec(ctx, endsBoth, "killer", append([]string{"sh", "-c", `kill -USR1 "$1" && kill -KILL "$2"`, "end"}, pids...)...)
 }
 
@@ -125,7 +125,7 @@ func sessionOf(container string) string { return "session in " + container }
 var endBesideExecs = &suite.Act{
 	Name:   "end-beside-execs",
 	Within: comeback, ExecWithin: sessionsLast,
-	Do: func(ctx context.Context, pod suite.Hands) error {
+	Do: func(ctx context.Context, pod suite.PodClient) error {
 		pids, seen := toEnd(pod.Before())
 		if !seen {
 			return nil // the judge says so
@@ -165,7 +165,7 @@ var endBesideExecs = &suite.Act{
 
 // leaveDaemon has an exec leave a process behind, and notes it once its container sees it, and what the
 // killer sees of it.
-func leaveDaemon(ctx context.Context, pod suite.Hands, container string) (probe.Process, error) {
+func leaveDaemon(ctx context.Context, pod suite.PodClient, container string) (probe.Process, error) {
 	argument := "/tmp/session-" + probe.RandomHex(10)
 	const script = `(setsid sh -c 'while :; do sleep 3600; done' "$1" </dev/null >/dev/null 2>&1 &)`
 	left, err := pod.Exec(ctx, "leave daemon in "+container, container, "sh", "-c", script, "leave", argument)

@@ -25,7 +25,7 @@ func graceCases() []suite.Case {
 		Source:  kubeletStops + "; " + apiReference + "; cri-o#7160 (it was not answered)",
 		Fixture: "lifecycle-grace.yaml",
 		Control: "lifecycle-grace-isolated.yaml",
-		Given: func(o suite.Observation) error {
+		Precondition: func(o suite.Observation) error {
 			_, errDrainer := ownFirst(o, "drainer")
 			_, errSibling := ownFirst(o, "sibling")
 			return errors.Join(errDrainer, errSibling)
@@ -40,7 +40,7 @@ func graceCases() []suite.Case {
 var execInGrace = &suite.Act{
 	Name: "exec-in-grace",
 	Ends: true, ExecWithin: sessionsLast,
-	Do: func(ctx context.Context, pod suite.Hands) error {
+	Do: func(ctx context.Context, pod suite.PodClient) error {
 		asked, err := pod.Request(ctx, "delete", suite.Request{
 			Verb: "DELETE", Path: "pods/" + pod.Before().Pod.Name, Body: []byte(`{"gracePeriodSeconds":` + strconv.Itoa(drainGrace) + `}`),
 			Keep: func(string) string { return "" }, // it is the pod
@@ -55,7 +55,7 @@ var execInGrace = &suite.Act{
 	},
 }
 
-func enterInGrace(ctx context.Context, pod suite.Hands) error {
+func enterInGrace(ctx context.Context, pod suite.PodClient) error {
 	if err := awaitLog(ctx, pod, "drainer", "drainer", false, pod.Before().Markers["terminated"]); err != nil {
 		return err
 	}

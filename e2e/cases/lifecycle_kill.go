@@ -93,7 +93,7 @@ func killCases() []suite.Case {
 	}
 	for i := range cases {
 		cases[i].Fixture, cases[i].Control = "lifecycle-kill.yaml", "lifecycle-kill-isolated.yaml"
-		cases[i].Given, cases[i].Act = victimHasFamily, killFromSibling
+		cases[i].Precondition, cases[i].Act = victimHasFamily, killFromSibling
 		if cases[i].Experiments == nil {
 			cases[i].Experiments = []string{byKilling}
 		}
@@ -120,7 +120,7 @@ func victimHasFamily(o suite.Observation) error {
 var killFromSibling = &suite.Act{
 	Name:   "kill-from-sibling",
 	Within: comeback, ExecWithin: sessionsLast,
-	Do: func(ctx context.Context, pod suite.Hands) error {
+	Do: func(ctx context.Context, pod suite.PodClient) error {
 		killSessionOpen := func(ctx context.Context) error { return killSession(ctx, pod) }
 		if err := pod.Apart(ctx, bySession, killSessionOpen); err != nil {
 			return err
@@ -154,7 +154,7 @@ var killFromSibling = &suite.Act{
 }
 
 // killVictim kills the victim with a session open in it, and tells whether it runs again.
-func killVictim(ctx context.Context, pod suite.Hands, victim probe.Process) (again bool, err error) {
+func killVictim(ctx context.Context, pod suite.PodClient, victim probe.Process) (again bool, err error) {
 	o := pod.Before()
 	doomed, err := doomedFamily(o)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 // What the containers printed, while one of them was killed.
 
 // writeLog has the killer write a line of its own into the bystander's log.
-func writeLog(ctx context.Context, pod suite.Hands) error {
+func writeLog(ctx context.Context, pod suite.PodClient) error {
 	o := pod.Before()
 	bystander, _ := o.Container("killer").Find(firstOf(o, "bystander"))
 	written := "written" + probe.RandomHex(10)
@@ -25,7 +25,7 @@ func writeLog(ctx context.Context, pod suite.Hands) error {
 
 // readLogs reads what the containers printed, the victim's once for each of its instances
 // where there is another one.
-func readLogs(ctx context.Context, pod suite.Hands, again bool) error {
+func readLogs(ctx context.Context, pod suite.PodClient, again bool) error {
 	o := pod.Before()
 	want := o.Saw.Written
 	if r, ran := o.Ran["write"]; !ran || r.Code != 0 {

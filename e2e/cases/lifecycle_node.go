@@ -45,7 +45,7 @@ crictl --timeout 60s ps --quiet --state running --label "io.kubernetes.pod.uid=$
 var deleteAndSearch = &suite.Act{
 	Name: "delete-and-search",
 	Ends: true,
-	Do: func(ctx context.Context, pod suite.Hands) error {
+	Do: func(ctx context.Context, pod suite.PodClient) error {
 		uid := podUID(pod)
 		markers := strings.Join(slices.Collect(maps.Values(pod.Before().Markers)), "\n") // a pattern a line
 		search := func(name string) (string, error) {

@@ -104,7 +104,7 @@ func sandboxCases() []suite.Case {
 		},
 	}
 	for i := range cases {
-		cases[i].Given, cases[i].Act = bothBegan, terminatePID1
+		cases[i].Precondition, cases[i].Act = bothBegan, terminatePID1
 		if cases[i].Experiments == nil {
 			cases[i].Experiments = none() // but to have terminated PID 1, without which there is no act
 		}
@@ -123,7 +123,7 @@ func bothBegan(o suite.Observation) error {
 var terminatePID1 = &suite.Act{
 	Name:   "terminate-pid-1",
 	Within: comeback,
-	Do: func(ctx context.Context, pod suite.Hands) error {
+	Do: func(ctx context.Context, pod suite.PodClient) error {
 		// The session dies with the namespace: how it ends proves nothing.
 		kill, err := pod.Exec(ctx, "terminate", "killer", "kill", "-TERM", "1")
 		if err != nil || wasRefused(kill) {

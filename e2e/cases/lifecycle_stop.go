@@ -69,7 +69,7 @@ func stopCases() []suite.Case {
 	for i := range cases {
 		cases[i].Fixture, cases[i].Control = "lifecycle-stop.yaml", "lifecycle-stop-isolated.yaml"
 		cases[i].Read = []string{"/tmp/post-start", "/tmp/probe"}
-		cases[i].Await, cases[i].Given, cases[i].Act = allRunning("sleeper", "drainer", "herald"), stopPodGiven, stopPod
+		cases[i].Await, cases[i].Precondition, cases[i].Act = allRunning("sleeper", "drainer", "herald"), stopPodGiven, stopPod
 	}
 	return cases
 }
@@ -96,7 +96,7 @@ func stopPodGiven(o suite.Observation) error {
 var stopPod = &suite.Act{
 	Name: "stop",
 	Ends: true,
-	Do: func(ctx context.Context, pod suite.Hands) error {
+	Do: func(ctx context.Context, pod suite.PodClient) error {
 		within := comeback
 		if sawSleeper("/tmp/probe")(pod.Before()) != nil {
 			within = 10 * time.Second // five periods of a probe that has failed already

@@ -20,7 +20,7 @@ func heldUpIn(container string) string { return "held up in " + container }
 
 // openUnread returns when the command is seen from its own container, and is held up, as the
 // killer sees, if it does.
-func openUnread(ctx context.Context, pod suite.Hands, container string) (*session, error) {
+func openUnread(ctx context.Context, pod suite.PodClient, container string) (*session, error) {
 	unreading, s := newSession(ctx, unreadIn(container))
 	go func() {
 		defer close(s.done)
@@ -37,7 +37,7 @@ func openUnread(ctx context.Context, pod suite.Hands, container string) (*sessio
 	return s, nil
 }
 
-func (s *session) awaitHeldUp(ctx context.Context, pod suite.Hands, container string) error {
+func (s *session) awaitHeldUp(ctx context.Context, pod suite.PodClient, container string) error {
 	if err := s.awaitOwn(ctx, pod, container); err != nil {
 		return err
 	}
@@ -51,7 +51,7 @@ func (s *session) awaitHeldUp(ctx context.Context, pod suite.Hands, container st
 
 // noteHeldUp looks at a process until it has not run between one look and the next, some times
 // in a row: all that the kernel counts of it stands still, and it is not about to run.
-func (s *session) noteHeldUp(ctx context.Context, pod suite.Hands, container string, p probe.Process) error {
+func (s *session) noteHeldUp(ctx context.Context, pod suite.PodClient, container string, p probe.Process) error {
 	const inARow = 3
 	var last string
 	same := 0
@@ -91,7 +91,7 @@ func wasHeldUp(o suite.Observation, container string) (probe.Process, error) {
 var endBesideUnread = &suite.Act{
 	Name:   "end-beside-unread",
 	Within: comeback,
-	Do: func(ctx context.Context, pod suite.Hands) error {
+	Do: func(ctx context.Context, pod suite.PodClient) error {
 		pids, seen := toEnd(pod.Before())
 		if !seen {
 			return nil // the judge says so
@@ -144,7 +144,7 @@ const execsGrace = 1
 var deleteBesideUnread = &suite.Act{
 	Name: "delete-beside-unread",
 	Ends: true,
-	Do: func(ctx context.Context, pod suite.Hands) error {
+	Do: func(ctx context.Context, pod suite.PodClient) error {
 		open, err := openUnread(ctx, pod, "killed")
 		if err != nil {
 			return err

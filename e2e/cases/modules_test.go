@@ -182,8 +182,8 @@ func TestJudgesOnAppArmor(t *testing.T) {
 				for _, change := range row.change {
 					change(&o)
 				}
-				if c.Given != nil {
-					require.NoError(t, c.Given(o))
+				if c.Precondition != nil {
+					require.NoError(t, c.Precondition(o))
 				}
 				err := c.Judge(o)
 				require.Equal(t, want, answer(err), "%v", err)
@@ -334,7 +334,7 @@ func TestUnconfinedKiller(t *testing.T) {
 						p.Environ, p.Root, p.Cwd, p.Exe, p.NSPID, p.FD = refused, refused, refused, refused, refused, refused
 					})
 				}
-				require.NoError(t, c.Given(o))
+				require.NoError(t, c.Precondition(o))
 				err := c.Judge(o)
 				assert.Equal(t, want, answer(err), "%s: %v", file, err)
 			}

@@ -114,7 +114,7 @@ const (
 
 // askNginx has a container ask nginx through the localhost that the pod's containers
 // have in common, and records whether it answered.
-func askNginx(ctx context.Context, pod suite.Hands, name, container string) error {
+func askNginx(ctx context.Context, pod suite.PodClient, name, container string) error {
 	_, err := pod.Exec(ctx, name, container, "sh", "-c", withoutProxy+"exec wget -q -O /dev/null http://127.0.0.1/")
 	return err
 }

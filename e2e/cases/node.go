@@ -9,7 +9,7 @@ import "procns/e2e/internal/suite"
 const findGroups = `find /sys/fs/cgroup -type d \( -name "*pod${POD_UID:?}*" -o -name "*pod$(echo "$POD_UID" | tr - _)*" \) -prune 2>/dev/null`
 
 // podUID is what the node's control groups and the runtime know a pod by.
-func podUID(pod suite.Hands) string {
+func podUID(pod suite.PodClient) string {
 	metadata, _ := pod.Stored()["metadata"].(map[string]any)
 	uid, _ := metadata["uid"].(string)
 	return uid
@@ -18,7 +18,7 @@ func podUID(pod suite.Hands) string {
 // withCRI is a command on a pod's node, with variables before it, in which crictl is told
 // where the node's own runtime serves the CRI. Of one that is not known, the node's
 // crictl.yaml tells.
-func withCRI(pod suite.Hands, command ...string) []string {
+func withCRI(pod suite.PodClient, command ...string) []string {
 	env := []string{"env"}
 	if endpoint := suite.RuntimeOf(pod.Before().Node.Runtime).Endpoint; endpoint != "" {
 		env = append(env, "CONTAINER_RUNTIME_ENDPOINT="+endpoint)

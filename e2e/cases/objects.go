@@ -30,7 +30,7 @@ func part(object map[string]any, name string) map[string]any {
 
 // placedName is the name of what was created of the manifest. What comes of that
 // has names that begin with it.
-func placedName(pod suite.Hands) string {
+func placedName(pod suite.PodClient) string {
 	return fmt.Sprint(metadataOf(pod.Manifest())["name"])
 }
 

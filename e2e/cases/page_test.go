@@ -288,8 +288,8 @@ func TestCasesReadTheirOwnFiles(t *testing.T) {
 					}
 				}
 			}
-			if c.Given != nil {
-				require.NoError(t, c.Given(o))
+			if c.Precondition != nil {
+				require.NoError(t, c.Precondition(o))
 			}
 			require.NoError(t, c.Judge(o))
 		})

@@ -166,7 +166,7 @@ func permissionsCases() []suite.Case {
 	}
 	for i := range cases {
 		cases[i].Fixture, cases[i].Control = "permissions.yaml", "permissions-isolated.yaml"
-		cases[i].Given = everyTargetRuns
+		cases[i].Precondition = everyTargetRuns
 		cases[i].Act = tryEverything
 		cases[i].Experiments = none() // the judges ask for those of their callers
 	}

@@ -100,7 +100,7 @@ var tryEverything = &suite.Act{
 	Name:   "try-everything",
 	Within: 30 * time.Second,
 	Sees:   []string{"nginx"},
-	Do: func(ctx context.Context, pod suite.Hands) error {
+	Do: func(ctx context.Context, pod suite.PodClient) error {
 		for _, round := range []string{"", hangUpRound} {
 			for _, caller := range everyCaller {
 				if attempts := attemptsOf(pod.Before(), caller, round); len(attempts) > 0 {

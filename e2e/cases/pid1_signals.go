@@ -21,7 +21,7 @@ var hangUpPID1 = &suite.Act{
 	Within:   30 * time.Second,
 	NoEffect: true,
 	Sees:     []string{"nginx"},
-	Do: func(ctx context.Context, pod suite.Hands) error {
+	Do: func(ctx context.Context, pod suite.PodClient) error {
 		_, err := pod.Exec(ctx, "nginx", "nginx", "sh", "-c", "kill -HUP 1")
 		return err
 	},
@@ -52,7 +52,7 @@ var signalPID1 = &suite.Act{
 	Name:     "signal-pid-1",
 	Within:   30 * time.Second,
 	NoEffect: true,
-	Do: func(ctx context.Context, pod suite.Hands) error {
+	Do: func(ctx context.Context, pod suite.PodClient) error {
 		const script = `for name in KILL STOP USR1; do kill "-$name" 1; echo "$name $?"; done`
 		_, err := pod.Exec(ctx, "pid1", "by-exec", "sh", "-c", script)
 		return err
@@ -180,7 +180,7 @@ var signalUnhandled = &suite.Act{
 	Name:     "signal-unhandled",
 	Within:   30 * time.Second,
 	NoEffect: true,
-	Do: func(ctx context.Context, pod suite.Hands) error {
+	Do: func(ctx context.Context, pod suite.PodClient) error {
 		const script = `for n in "$@"; do kill "-$n" 1; echo "$n $?"; done`
 		o := pod.Before()
 		for _, from := range senders {

@@ -52,17 +52,17 @@ func reapingCases() []suite.Case {
 			Judge:       sessionReaped,
 		},
 		{
-			ID:      "reaping/exec-probe-timeouts",
-			Level:   suite.Extended,
-			Claim:   "Exec probes that time out and leave children behind leave no zombie, and their children are gone when they have ended.",
-			Source:  kep495 + " (the infrastructure container reaps); Kubernetes documentation, “Configure Liveness, Readiness and Startup Probes”, timeoutSeconds",
-			Fixture: "probe-timeouts.yaml",
-			Control: "probe-timeouts-isolated.yaml",
-			Given:   firstRoundDone,
-			Read:    []string{probeRounds},
-			Act:     letProbesTimeOut,
-			Judge:   probesReaped,
-			Records: "how many probes timed out",
+			ID:           "reaping/exec-probe-timeouts",
+			Level:        suite.Extended,
+			Claim:        "Exec probes that time out and leave children behind leave no zombie, and their children are gone when they have ended.",
+			Source:       kep495 + " (the infrastructure container reaps); Kubernetes documentation, “Configure Liveness, Readiness and Startup Probes”, timeoutSeconds",
+			Fixture:      "probe-timeouts.yaml",
+			Control:      "probe-timeouts-isolated.yaml",
+			Precondition: firstRoundDone,
+			Read:         []string{probeRounds},
+			Act:          letProbesTimeOut,
+			Judge:        probesReaped,
+			Records:      "how many probes timed out",
 			Record: func(o suite.Observation) string {
 				return fmt.Sprintf("%d probes timed out", strings.Count(o.AfterIn("probed").Files[probeRounds].Text, "\n"))
 			},
@@ -88,7 +88,7 @@ func hookOrphanCase() suite.Case {
 var killHookOrphan = &suite.Act{
 	Name:   "kill-hook-orphan",
 	Within: 30 * time.Second,
-	Do: func(ctx context.Context, pod suite.Hands) error {
+	Do: func(ctx context.Context, pod suite.PodClient) error {
 		return seeAndKill(ctx, pod, "orphan", func(saw *suite.Saw) *suite.Sight { return &saw.Orphan })
 	},
 }
@@ -98,10 +98,10 @@ var killHookOrphan = &suite.Act{
 var leaveOrphans = &suite.Act{
 	Name:   "leave-orphans",
 	Within: 30 * time.Second, ExecWithin: comeback, Many: true,
-	Do: func(ctx context.Context, pod suite.Hands) error {
+	Do: func(ctx context.Context, pod suite.PodClient) error {
 		for _, experiment := range []struct {
 			name string
-			do   func(context.Context, suite.Hands) error
+			do   func(context.Context, suite.PodClient) error
 		}{{byOrphan, oneOrphan}, {bySession, oneSession}, {byBursts, bursts}} {
 			if err := pod.Apart(ctx, experiment.name, func(ctx context.Context) error { return experiment.do(ctx, pod) }); err != nil {
 				return err
@@ -118,7 +118,7 @@ func waitingFor(o suite.Observation, marker string) func(probe.Process) bool {
 	return func(p probe.Process) bool { return p.Comm == "cat" && carries(p) }
 }
 
-func oneOrphan(ctx context.Context, pod suite.Hands) error {
+func oneOrphan(ctx context.Context, pod suite.PodClient) error {
 	const script = `mkfifo "/tmp/$ORPHAN" || exit; cat "/tmp/$ORPHAN" </dev/null >/dev/null 2>&1 &`
 	if _, err := pod.Exec(ctx, "orphan", "maker", "sh", "-c", script); err != nil {
 		return err
@@ -127,7 +127,7 @@ func oneOrphan(ctx context.Context, pod suite.Hands) error {
 }
 
 // seeAndKill notes what the two containers see of the process with a marker, and kills it.
-func seeAndKill(ctx context.Context, pod suite.Hands, marker string, sight func(*suite.Saw) *suite.Sight) error {
+func seeAndKill(ctx context.Context, pod suite.PodClient, marker string, sight func(*suite.Saw) *suite.Sight) error {
 	is := waitingFor(pod.Before(), marker)
 	own, err := onceSeen(ctx, pod, "maker", reply, is)
 	if err != nil || own.PID == 0 {
@@ -145,7 +145,7 @@ func seeAndKill(ctx context.Context, pod suite.Hands, marker string, sight func(
 	return err
 }
 
-func oneSession(ctx context.Context, pod suite.Hands) error {
+func oneSession(ctx context.Context, pod suite.PodClient) error {
 	fifo := "/tmp/" + pod.Before().Markers["session"]
 	// Killed or not, the session ends with the act.
 	running, end := context.WithTimeout(ctx, 2*reply)
@@ -170,7 +170,7 @@ const (
 )
 
 // bursts prints how many orphans it made, and how many of the last burst are left.
-func bursts(ctx context.Context, pod suite.Hands) error {
+func bursts(ctx context.Context, pod suite.PodClient) error {
 	const script = `
 made=0
 left=0
@@ -304,7 +304,7 @@ func firstRoundDone(o suite.Observation) error {
 var letProbesTimeOut = &suite.Act{
 	Name:   "let-probes-time-out",
 	Within: 60 * time.Second, ExecWithin: comeback,
-	Do: func(ctx context.Context, pod suite.Hands) error {
+	Do: func(ctx context.Context, pod suite.PodClient) error {
 		const script = `
 n=0
 until [ "$(wc -l </rounds)" -ge "$1" ]; do

@@ -20,15 +20,15 @@ func limitCases() []suite.Case {
 		Level: suite.Extended,
 		Claim: "Once one container has used up the pod's limit of PIDs, it and its sibling are refused further processes with EAGAIN; " +
 			"the sibling sees what uses them up, kills it, and can start processes again, because PID 1 reaps.",
-		Source:  "Kubernetes documentation, “Process ID Limits And Reservations”, Pod PID limits; fork(2) (EAGAIN); the kernel's cgroups, pids controller; " + kep495 + " (the infrastructure container reaps)",
-		Fixture: "pids-limit.yaml",
-		Control: "pids-limit-isolated.yaml",
-		OwnNode: true,
-		Given:   hoarderWaits,
-		Read:    []string{hoarderGroup},
-		Act:     exhaustLimit,
-		Judge:   limitIsThePods,
-		Records: "the limit that kubelet had set",
+		Source:       "Kubernetes documentation, “Process ID Limits And Reservations”, Pod PID limits; fork(2) (EAGAIN); the kernel's cgroups, pids controller; " + kep495 + " (the infrastructure container reaps)",
+		Fixture:      "pids-limit.yaml",
+		Control:      "pids-limit-isolated.yaml",
+		OwnNode:      true,
+		Precondition: hoarderWaits,
+		Read:         []string{hoarderGroup},
+		Act:          exhaustLimit,
+		Judge:        limitIsThePods,
+		Records:      "the limit that kubelet had set",
 		Record: func(o suite.Observation) string {
 			return "kubelet's limit of PIDs for the pod: " + strings.TrimSpace(o.Ran["limit"].Stdout)
 		},
@@ -124,7 +124,7 @@ conclude freed "$freed"
 var exhaustLimit = &suite.Act{
 	Name: "exhaust-limit",
 	Ends: true, ExecWithin: 2 * comeback,
-	Do: func(ctx context.Context, pod suite.Hands) error {
+	Do: func(ctx context.Context, pod suite.PodClient) error {
 		lower := func(name string) error {
 			_, err := pod.Node(ctx, name, "env", "POD_UID="+podUID(pod), "sh", "-c", lowerLimit, "limit", strconv.Itoa(lowLimit))
 			return err

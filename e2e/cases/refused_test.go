@@ -18,10 +18,10 @@ import (
 	"procns/e2e/internal/suite"
 )
 
-// confinedHands act in a pod as it was recorded, whose containers may signal nobody.
+// confinedClient act in a pod as it was recorded, whose containers may signal nobody.
 // Nothing that is waited for comes.
-type confinedHands struct {
-	suite.Hands
+type confinedClient struct {
+	suite.PodClient
 	mu       sync.Mutex
 	seen     suite.Observation
 	sessions []probe.Process
@@ -30,11 +30,11 @@ type confinedHands struct {
 	open     atomic.Int32 // sessions that nobody has given up
 }
 
-func (h *confinedHands) Apart(ctx context.Context, _ string, do func(context.Context) error) error {
+func (h *confinedClient) Apart(ctx context.Context, _ string, do func(context.Context) error) error {
 	return do(ctx)
 }
 
-func (h *confinedHands) Before() suite.Observation {
+func (h *confinedClient) Before() suite.Observation {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	o := h.seen
@@ -42,7 +42,7 @@ func (h *confinedHands) Before() suite.Observation {
 	return o
 }
 
-func (h *confinedHands) Exec(ctx context.Context, name, container string, command ...string) (probe.CommandResult, error) {
+func (h *confinedClient) Exec(ctx context.Context, name, container string, command ...string) (probe.CommandResult, error) {
 	line := strings.Join(command, " ")
 	h.mu.Lock()
 	result := h.seen.Ran[name]
@@ -70,11 +70,11 @@ func (h *confinedHands) Exec(ctx context.Context, name, container string, comman
 }
 
 // start has everybody see a process from now on.
-func (h *confinedHands) start(command []string) {
+func (h *confinedClient) start(command []string) {
 	h.sessions = append(h.sessions, probe.Process{PID: 9000 + len(h.sessions), StartTime: 1, Argv: command[len(command)-1:]})
 }
 
-func (h *confinedHands) ExecUnread(ctx context.Context, _ string, command ...string) error {
+func (h *confinedClient) ExecUnread(ctx context.Context, _ string, command ...string) error {
 	h.mu.Lock()
 	h.start(command)
 	h.mu.Unlock()
@@ -84,7 +84,7 @@ func (h *confinedHands) ExecUnread(ctx context.Context, _ string, command ...str
 	return nil
 }
 
-func (h *confinedHands) Observe(_ context.Context, container string) (*probe.Snapshot, error) {
+func (h *confinedClient) Observe(_ context.Context, container string) (*probe.Snapshot, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	s := *h.seen.Container(container)
@@ -92,14 +92,14 @@ func (h *confinedHands) Observe(_ context.Context, container string) (*probe.Sna
 	return &s, nil
 }
 
-func (h *confinedHands) Note(what func(*suite.Saw)) {
+func (h *confinedClient) Note(what func(*suite.Saw)) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	what(&h.seen.Saw)
 }
 
 // Logs has every text that may be waited for in each log.
-func (h *confinedHands) Logs(_ context.Context, name, _ string, _ bool) error {
+func (h *confinedClient) Logs(_ context.Context, name, _ string, _ bool) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var texts []string
@@ -110,19 +110,19 @@ func (h *confinedHands) Logs(_ context.Context, name, _ string, _ bool) error {
 	return nil
 }
 
-func (h *confinedHands) Await(_ context.Context, _ time.Duration, what string, _ func(suite.PodState) bool) (bool, error) {
+func (h *confinedClient) Await(_ context.Context, _ time.Duration, what string, _ func(suite.PodState) bool) (bool, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.awaited = append(h.awaited, what)
 	return false, nil
 }
 
-func (h *confinedHands) Events(context.Context) error { return nil }
+func (h *confinedClient) Events(context.Context) error { return nil }
 
 // TestActsDoNotWaitForWhatWasRefused: each act that signals and then waits for what comes
 // of it ends at once where no signal was sent.
 func TestActsDoNotWaitForWhatWasRefused(t *testing.T) {
-	for id, do := range map[string]func(context.Context, suite.Hands) error{
+	for id, do := range map[string]func(context.Context, suite.PodClient) error{
 		"lifecycle/sandbox-end-restarts-the-pod":                  terminatePID1.Do,
 		"lifecycle/kill-restarts-the-container":                   killFromSibling.Do,
 		"lifecycle/restart-always":                                endEach.Do,
@@ -142,9 +142,9 @@ func TestActsDoNotWaitForWhatWasRefused(t *testing.T) {
 }
 
 // waitsForNothingRefused carries an act out in a pod whose containers may signal nobody.
-func waitsForNothingRefused(t *testing.T, do func(context.Context, suite.Hands) error, seen suite.Observation) {
+func waitsForNothingRefused(t *testing.T, do func(context.Context, suite.PodClient) error, seen suite.Observation) {
 	t.Helper()
-	pod := &confinedHands{seen: seen}
+	pod := &confinedClient{seen: seen}
 	pod.seen.Saw, pod.seen.Logs = suite.Saw{}, map[string]string{}
 	if pod.seen.Ran == nil {
 		pod.seen.Ran = map[string]probe.CommandResult{}

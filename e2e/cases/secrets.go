@@ -111,7 +111,7 @@ func secretsCases() []suite.Case {
 	for i := range cases {
 		cases[i].Fixture, cases[i].Control = "secrets.yaml", "secrets-isolated.yaml"
 		cases[i].Read = []string{privateFile, readableFile, closedSecret, openSecret}
-		cases[i].Given = secretsWritten
+		cases[i].Precondition = secretsWritten
 	}
 	return cases
 }

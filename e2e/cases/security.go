@@ -17,28 +17,28 @@ import (
 func securityCases() []suite.Case {
 	cases := []suite.Case{
 		{
-			ID:          "security/read-only-root-filesystem",
-			Experiments: []string{byWritingInto("app"), byWritingInto("sealed")},
-			Level:       suite.Extended,
-			Claim:       "A read-only root filesystem stays read-only for other containers: what they write through /proc/PID/root is refused with EROFS.",
-			Source:      "API reference, SecurityContext.readOnlyRootFilesystem; proc(5), /proc/PID/root",
-			Fixture:     files,
-			Control:     filesIsolated,
-			Given:       linksMade,
-			Read:        append(slices.Clone(linked), fromSibling),
-			Act:         reachThrough,
-			Judge:       sealedStaysSealed,
+			ID:           "security/read-only-root-filesystem",
+			Experiments:  []string{byWritingInto("app"), byWritingInto("sealed")},
+			Level:        suite.Extended,
+			Claim:        "A read-only root filesystem stays read-only for other containers: what they write through /proc/PID/root is refused with EROFS.",
+			Source:       "API reference, SecurityContext.readOnlyRootFilesystem; proc(5), /proc/PID/root",
+			Fixture:      files,
+			Control:      filesIsolated,
+			Precondition: linksMade,
+			Read:         append(slices.Clone(linked), fromSibling),
+			Act:          reachThrough,
+			Judge:        sealedStaysSealed,
 		},
 		{
-			ID:      "security/seccomp-runtime-default",
-			Level:   suite.Extended,
-			Claim:   "Under the runtime's default seccomp profile, the page's walk works: ps lists all, SIGHUP replaces nginx's workers, /proc/PID/root shows its configuration.",
-			Source:  "Kubernetes documentation, “Restrict a Container's Syscalls with seccomp” (RuntimeDefault); " + onConfiguring,
-			Fixture: "seccomp.yaml",
-			Control: "seccomp-isolated.yaml",
-			Given:   nginxServing,
-			Read:    []string{nginxConf},
-			Act:     walkUnderSeccomp,
+			ID:           "security/seccomp-runtime-default",
+			Level:        suite.Extended,
+			Claim:        "Under the runtime's default seccomp profile, the page's walk works: ps lists all, SIGHUP replaces nginx's workers, /proc/PID/root shows its configuration.",
+			Source:       "Kubernetes documentation, “Restrict a Container's Syscalls with seccomp” (RuntimeDefault); " + onConfiguring,
+			Fixture:      "seccomp.yaml",
+			Control:      "seccomp-isolated.yaml",
+			Precondition: nginxServing,
+			Read:         []string{nginxConf},
+			Act:          walkUnderSeccomp,
 			Judge: func(o suite.Observation) error {
 				if filtered := o.Ran["seccomp"]; strings.TrimSpace(filtered.Stdout) != "Seccomp:\t2" {
 					if proof := ownKernel(o, "shell"); proof != "" && strings.TrimSpace(filtered.Stdout) == "Seccomp:\t0" {
@@ -120,7 +120,7 @@ func securityCases() []suite.Case {
 	}
 	for i := range cases {
 		if strings.HasPrefix(cases[i].Fixture, "restricted") {
-			cases[i].Given = restrictedReady
+			cases[i].Precondition = restrictedReady
 			cases[i].Read = []string{passwordFile, received}
 			cases[i].Act = signalEachOther
 		}
@@ -164,7 +164,7 @@ func restrictedReady(o suite.Observation) error {
 var signalEachOther = &suite.Act{
 	Name:   "signal-each-other",
 	Within: 30 * time.Second,
-	Do: func(ctx context.Context, pod suite.Hands) error {
+	Do: func(ctx context.Context, pod suite.PodClient) error {
 		// The pids controller of cgroup v2, or of v1.
 		const count = `
 pids=/sys/fs/cgroup
@@ -203,7 +203,7 @@ var walkUnderSeccomp = &suite.Act{
 	Name:   "walk-under-seccomp",
 	Within: 30 * time.Second,
 	Sees:   []string{"nginx"},
-	Do: func(ctx context.Context, pod suite.Hands) error {
+	Do: func(ctx context.Context, pod suite.PodClient) error {
 		if _, err := pod.Exec(ctx, "seccomp", "shell", "grep", "^Seccomp:", "/proc/self/status"); err != nil {
 			return err
 		}

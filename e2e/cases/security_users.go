@@ -59,7 +59,7 @@ func userNamespaceCases() []suite.Case {
 		c := &cases[i]
 		c.Level, c.MinVersion, c.Needs = suite.Extended, "1.33", userNamespacesAreThere
 		c.Fixture, c.Control = "user-namespace.yaml", "user-namespace-isolated.yaml"
-		c.Given, c.Act = userNamespaceReady, reachInUserNamespace
+		c.Precondition, c.Act = userNamespaceReady, reachInUserNamespace
 		c.Read = []string{"/file", received, fromSibling, startedFile, mappedFile}
 	}
 	return cases
@@ -83,7 +83,7 @@ var reachInUserNamespace = &suite.Act{
 	Name:   "reach-in-user-namespace",
 	Within: 30 * time.Second,
 	Sees:   []string{"one"},
-	Do: func(ctx context.Context, pod suite.Hands) error {
+	Do: func(ctx context.Context, pod suite.PodClient) error {
 		before := pod.Before()
 		p, seen := before.Container("two").Find(carrying(before, "one"))
 		if !seen {

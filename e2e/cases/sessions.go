@@ -35,7 +35,7 @@ func newSession(ctx context.Context, name string) (context.Context, *session) {
 
 // startSession does not wait. The session is one process only: a child would keep
 // its streams open after its death.
-func startSession(ctx context.Context, pod suite.Hands, name, container string) *session {
+func startSession(ctx context.Context, pod suite.PodClient, name, container string) *session {
 	ctx, s := newSession(ctx, name)
 	go func() {
 		defer close(s.done)
@@ -49,7 +49,7 @@ func startSession(ctx context.Context, pod suite.Hands, name, container string) 
 }
 
 // openSession returns when the container itself sees the session's process, which is noted.
-func openSession(ctx context.Context, pod suite.Hands, name, container string) (*session, error) {
+func openSession(ctx context.Context, pod suite.PodClient, name, container string) (*session, error) {
 	s := startSession(ctx, pod, name, container)
 	err := s.awaitOwn(ctx, pod, container)
 	if err != nil {
@@ -61,7 +61,7 @@ func openSession(ctx context.Context, pod suite.Hands, name, container string) (
 }
 
 // awaitOwn looks for the session's process in its own container, as long as the session lasts.
-func (s *session) awaitOwn(ctx context.Context, pod suite.Hands, container string) error {
+func (s *session) awaitOwn(ctx context.Context, pod suite.PodClient, container string) error {
 	over := false
 	found, err := lookUntil(ctx, pod, container, comeback, func(own *probe.Snapshot) (ok bool) {
 		s.process, ok = own.Find(s.is())
@@ -86,12 +86,12 @@ func (s *session) awaitOwn(ctx context.Context, pod suite.Hands, container strin
 // is means the session's process.
 func (s *session) is() func(probe.Process) bool { return withArgument(s.argument) }
 
-func (s *session) noteSeen(pod suite.Hands, from string, p probe.Process) {
+func (s *session) noteSeen(pod suite.PodClient, from string, p probe.Process) {
 	pod.Note(func(saw *suite.Saw) { saw.InSession(s.name, func(of *suite.Session) { of.SeenBy(from, p) }) })
 }
 
 // noteSeenFrom looks at another container, and notes the session's process where it is seen.
-func (s *session) noteSeenFrom(ctx context.Context, pod suite.Hands, container string) (probe.Process, bool, error) {
+func (s *session) noteSeenFrom(ctx context.Context, pod suite.PodClient, container string) (probe.Process, bool, error) {
 	from, err := look(ctx, pod, container)
 	if err != nil {
 		return probe.Process{}, false, err
@@ -104,7 +104,7 @@ func (s *session) noteSeenFrom(ctx context.Context, pod suite.Hands, container s
 }
 
 // noteEnd waits for the session to end of itself, and notes whether it did.
-func (s *session) noteEnd(pod suite.Hands, within time.Duration) error {
+func (s *session) noteEnd(pod suite.PodClient, within time.Duration) error {
 	ended, err := s.end(within)
 	if err == nil {
 		pod.Note(func(saw *suite.Saw) { saw.InSession(s.name, func(of *suite.Session) { of.Ended = &ended }) })

@@ -61,16 +61,16 @@ func sidecarCases() []suite.Case {
 		}
 	}
 	cases = append(cases, suite.Case{
-		ID:      "sidecar/told-to-end-in-the-init-phase",
-		Level:   suite.Extended,
-		Claim:   "When the pod is deleted in its init phase, every sidecar that has started, and that the others see, is told to end with SIGTERM, and the pod goes.",
-		Source:  sidecars + ", Termination order; kubernetes#125880 (they were killed when the grace period was over)",
-		Fixture: "sidecar-init.yaml",
-		Control: "sidecar-init-isolated.yaml",
-		Await:   allRunning(slices.Concat(initSidecars, []string{"endless"})...),
-		Given:   initSidecarsBegan,
-		Act:     deleteInInitPhase,
-		Judge:   sidecarsTold,
+		ID:           "sidecar/told-to-end-in-the-init-phase",
+		Level:        suite.Extended,
+		Claim:        "When the pod is deleted in its init phase, every sidecar that has started, and that the others see, is told to end with SIGTERM, and the pod goes.",
+		Source:       sidecars + ", Termination order; kubernetes#125880 (they were killed when the grace period was over)",
+		Fixture:      "sidecar-init.yaml",
+		Control:      "sidecar-init-isolated.yaml",
+		Await:        allRunning(slices.Concat(initSidecars, []string{"endless"})...),
+		Precondition: initSidecarsBegan,
+		Act:          deleteInInitPhase,
+		Judge:        sidecarsTold,
 	})
 	for i := range cases {
 		cases[i].MinVersion = "1.29" // the first in which sidecars are on by default
@@ -82,7 +82,7 @@ func sidecarCases() []suite.Case {
 var deleteBesideSidecar = &suite.Act{
 	Name: "delete",
 	Ends: true,
-	Do: func(ctx context.Context, pod suite.Hands) error {
+	Do: func(ctx context.Context, pod suite.PodClient) error {
 		return pod.Apart(ctx, byDeleting, func(ctx context.Context) error {
 			if err := pod.Follow(ctx, "proxy", "proxy"); err != nil {
 				return err
@@ -179,7 +179,7 @@ func initSidecarsBegan(o suite.Observation) error {
 var deleteInInitPhase = &suite.Act{
 	Name: "delete-in-init-phase",
 	Ends: true,
-	Do: func(ctx context.Context, pod suite.Hands) error {
+	Do: func(ctx context.Context, pod suite.PodClient) error {
 		for _, name := range initSidecars {
 			if err := pod.Follow(ctx, name, name); err != nil {
 				return err

@@ -17,7 +17,7 @@ import (
 var signalSiblings = &suite.Act{
 	Name:   "signal-siblings",
 	Within: 30 * time.Second,
-	Do: func(ctx context.Context, pod suite.Hands) error {
+	Do: func(ctx context.Context, pod suite.PodClient) error {
 		pids := map[string]string{}
 		for _, name := range receivers {
 			p, ok := pod.Before().Container("sender").Find(carrying(pod.Before(), name))
@@ -126,7 +126,7 @@ func stoppedAndContinued(o suite.Observation) error {
 var broadcast = &suite.Act{
 	Name:   "broadcast",
 	Within: 30 * time.Second,
-	Do: func(ctx context.Context, pod suite.Hands) error {
+	Do: func(ctx context.Context, pod suite.PodClient) error {
 		_, err := pod.Exec(ctx, "broadcast", "sender", "sh", "-c", `trap "echo reached" TERM; kill -TERM -1; echo "sent $?"`)
 		return err
 	},

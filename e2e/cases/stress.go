@@ -46,7 +46,7 @@ func stressCases() []suite.Case {
 	}
 	for i := range cases {
 		cases[i].Fixture, cases[i].Control = "stress.yaml", "stress-isolated.yaml"
-		cases[i].Given, cases[i].Act = stressGiven, storm
+		cases[i].Precondition, cases[i].Act = stressGiven, storm
 	}
 	return cases
 }
@@ -80,7 +80,7 @@ func stressGiven(o suite.Observation) error {
 var storm = &suite.Act{
 	Name:   "storm",
 	Within: comeback, ExecWithin: sessionsLast,
-	Do: func(ctx context.Context, pod suite.Hands) error {
+	Do: func(ctx context.Context, pod suite.PodClient) error {
 		if err := pod.Apart(ctx, byExecs, func(ctx context.Context) error { return execAtOnce(ctx, pod) }); err != nil {
 			return err
 		}
@@ -120,7 +120,7 @@ var storm = &suite.Act{
 }
 
 // endSessions waits for all sessions together, and notes how many ended of themselves.
-func endSessions(pod suite.Hands, sessions []*session) error {
+func endSessions(pod suite.PodClient, sessions []*session) error {
 	ended := 0
 	deadline := time.Now().Add(comeback)
 	for _, s := range sessions {
@@ -138,7 +138,7 @@ func endSessions(pod suite.Hands, sessions []*session) error {
 
 // execAtOnce has each container look at the next one's first process, many times
 // at one time.
-func execAtOnce(ctx context.Context, pod suite.Hands) error {
+func execAtOnce(ctx context.Context, pod suite.PodClient) error {
 	o := pod.Before()
 	since := time.Now()
 	var wg sync.WaitGroup
@@ -175,7 +175,7 @@ func execName(i int) string { return fmt.Sprintf("exec %d", i) }
 
 // openSessions opens the sessions all at one time, and returns when the killer
 // sees each one's process.
-func openSessions(ctx context.Context, pod suite.Hands) ([]*session, error) {
+func openSessions(ctx context.Context, pod suite.PodClient) ([]*session, error) {
 	var sessions []*session
 	for i := range sessionsAtOnce {
 		sessions = append(sessions, startSession(ctx, pod, sessionName(i), stressed[i%len(stressed)]))
@@ -199,7 +199,7 @@ func sessionName(i int) string { return fmt.Sprintf("session %d", i) }
 // killStressed ends the first process of each container, once the killer sees
 // all of them, and waits until they run again. The second time, kubelet lets ten
 // seconds pass before it starts them. A round that was refused is the last.
-func killStressed(ctx context.Context, pod suite.Hands, round int) (refused bool, err error) {
+func killStressed(ctx context.Context, pod suite.PodClient, round int) (refused bool, err error) {
 	first := map[string]probe.Process{}
 	_, err = lookUntil(ctx, pod, "killer", comeback, func(from *probe.Snapshot) bool {
 		all := true

@@ -145,8 +145,8 @@ func TestJudgesBesideAnInjectedContainer(t *testing.T) {
 		}
 		t.Run(c.ID, func(t *testing.T) {
 			fixture := inject(t, recorded(t, c, c.Fixture), c.Fixture)
-			if c.Given != nil {
-				require.NoError(t, c.Given(fixture))
+			if c.Precondition != nil {
+				require.NoError(t, c.Precondition(fixture))
 			}
 			require.NoError(t, c.Judge(fixture))
 			if c.Control != "" {

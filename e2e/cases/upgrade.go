@@ -52,7 +52,7 @@ func upgradeCases() []suite.Case {
 	}
 	for i := range documentedPod {
 		c := &documentedPod[i]
-		c.Fixture, c.Control, c.Act, c.Given = documented, isolated, walkByAttach, nginxServing
+		c.Fixture, c.Control, c.Act, c.Precondition = documented, isolated, walkByAttach, nginxServing
 		if c.Experiments == nil {
 			c.Experiments = none()
 		}
@@ -82,7 +82,7 @@ func upgradeCases() []suite.Case {
 	}
 	for i := range ephemeralPod {
 		c := &ephemeralPod[i]
-		c.Fixture, c.Control, c.Act, c.Given = withEphemeral, withEphemeralIsolated, hangUpFromDebugger, nginxServing
+		c.Fixture, c.Control, c.Act, c.Precondition = withEphemeral, withEphemeralIsolated, hangUpFromDebugger, nginxServing
 		if c.Experiments == nil {
 			c.Experiments = none()
 		}

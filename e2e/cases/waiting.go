@@ -41,7 +41,7 @@ func allRunning(containers ...string) *suite.Await {
 
 // look is one look at a container that has to succeed: of what was not looked at, it cannot be said
 // that it was not there.
-func look(ctx context.Context, pod suite.Hands, container string) (*probe.Snapshot, error) {
+func look(ctx context.Context, pod suite.PodClient, container string) (*probe.Snapshot, error) {
 	s, err := pod.Observe(ctx, container)
 	if err == nil && s.Failure != "" {
 		err = fmt.Errorf("container %s could not be observed: %s", container, s.Failure)
@@ -51,7 +51,7 @@ func look(ctx context.Context, pod suite.Hands, container string) (*probe.Snapsh
 
 // lookWhenBack looks at a container once that can be done: a container that the disruption ended, as it
 // should not, is there again when kubelet has noticed, and its status says nothing of that until then.
-func lookWhenBack(ctx context.Context, pod suite.Hands, container string) (s *probe.Snapshot, err error) {
+func lookWhenBack(ctx context.Context, pod suite.PodClient, container string) (s *probe.Snapshot, err error) {
 	over := pace.Until(ctx, comeback, func() (bool, error) {
 		s, err = look(ctx, pod, container)
 		return err == nil, nil
@@ -61,7 +61,7 @@ func lookWhenBack(ctx context.Context, pod suite.Hands, container string) (s *pr
 
 // lookUntil looks at a container again and again until what it sees is enough, and tells whether it
 // came to that: that it did not is no error. A process table cannot be watched: each look is one exec.
-func lookUntil(ctx context.Context, pod suite.Hands, container string, within time.Duration, enough func(*probe.Snapshot) bool) (bool, error) {
+func lookUntil(ctx context.Context, pod suite.PodClient, container string, within time.Duration, enough func(*probe.Snapshot) bool) (bool, error) {
 	seen := false
 	err := pace.Until(ctx, within, func() (bool, error) {
 		s, err := pod.Observe(ctx, container)
@@ -74,7 +74,7 @@ func lookUntil(ctx context.Context, pod suite.Hands, container string, within ti
 }
 
 // onceSeen looks at a container until it sees such a process; PID 0 where it never does.
-func onceSeen(ctx context.Context, pod suite.Hands, container string, within time.Duration, is func(probe.Process) bool) (probe.Process, error) {
+func onceSeen(ctx context.Context, pod suite.PodClient, container string, within time.Duration, is func(probe.Process) bool) (probe.Process, error) {
 	var found probe.Process
 	_, err := lookUntil(ctx, pod, container, within, func(s *probe.Snapshot) (ok bool) {
 		found, ok = s.Find(is)
@@ -87,7 +87,7 @@ func onceSeen(ctx context.Context, pod suite.Hands, container string, within tim
 // end: a line that was printed takes its time through the runtime's pipes, and a
 // node that is busy may not answer at once. A log that is gone, or that may not be
 // read, is not recorded.
-func awaitLog(ctx context.Context, pod suite.Hands, name, container string, previous bool, text string) error {
+func awaitLog(ctx context.Context, pod suite.PodClient, name, container string, previous bool, text string) error {
 	var last error
 	err := pace.Until(ctx, reply, func() (bool, error) {
 		last = pod.Logs(ctx, name, container, previous)

@@ -20,7 +20,7 @@ var walkByAttach = &suite.Act{
 	Name:   "walk-by-attach",
 	Within: 30 * time.Second,
 	Sees:   []string{"nginx"},
-	Do: func(ctx context.Context, pod suite.Hands) error {
+	Do: func(ctx context.Context, pod suite.PodClient) error {
 		return pod.Attach(ctx, "shell", func(t *probe.Terminal) error {
 			err := attachedWalk(ctx, t, pod)
 			pod.Note(func(saw *suite.Saw) { saw.Page.Screen = t.Screen() })
@@ -33,7 +33,7 @@ var walkByExec = &suite.Act{
 	Name:   "walk-by-exec",
 	Within: 30 * time.Second,
 	Sees:   []string{"nginx"},
-	Do: func(ctx context.Context, pod suite.Hands) error {
+	Do: func(ctx context.Context, pod suite.PodClient) error {
 		ask := func(name string) error {
 			return pod.Apart(ctx, byAsking, func(ctx context.Context) error { return askNginx(ctx, pod, name, "shell") })
 		}
@@ -53,13 +53,13 @@ var walkByShell = &suite.Act{
 	Name:   "walk-by-shell",
 	Within: 30 * time.Second,
 	Sees:   []string{"nginx"},
-	Do: func(ctx context.Context, pod suite.Hands) error {
+	Do: func(ctx context.Context, pod suite.PodClient) error {
 		return followPage(ctx, execInShell(ctx, pod, "sh", "-c", `printf "%s\n" "$1" | /bin/sh`, "walk"), pod)
 	},
 }
 
 // execInShell runs each command of the walk by an exec of its own in the shell container.
-func execInShell(ctx context.Context, pod suite.Hands, with ...string) func(name, command string) (string, error) {
+func execInShell(ctx context.Context, pod suite.PodClient, with ...string) func(name, command string) (string, error) {
 	return func(name, command string) (string, error) {
 		result, err := pod.Exec(ctx, name, "shell", append(slices.Clone(with), command)...)
 		if err == nil && !result.Ran() {
@@ -71,7 +71,7 @@ func execInShell(ctx context.Context, pod suite.Hands, with ...string) func(name
 
 // attachedWalk types what the page says, each command after the prompt that
 // follows the one before.
-func attachedWalk(ctx context.Context, t *probe.Terminal, pod suite.Hands) error {
+func attachedWalk(ctx context.Context, t *probe.Terminal, pod suite.PodClient) error {
 	// The echo after Enter bounds the wait for a prompt by an event: whatever the
 	// shell shows before it answers, it has shown when the answer is there.
 	const question, answer = "echo procns-$((6*7))", "procns-42"
@@ -120,7 +120,7 @@ func attachedWalk(ctx context.Context, t *probe.Terminal, pod suite.Hands) error
 
 // followPage runs the page's commands and notes what each printed. Where ps
 // shows no nginx there is nothing to signal, and the walk ends.
-func followPage(ctx context.Context, run func(name, command string) (string, error), pod suite.Hands) error {
+func followPage(ctx context.Context, run func(name, command string) (string, error), pod suite.PodClient) error {
 	before, err := run("ps-before", "ps ax")
 	if err != nil {
 		return err
@@ -146,7 +146,7 @@ func followPage(ctx context.Context, run func(name, command string) (string, err
 }
 
 // hangUpAsPage sends nginx's master the signal, and has ps show what became of the workers.
-func hangUpAsPage(ctx context.Context, run func(name, command string) (string, error), pod suite.Hands, before string, master int) error {
+func hangUpAsPage(ctx context.Context, run func(name, command string) (string, error), pod suite.PodClient, before string, master int) error {
 	printed, err := run("hangup", fmt.Sprintf("kill -HUP %d", master))
 	if err != nil {
 		return err

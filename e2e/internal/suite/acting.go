@@ -19,7 +19,7 @@ func (s *stage) act(ctx context.Context, pod *corev1.Pod) error {
 		return nil
 	}
 	began := time.Now()
-	if err := s.carryOut(ctx, &hands{stage: s, pod: pod}); err != nil {
+	if err := s.carryOut(ctx, &podClient{stage: s, pod: pod}); err != nil {
 		return fmt.Errorf("%s: %w", act.Name, err)
 	}
 	settle := func() {
@@ -47,7 +47,7 @@ func (s *stage) act(ctx context.Context, pod *corev1.Pod) error {
 	})
 }
 
-func (s *stage) carryOut(ctx context.Context, with *hands) error {
+func (s *stage) carryOut(ctx context.Context, with *podClient) error {
 	defer with.followed()
 	act := s.key.act
 	if s.disruption == nil {

@@ -72,10 +72,10 @@ type Case struct {
 	// Outlives is what of a witness the case needs, where its pods are such.
 	Outlives Outlives
 
-	// Given is what must be seen before the claim can be judged, on fixture and
+	// Precondition is what must be seen before the claim can be judged, on fixture and
 	// control alike (nginx has its workers, say). While it is not, the runner
 	// observes again; if it never is, the case is inconclusive.
-	Given func(Observation) error
+	Precondition func(Observation) error
 	// Await says when the pod is settled, where that is not "Ready".
 	Await *Await
 	// Read lists files whose contents the snapshots record: in each container's
@@ -132,10 +132,10 @@ type Await struct {
 // Act is something done to a pod between two snapshots.
 type Act struct {
 	Name string
-	// Do acts through the pod's hands. Its error means that the act could not be
+	// Do acts through the pod's client. Its error means that the act could not be
 	// carried out for reasons outside the claim; what the claim is about is
 	// recorded in the observation and left to the judge.
-	Do func(ctx context.Context, pod Hands) error
+	Do func(ctx context.Context, pod PodClient) error
 	// Ends marks an act that ends the pod, or leaves nothing to look at: the
 	// judges are asked once, of what it recorded.
 	Ends bool
@@ -145,7 +145,7 @@ type Act struct {
 	Disrupts bool
 	// Then is done in each pod after a disruption, once its containers can be
 	// looked into again.
-	Then func(ctx context.Context, pod Hands) error
+	Then func(ctx context.Context, pod PodClient) error
 	// Within bounds the wait for the act's effect. The runner observes again
 	// until the judges are satisfied (fixture) or have bitten (control).
 	Within time.Duration

@@ -42,7 +42,7 @@ func (r *Runner) conclude(ctx context.Context, c Case, target Target, stages map
 		if s.err != nil {
 			return o, s.err
 		}
-		return o, errors.Join(unobserved(o), given(c, o))
+		return o, errors.Join(unobserved(o), unmet(c, o))
 	}
 
 	o, err := observe(fixture)
@@ -83,10 +83,10 @@ func (r *Runner) conclude(ctx context.Context, c Case, target Target, stages map
 	return result
 }
 
-// given says what a case misses before it can be judged.
-func given(c Case, o Observation) error {
-	if c.Given == nil {
+// unmet says what a case misses before it can be judged.
+func unmet(c Case, o Observation) error {
+	if c.Precondition == nil {
 		return nil
 	}
-	return c.Given(o)
+	return c.Precondition(o)
 }

@@ -2,7 +2,7 @@ package suite
 
 import corev1 "k8s.io/api/core/v1"
 
-// DebugContainer is the name of the container that Hands.Copy adds.
+// DebugContainer is the name of the container that PodClient.Copy adds.
 const DebugContainer = "debugger"
 
 // debugCopy is the pod that `kubectl debug POD -it --image=busybox --copy-to=NAME

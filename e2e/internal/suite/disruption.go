@@ -49,7 +49,7 @@ func (d *disruption) arrive(s *stage) {
 
 // carryOut waits for the other pods, and has one of the stages act. All of them
 // record what the act ran.
-func (d *disruption) carryOut(ctx context.Context, with *hands) error {
+func (d *disruption) carryOut(ctx context.Context, with *podClient) error {
 	d.arrive(with.stage)
 	// The other pods need a place to be observed in meanwhile.
 	with.stage.rest(func() { with.stage.waitForOthers(func() { <-d.all }) })

@@ -23,16 +23,16 @@ func TestRunnerDisruptsLastAndOnce(t *testing.T) {
 		order = append(order, what)
 	}
 	act := func(name string) *Act {
-		return &Act{Name: name, Disrupts: true, Within: time.Second, Do: func(context.Context, Hands) error {
+		return &Act{Name: name, Disrupts: true, Within: time.Second, Do: func(context.Context, PodClient) error {
 			note(name)
 			return nil
-		}, Then: func(context.Context, Hands) error {
+		}, Then: func(context.Context, PodClient) error {
 			note("then " + name)
 			return nil
 		}}
 	}
 	quiet := sampleCase()
-	quiet.Act = &Act{Name: "quiet", Within: time.Second, Do: func(context.Context, Hands) error {
+	quiet.Act = &Act{Name: "quiet", Within: time.Second, Do: func(context.Context, PodClient) error {
 		note("quiet")
 		return nil
 	}}
@@ -53,8 +53,8 @@ func TestRunnerDisruptsANodeOfSeveralTargets(t *testing.T) {
 	disrupting := map[string]int{} // by node
 	concluded := map[string]int{}
 	disrupts := sampleCase()
-	disrupts.ID, disrupts.Act = "area/disrupts", &Act{Name: "disrupts", Disrupts: true, Within: time.Second, Do: func(_ context.Context, pod Hands) error {
-		node := pod.(*hands).stage.target.Node
+	disrupts.ID, disrupts.Act = "area/disrupts", &Act{Name: "disrupts", Disrupts: true, Within: time.Second, Do: func(_ context.Context, pod PodClient) error {
+		node := pod.(*podClient).stage.target.Node
 		mu.Lock()
 		disrupting[node]++
 		assert.Equal(t, 1, disrupting[node], "one at a time")
@@ -67,8 +67,8 @@ func TestRunnerDisruptsANodeOfSeveralTargets(t *testing.T) {
 		return nil
 	}}
 	quiet := sampleCase()
-	quiet.Act = &Act{Name: "quiet", Within: time.Second, Do: func(_ context.Context, pod Hands) error {
-		if pod.(*hands).stage.target.RuntimeClass == "slow" {
+	quiet.Act = &Act{Name: "quiet", Within: time.Second, Do: func(_ context.Context, pod PodClient) error {
+		if pod.(*podClient).stage.target.RuntimeClass == "slow" {
 			time.Sleep(50 * time.Millisecond) // for the others to be done before it
 		}
 		return nil
@@ -97,7 +97,7 @@ func TestRunnerDisruptionWithoutPods(t *testing.T) {
 	b := newBench()
 	b.create = func(string, *corev1.Pod) error { return errors.New("refused") }
 	c := sampleCase()
-	c.Act = &Act{Name: "act", Disrupts: true, Within: time.Second, Do: func(context.Context, Hands) error {
+	c.Act = &Act{Name: "act", Disrupts: true, Within: time.Second, Do: func(context.Context, PodClient) error {
 		t.Error("nothing is left to disturb")
 		return nil
 	}}

@@ -49,7 +49,7 @@ func TestRunnerTellsOwnTime(t *testing.T) {
 	for i := range pods {
 		c := sampleCase()
 		c.ID, c.Control, c.NoControl = fmt.Sprintf("area/case-%d", i), "", "a test"
-		c.Act = &Act{Name: fmt.Sprintf("act-%d", i), Within: time.Second, Ends: true, Do: func(context.Context, Hands) error {
+		c.Act = &Act{Name: fmt.Sprintf("act-%d", i), Within: time.Second, Ends: true, Do: func(context.Context, PodClient) error {
 			time.Sleep(took) // what is measured
 			return nil
 		}}

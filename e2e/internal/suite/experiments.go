@@ -8,7 +8,7 @@ import (
 
 // An act may be several experiments, each of which fails apart.
 
-func (h *hands) Apart(ctx context.Context, experiment string, do func(context.Context) error) error {
+func (h *podClient) Apart(ctx context.Context, experiment string, do func(context.Context) error) error {
 	err := do(ctx)
 	if err == nil {
 		return nil

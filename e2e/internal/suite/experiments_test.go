@@ -28,7 +28,7 @@ func TestExperimentsFailApart(t *testing.T) {
 			c.NoControl, c.Control = "the act is what is tried", ""
 			c.Experiments = row.experiments
 			came := false
-			c.Act = &Act{Name: "try", Within: time.Second, Do: func(ctx context.Context, pod Hands) error {
+			c.Act = &Act{Name: "try", Within: time.Second, Do: func(ctx context.Context, pod PodClient) error {
 				err := pod.Apart(ctx, "one", func(context.Context) error { return errors.New("the connection was cut") })
 				return errors.Join(err, pod.Apart(ctx, "two", func(context.Context) error { came = true; return nil }))
 			}}
@@ -50,7 +50,7 @@ func TestExperimentEndsWithTheRun(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	c := sampleCase()
 	c.NoControl, c.Control = "the act is what is tried", ""
-	c.Act = &Act{Name: "try", Within: time.Second, Do: func(ctx context.Context, pod Hands) error {
+	c.Act = &Act{Name: "try", Within: time.Second, Do: func(ctx context.Context, pod PodClient) error {
 		err := pod.Apart(ctx, "one", func(ctx context.Context) error { cancel(); return ctx.Err() })
 		require.Error(t, err)
 		return err

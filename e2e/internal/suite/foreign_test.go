@@ -80,10 +80,10 @@ func TestForeignDeletion(t *testing.T) {
 			return p, false
 		}
 	}
-	deletes := &Act{Name: "delete", Ends: true, Within: time.Millisecond, Do: func(ctx context.Context, pod Hands) error {
+	deletes := &Act{Name: "delete", Ends: true, Within: time.Millisecond, Do: func(ctx context.Context, pod PodClient) error {
 		return pod.Delete(ctx, 1, time.Second)
 	}}
-	evicts := &Act{Name: "evict", Ends: true, Within: time.Millisecond, Do: func(ctx context.Context, pod Hands) error {
+	evicts := &Act{Name: "evict", Ends: true, Within: time.Millisecond, Do: func(ctx context.Context, pod PodClient) error {
 		_, err := pod.Request(ctx, "evict", Request{Verb: "POST", Path: "pods/p/eviction"})
 		return err
 	}}

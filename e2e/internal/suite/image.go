@@ -14,7 +14,7 @@ func ImageName(image string) string {
 	return name
 }
 
-// DebugImage is the image of the container that Hands.Copy adds.
+// DebugImage is the image of the container that PodClient.Copy adds.
 const DebugImage = "busybox"
 
 // Image is what is used in place of an image that a manifest names: the

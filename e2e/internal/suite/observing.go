@@ -41,7 +41,7 @@ func (s *stage) observeUntilGiven(ctx context.Context, pod *corev1.Pod) error {
 		s.observation.Before = before
 		missing := unobserved(s.observation)
 		for _, e := range s.cases {
-			missing = errors.Join(missing, given(e.c, s.observation))
+			missing = errors.Join(missing, unmet(e.c, s.observation))
 		}
 		if missing != nil && (s.await == nil || !s.await.MayEnd) {
 			broken = s.runner.Cluster.Broken(s.pod)

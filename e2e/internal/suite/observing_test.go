@@ -72,7 +72,7 @@ func TestLooksBackOff(t *testing.T) {
 		b := newBench()
 		c := sampleCase()
 		c.Control, c.NoControl = "", "test"
-		c.Given = func(Observation) error { return CannotTell("light", "darkness") }
+		c.Precondition = func(Observation) error { return CannotTell("light", "darkness") }
 		runner := runnerOn(t, b, c)
 		runner.Timeout = 5 * time.Minute
 		results := runner.Run(t.Context())
@@ -108,7 +108,7 @@ func TestBrokenPod(t *testing.T) {
 				c := Case{ID: "a/b", Fixture: "fixture.yaml", NoControl: "test", Judge: fixtureOnly}
 				c.Await = &Await{Name: "there", Done: func(PodState) bool { return true }, MayEnd: row.mayEnd}
 				if !row.given {
-					c.Given = func(Observation) error { return CannotTell("light", "darkness") }
+					c.Precondition = func(Observation) error { return CannotTell("light", "darkness") }
 				}
 				runner := runnerOn(t, b, c)
 				runner.Timeout = 5 * time.Minute

@@ -70,7 +70,7 @@ func TestEvidenceHoldsNothingOfOthers(t *testing.T) {
 		return nil
 	}
 	c := sampleCase()
-	c.Act = &Act{Name: "look", Within: time.Second, Do: func(ctx context.Context, pod Hands) error {
+	c.Act = &Act{Name: "look", Within: time.Second, Do: func(ctx context.Context, pod PodClient) error {
 		result, err := pod.Exec(ctx, "ps", "app", "ps", "ax")
 		pod.Note(func(saw *Saw) { saw.Page.Screen = result.Stdout })
 		s, errSeen := pod.Observe(ctx, "app")

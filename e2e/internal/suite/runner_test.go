@@ -138,7 +138,7 @@ func TestRunnerOutcomes(t *testing.T) {
 			b.observe = func(string, int) *probe.Snapshot { return &probe.Snapshot{Failure: "no sh", NoShell: true} }
 		}, outcome: Conformant},
 		"precondition comes late": {change: func(c *Case) {
-			c.Given = func(o Observation) error {
+			c.Precondition = func(o Observation) error {
 				if o.Container("app").Self < 3 {
 					return CannotTell("three", "less")
 				}
@@ -148,10 +148,10 @@ func TestRunnerOutcomes(t *testing.T) {
 			b.observe = func(_ string, round int) *probe.Snapshot { return &probe.Snapshot{Self: round} }
 		}, outcome: Conformant},
 		"precondition never comes": {change: func(c *Case) {
-			c.Given = func(Observation) error { return CannotTell("workers", "none") }
+			c.Precondition = func(Observation) error { return CannotTell("workers", "none") }
 		}, outcome: Inconclusive, says: "workers"},
 		"panicking judge's act": {change: func(c *Case) {
-			c.Act = &Act{Name: "panics", Within: time.Millisecond, Do: func(context.Context, Hands) error { panic("oops") }}
+			c.Act = &Act{Name: "panics", Within: time.Millisecond, Do: func(context.Context, PodClient) error { panic("oops") }}
 		}, outcome: Inconclusive, says: "oops"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -176,7 +176,7 @@ func TestRunnerOutcomes(t *testing.T) {
 
 // TestRunnerSharesPods: pods grow with manifests, acts and targets, not with cases.
 func TestRunnerSharesPods(t *testing.T) {
-	act := &Act{Name: "act", Within: time.Millisecond, Do: func(context.Context, Hands) error { return nil }}
+	act := &Act{Name: "act", Within: time.Millisecond, Do: func(context.Context, PodClient) error { return nil }}
 	var cases []Case
 	for i := range 5 {
 		c := sampleCase()
@@ -202,7 +202,7 @@ func TestRunnerSharesPods(t *testing.T) {
 // the judge is satisfied, on the control until it has bitten.
 func TestRunnerObservesUntilTheEffectShows(t *testing.T) {
 	c, b := sampleCase(), newBench()
-	c.Act = &Act{Name: "slow", Within: 5 * time.Second, Do: func(context.Context, Hands) error { return nil }}
+	c.Act = &Act{Name: "slow", Within: 5 * time.Second, Do: func(context.Context, PodClient) error { return nil }}
 	const effect = 7
 	b.observe = func(file string, round int) *probe.Snapshot {
 		if file == "control.yaml" {
@@ -236,7 +236,7 @@ func TestRunnerDoesNotWaitForWhatWasRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, b := sampleCase(), newBench()
-			c.Act = &Act{Name: "refused", Within: time.Hour, Do: func(context.Context, Hands) error { return nil }}
+			c.Act = &Act{Name: "refused", Within: time.Hour, Do: func(context.Context, PodClient) error { return nil }}
 			c.Judge = func(o Observation) error {
 				if fixtureOnly(o) == nil {
 					return row.fixture
@@ -268,7 +268,7 @@ func TestRunnerTellsRemarksAndLabels(t *testing.T) {
 // happens is judged only after the control showed what would have.
 func TestRunnerWaitsForTheControlWhereNothingMayHappen(t *testing.T) {
 	c, b := sampleCase(), newBench()
-	c.Act = &Act{Name: "harmless", Within: 10 * time.Second, NoEffect: true, Do: func(context.Context, Hands) error { return nil }}
+	c.Act = &Act{Name: "harmless", Within: 10 * time.Second, NoEffect: true, Do: func(context.Context, PodClient) error { return nil }}
 	var mu sync.Mutex
 	var controlBit, fixtureSeen time.Time
 	b.observe = func(file string, round int) *probe.Snapshot {
@@ -302,7 +302,7 @@ func TestRunnerWaitsForTheControlWhereNothingMayHappen(t *testing.T) {
 func TestRunnerStopsWhenInterrupted(t *testing.T) {
 	c, b := sampleCase(), newBench()
 	ctx, cancel := context.WithCancelCause(t.Context())
-	c.Act = &Act{Name: "endless", Within: time.Hour, Do: func(ctx context.Context, _ Hands) error {
+	c.Act = &Act{Name: "endless", Within: time.Hour, Do: func(ctx context.Context, _ PodClient) error {
 		cancel(errors.New("interrupted by a test"))
 		<-ctx.Done()
 		return context.Cause(ctx)
@@ -350,7 +350,7 @@ func TestRunnerHasFewPodsAtOnce(t *testing.T) {
 	b := newBench()
 	var mu sync.Mutex
 	now, most := 0, 0
-	act := &Act{Name: "act", Within: time.Second, NoEffect: true, Do: func(context.Context, Hands) error {
+	act := &Act{Name: "act", Within: time.Second, NoEffect: true, Do: func(context.Context, PodClient) error {
 		mu.Lock()
 		now++
 		most = max(most, now)

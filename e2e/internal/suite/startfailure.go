@@ -106,7 +106,7 @@ func (s *stage) blurred() error {
 	}
 	blurred := false
 	for _, e := range s.cases {
-		err := errors.Join(given(e.c, s.observation), e.c.Judge(s.observation))
+		err := errors.Join(unmet(e.c, s.observation), e.c.Judge(s.observation))
 		if e.holds && IsViolation(err) {
 			return nil
 		}

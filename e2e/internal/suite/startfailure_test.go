@@ -155,7 +155,7 @@ func actWhoseStartsFail(t *testing.T, failures int, fails func(*corev1.Pod), jud
 	b := newBench()
 	c := sampleCase()
 	c.Control, c.NoControl, c.Judge = "", "none needed", judge
-	c.Act = &Act{Name: "act", Within: time.Millisecond, Do: func(_ context.Context, pod Hands) error {
+	c.Act = &Act{Name: "act", Within: time.Millisecond, Do: func(_ context.Context, pod PodClient) error {
 		if acts++; acts <= failures {
 			current, _ := b.Current(pod.Before().Pod.Name)
 			fails(current)

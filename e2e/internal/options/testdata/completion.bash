@@ -59,7 +59,7 @@ _procns() {
 	-load) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
 	-machine) return ;;
 	-host-changes) return ;;
-	*) words='-kubeconfig -context -in-cluster -run -skip -level -exempt -require -nodes -runtime-classes -tolerate -image -registry -pull-secret -namespace-label -pod-label -pod-annotation -baseline -phase -version -list -list-images -compare -render -print-exempt -print-rbac -dry-run -cleanup -witnesses -down -completion -v -quiet -o -progress -print-job -print-sonobuoy-plugin -suite-image -results-claim -linger -archive -config -report-dir -keep-on-failure -fail-fast -timeout -case-timeout -parallel -pods -starting -qps -engine -node-image -kind-config -kind-name -load -machine -keep -host-changes -help' ;;
+	*) words='-kubeconfig -context -in-cluster -profile -run -skip -level -exempt -require -nodes -runtime-classes -tolerate -image -registry -pull-secret -namespace-label -pod-label -pod-annotation -baseline -phase -version -list -list-images -compare -render -print-exempt -print-rbac -dry-run -cleanup -witnesses -down -completion -v -quiet -o -progress -print-job -print-sonobuoy-plugin -suite-image -results-claim -linger -archive -config -report-dir -resume -keep-on-failure -fail-fast -timeout -case-timeout -parallel -pods -starting -nodes-at-once -qps -engine -node-image -kind-config -kind-name -load -machine -keep -host-changes -help' ;;
 	esac
 	local reply
 	mapfile -t reply < <(compgen -W "$words" -- "${word#"$listed"}")

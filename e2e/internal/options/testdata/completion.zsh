@@ -17,6 +17,7 @@ _procns() {
 		'*-kubeconfig[kubeconfig file of the cluster to test, or a list of files as in $KUBECONFIG]:kubeconfig:_files' \
 		'*-context[context of the kubeconfig to use]:context:_procns_contexts' \
 		'-in-cluster[test the cluster that procns runs in, with its pod'\''s ServiceAccount]' \
+		'*-profile[what the run is of]:profile:(sweep core full)' \
 		'*-run[run only the cases that match this pattern]:run:_procns_cases' \
 		'*-skip[leave out the cases that match this pattern, as for -run, or @host-pid]:skip:_procns_cases' \
 		'*-level[run only the cases of this level]:level:(core extended informational)' \

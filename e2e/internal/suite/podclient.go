@@ -15,8 +15,8 @@ import (
 	"procns/e2e/internal/probe"
 )
 
-// Hands is what an act may use. Every use is recorded in the observation.
-type Hands interface {
+// PodClient is what an act may use. Every use is recorded in the observation.
+type PodClient interface {
 	// Before is the observation made before the act.
 	Before() Observation
 	// Exec runs a command in a container and records its result under name. That
@@ -80,8 +80,8 @@ type Hands interface {
 	AwaitNode(ctx context.Context, since time.Time) error
 }
 
-// hands implements Hands on a stage.
-type hands struct {
+// podClient implements PodClient on a stage.
+type podClient struct {
 	stage     *stage
 	pod       *corev1.Pod
 	mu        sync.Mutex
@@ -90,10 +90,10 @@ type hands struct {
 	endFollowing []context.CancelCauseFunc
 }
 
-func (h *hands) cluster() Cluster { return h.stage.runner.Cluster }
+func (h *podClient) cluster() Cluster { return h.stage.runner.Cluster }
 
 // record changes the observation, which followers of logs do as well.
-func (h *hands) record(change func(*Observation)) {
+func (h *podClient) record(change func(*Observation)) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	change(&h.stage.observation)
@@ -106,9 +106,9 @@ func put[V any](into *map[string]V, name string, value V) {
 	(*into)[name] = value
 }
 
-func (h *hands) Before() Observation { return h.stage.observation }
+func (h *podClient) Before() Observation { return h.stage.observation }
 
-func (h *hands) Exec(ctx context.Context, name, container string, command ...string) (probe.CommandResult, error) {
+func (h *podClient) Exec(ctx context.Context, name, container string, command ...string) (probe.CommandResult, error) {
 	result, err := h.cluster().Exec(ctx, h.stage.actsExecWithin(), h.stage.pod, container, command...)
 	h.record(func(o *Observation) { put(&o.Ran, name, redactedResult(h.stage.ownProcesses, result)) })
 	if err == nil && result.Cut {
@@ -117,11 +117,11 @@ func (h *hands) Exec(ctx context.Context, name, container string, command ...str
 	return result, err
 }
 
-func (h *hands) ExecUnread(ctx context.Context, container string, command ...string) error {
+func (h *podClient) ExecUnread(ctx context.Context, container string, command ...string) error {
 	return h.cluster().ExecUnread(ctx, h.stage.pod, container, command...)
 }
 
-func (h *hands) Observe(ctx context.Context, container string) (*probe.Snapshot, error) {
+func (h *podClient) Observe(ctx context.Context, container string) (*probe.Snapshot, error) {
 	snapshot, _, err := h.stage.sees(ctx, h.stage.pod, container, nil)
 	if err == nil && snapshot.Cut {
 		err = fmt.Errorf("container %s could not be observed: %s", container, snapshot.Failure)
@@ -129,21 +129,21 @@ func (h *hands) Observe(ctx context.Context, container string) (*probe.Snapshot,
 	return snapshot, err
 }
 
-func (h *hands) Attach(ctx context.Context, container string, converse func(*probe.Terminal) error) error {
+func (h *podClient) Attach(ctx context.Context, container string, converse func(*probe.Terminal) error) error {
 	within := max(h.stage.patience(h.stage.runner.deadlines().Conversation), h.stage.key.act.ExecWithin)
 	conversing, end := context.WithTimeoutCause(ctx, within, &probe.DeadlineError{What: "the terminal of container " + container, Within: within})
 	defer end()
 	return h.cluster().Attach(conversing, h.stage.pod, container, converse)
 }
 
-func (h *hands) Note(what func(*Saw)) {
+func (h *podClient) Note(what func(*Saw)) {
 	h.record(func(o *Observation) {
 		what(&o.Saw)
 		o.Saw.redact(h.stage.ownProcesses)
 	})
 }
 
-func (h *hands) Await(ctx context.Context, within time.Duration, what string, done func(PodState) bool) (bool, error) {
+func (h *podClient) Await(ctx context.Context, within time.Duration, what string, done func(PodState) bool) (bool, error) {
 	within = h.stage.patience(within)
 	waiting, cancel := context.WithTimeoutCause(ctx, within, fmt.Errorf("not within %s", within))
 	defer cancel()
@@ -158,7 +158,7 @@ func (h *hands) Await(ctx context.Context, within time.Duration, what string, do
 	return err == nil, err
 }
 
-func (h *hands) Logs(ctx context.Context, name, container string, previous bool) error {
+func (h *podClient) Logs(ctx context.Context, name, container string, previous bool) error {
 	text, err := h.cluster().Logs(ctx, h.stage.pod, container, previous)
 	if err == nil {
 		h.record(func(o *Observation) { put(&o.Logs, name, text) })
@@ -168,7 +168,7 @@ func (h *hands) Logs(ctx context.Context, name, container string, previous bool)
 
 // unread records what could not be read because nobody may: only the claims about it
 // cannot be told. Any other error is the act's.
-func (h *hands) unread(name string, err error) error {
+func (h *podClient) unread(name string, err error) error {
 	if !errors.Is(err, ErrNotAllowed) {
 		return err
 	}
@@ -176,7 +176,7 @@ func (h *hands) unread(name string, err error) error {
 	return nil
 }
 
-func (h *hands) Follow(ctx context.Context, name, container string) error {
+func (h *podClient) Follow(ctx context.Context, name, container string) error {
 	following, end := context.WithCancelCause(ctx)
 	followed, err := h.cluster().FollowLogs(following, h.stage.pod, container)
 	if err != nil {
@@ -198,7 +198,7 @@ func (h *hands) Follow(ctx context.Context, name, container string) error {
 
 // followed waits for the logs that are followed: their containers have ended, or the
 // rest of the log is not to be had.
-func (h *hands) followed() {
+func (h *podClient) followed() {
 	const within = 30 * time.Second // kubelet closes a log within seconds of its container's end
 	giveUp := time.AfterFunc(within, func() {
 		for _, end := range h.endFollowing {
@@ -212,7 +212,7 @@ func (h *hands) followed() {
 	}
 }
 
-func (h *hands) Events(ctx context.Context) error {
+func (h *podClient) Events(ctx context.Context) error {
 	events, err := h.cluster().Events(ctx, h.stage.pod)
 	if err == nil {
 		h.record(func(o *Observation) { o.Events = events })
@@ -220,7 +220,7 @@ func (h *hands) Events(ctx context.Context) error {
 	return h.unread(UnreadEvents, err)
 }
 
-func (h *hands) Delete(ctx context.Context, graceSeconds int64, within time.Duration) error {
+func (h *podClient) Delete(ctx context.Context, graceSeconds int64, within time.Duration) error {
 	h.stage.deletes.Store(true)
 	began := time.Now()
 	var gone bool
@@ -238,7 +238,7 @@ func (h *hands) Delete(ctx context.Context, graceSeconds int64, within time.Dura
 	return nil
 }
 
-func (h *hands) Copy(ctx context.Context, name string, share bool) error {
+func (h *podClient) Copy(ctx context.Context, name string, share bool) error {
 	original := h.pod
 	if current, ok := h.cluster().Current(h.stage.pod); ok {
 		original = current
@@ -272,7 +272,7 @@ func (h *hands) Copy(ctx context.Context, name string, share bool) error {
 	return h.look(ctx, name, pod, changes)
 }
 
-func (h *hands) Find(ctx context.Context, name, what string, within time.Duration, chosen func(PodState) bool) (bool, error) {
+func (h *podClient) Find(ctx context.Context, name, what string, within time.Duration, chosen func(PodState) bool) (bool, error) {
 	within = h.stage.patience(within)
 	waiting, cancel := context.WithTimeoutCause(ctx, within, fmt.Errorf("not within %s", within))
 	defer cancel()
@@ -296,7 +296,7 @@ func (h *hands) Find(ctx context.Context, name, what string, within time.Duratio
 
 // look records the observation of a pod other than the stage's own, once each of
 // its containers has answered.
-func (h *hands) look(ctx context.Context, name string, pod *corev1.Pod, changes *Changes) error {
+func (h *podClient) look(ctx context.Context, name string, pod *corev1.Pod, changes *Changes) error {
 	waiting, cancel := context.WithTimeoutCause(ctx, h.stage.runner.Timeout, fmt.Errorf("not within %s", h.stage.runner.Timeout))
 	defer cancel()
 	seen := Observation{Pod: h.stage.state(pod), Changes: changes, Before: map[string]*probe.Snapshot{}, Markers: h.stage.observation.Markers}
@@ -325,9 +325,9 @@ func (h *hands) look(ctx context.Context, name string, pod *corev1.Pod, changes 
 	return nil
 }
 
-func (h *hands) Manifest() map[string]any { return plain(h.stage.placed.Pod) }
+func (h *podClient) Manifest() map[string]any { return plain(h.stage.placed.Pod) }
 
-func (h *hands) Stored() map[string]any {
+func (h *podClient) Stored() map[string]any {
 	if current, ok := h.cluster().Current(h.stage.pod); ok {
 		return plain(current)
 	}
@@ -351,7 +351,7 @@ func plain(pod *corev1.Pod) map[string]any {
 	return data
 }
 
-func (h *hands) Request(ctx context.Context, name string, r Request) (Answer, error) {
+func (h *podClient) Request(ctx context.Context, name string, r Request) (Answer, error) {
 	if r.deletesPods() {
 		h.stage.deletes.Store(true)
 	}
@@ -365,7 +365,7 @@ func (h *hands) Request(ctx context.Context, name string, r Request) (Answer, er
 	return answer, err
 }
 
-func (h *hands) Node(ctx context.Context, name string, command ...string) (probe.CommandResult, error) {
+func (h *podClient) Node(ctx context.Context, name string, command ...string) (probe.CommandResult, error) {
 	within := max(h.stage.runner.deadlines().NodeCommand, h.stage.key.act.ExecWithin)
 	running, end := context.WithTimeoutCause(ctx, within, &probe.DeadlineError{What: "the command on node " + h.stage.target.Node, Within: within})
 	defer end()
@@ -377,7 +377,7 @@ func (h *hands) Node(ctx context.Context, name string, command ...string) (probe
 	return result, err
 }
 
-func (h *hands) RestartNode(ctx context.Context) error {
+func (h *podClient) RestartNode(ctx context.Context) error {
 	since := time.Now()
 	if err := h.stage.runner.Nodes.Restart(ctx, h.stage.target.Node); err != nil {
 		return err
@@ -385,6 +385,6 @@ func (h *hands) RestartNode(ctx context.Context) error {
 	return h.AwaitNode(ctx, since)
 }
 
-func (h *hands) AwaitNode(ctx context.Context, since time.Time) error {
+func (h *podClient) AwaitNode(ctx context.Context, since time.Time) error {
 	return h.stage.runner.Nodes.AwaitReady(ctx, h.stage.target.Node, since)
 }

@@ -42,7 +42,7 @@ func TestActsFindOtherPods(t *testing.T) {
 			b.pods[row.other].Name = row.other
 			b.pods[row.other].Spec.Containers = []corev1.Container{{Name: "app"}}
 			b.pods[row.other].Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
-			c.Act = &Act{Name: "look", Within: time.Millisecond, Do: func(ctx context.Context, pod Hands) error {
+			c.Act = &Act{Name: "look", Within: time.Millisecond, Do: func(ctx context.Context, pod PodClient) error {
 				found, err := pod.Find(ctx, "other", "successor", 20*time.Millisecond, func(p PodState) bool { return p.Name == "successor" })
 				assert.Equal(t, row.found, found)
 				assert.NotNil(t, pod.Stored()["spec"])
