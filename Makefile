@@ -35,6 +35,10 @@ report-e2e: ## report.html in a real headless Chromium: filters, keyboard, scree
 vm-e2e: ## A node with another kernel (cgroup v2, AppArmor, Yama), under emulation, in three set-ups: hours. YAMA=1, CONFINED=0, CASES=a,b try some.
 	@scripts/vm.sh
 
+.PHONY: simulated-e2e
+simulated-e2e: ## A cluster of NODES (100) simulated nodes on this machine, FAULTY (2) of them: what a run costs. No verdict about any runtime.
+	@scripts/simulated.sh
+
 .PHONY: in-cluster-e2e
 in-cluster-e2e: ## The bundle's image as a Job, and as Sonobuoy's plugin, on a kind cluster, sound and broken.
 	@scripts/check-in-cluster.sh

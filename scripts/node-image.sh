@@ -5,6 +5,7 @@
 #     K8S_VERSION=v1.36.3 scripts/node-image.sh
 #     CONTAINERD_VERSION=v2.2.9 scripts/node-image.sh
 #     NODE_IMAGE=registry.example/node:v1.35.0 scripts/node-image.sh
+#     scripts/node-image.sh control-plane     the files of a control plane's programs, and no image: needs no engine
 #
 # NODE_IMAGE if it is given; else one that was built here before from the same inputs; else kind's
 # own default image, if a registry can be reached and neither K8S_VERSION nor CONTAINERD_VERSION asks
@@ -424,14 +425,32 @@ kind_default() {
 	fi
 }
 
+# control_plane prints the files of etcd, the API server, the controllers and the scheduler, one a line.
+control_plane() {
+	local kubernetes="$IMAGES/kubernetes/$RELEASE" command
+	[[ -d $kubernetes ]] || die "there is no fixtures/images/kubernetes/$RELEASE: add it with scripts/add-kubernetes-version.sh $RELEASE"
+	make_temp
+	lock node-image
+	go_part etcd "$IMAGES/etcd" build_etcd
+	echo "$RESULT/etcd"
+	for command in kube-apiserver kube-controller-manager kube-scheduler; do
+		go_part "kubernetes $RELEASE: $command" "$kubernetes" build_kubernetes "$RELEASE" "$command"
+		echo "$RESULT/$command"
+	done
+}
+
 main() {
+	RELEASE="${K8S_VERSION:-$DEFAULT_VERSION}"
+	CONTAINERD="${CONTAINERD_VERSION:-$DEFAULT_CONTAINERD}"
+	GO_VERSION="$(go version)"
+	if [[ ${1:-} == control-plane ]]; then
+		control_plane
+		return
+	fi
 	if [[ -n ${NODE_IMAGE:-} ]]; then
 		echo "$NODE_IMAGE"
 		return
 	fi
-	RELEASE="${K8S_VERSION:-$DEFAULT_VERSION}"
-	CONTAINERD="${CONTAINERD_VERSION:-$DEFAULT_CONTAINERD}"
-	GO_VERSION="$(go version)"
 	use_engine
 	local built
 	built="localhost/procns/node:$RELEASE-$(image_hash)"

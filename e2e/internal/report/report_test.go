@@ -224,11 +224,18 @@ func TestVerdictLine(t *testing.T) {
 	one.Targets = []suite.Target{workerA}
 	informational := withResults(everyCase()...)
 	informational.Results[7].Outcome = suite.NonConformant
+	simulated := withResults(everyCase()...)
+	simulated.Targets = append([]suite.Target{}, simulated.Targets...)
+	simulated.Targets[1].Simulated = true
+	wrong := withResults(everyCase()...)
+	wrong.Targets, wrong.Results[0].Outcome = simulated.Targets, suite.NonConformant
 	for name, row := range map[string]struct {
 		run  Run
 		exit int
 		line string
 	}{
+		"simulated":               {simulated, 2, "procns: inconclusive: 4 cases on 2 targets: Core conformant (4 of 4), Extended conformant (2 of 2); simulated targets (1 of 2) say nothing about any runtime"},
+		"simulated and wrong":     {wrong, 1, "procns: non-conformant: 4 cases on 2 targets: Core non-conformant (1 of 4 wrong: pid1/is-the-sandbox), Extended conformant (2 of 2); simulated targets (1 of 2) say nothing about any runtime"},
 		"pass":                    {withResults(everyCase()...), 0, "procns: conformant: 4 cases on 2 targets: Core conformant (4 of 4), Extended conformant (2 of 2)"},
 		"one":                     {one, 0, "procns: conformant: 1 case on 1 target: Core conformant (1 of 1)"},
 		"informational":           {informational, 0, "procns: conformant: 4 cases on 2 targets: Core conformant (4 of 4), Extended conformant (2 of 2)"},

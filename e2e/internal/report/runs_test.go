@@ -232,6 +232,13 @@ func examples() []example {
 	foreign.Targets = []suite.Target{workerA}
 	foreign.HostChanges = []string{evil}
 
+	// All of it conforms, and nothing of it is a runtime's.
+	played := withResults(everyCase()...)
+	played.Targets = []suite.Target{workerA, workerB}
+	for i := range played.Targets {
+		played.Targets[i].Simulated = true
+	}
+
 	narrow := failures
 	narrow.Rerun, narrow.ByHand = nil, nil
 
@@ -255,6 +262,7 @@ func examples() []example {
 		{"nothing-ran", base(), Style{}, suite.ExitInconclusive},
 		{"all-skipped", skipped, Style{}, suite.ExitInconclusive},
 		{"planned", planned, Style{}, suite.ExitInconclusive},
+		{"simulated", played, Style{}, suite.ExitInconclusive},
 		{"exempted", exempted, Style{}, suite.ExitConformant},
 		{"exempted-in-vain", unneeded, Style{}, suite.ExitUsage},
 		{"timed-out", timedOut, Style{}, suite.ExitInconclusive},

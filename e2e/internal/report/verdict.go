@@ -43,7 +43,7 @@ func (r Run) Verdict() Verdict {
 		Inconclusive: judged.Inconclusive, Skipped: judged.Skipped, Planned: judged.Planned, Exempted: judged.Exempted,
 		NotRun: r.notRun(), Levels: r.levels(), Informational: r.records(),
 	}
-	if v.ExitCode == suite.ExitConformant && (r.Interrupted || r.Problem != "" || v.NotRun > 0) {
+	if v.ExitCode == suite.ExitConformant && (r.Interrupted || r.Problem != "" || v.NotRun > 0 || r.simulated() > 0) {
 		v.Outcome, v.ExitCode = suite.Inconclusive, suite.ExitInconclusive
 	}
 	// A non-conformance that was found stays found, whatever else went wrong.
@@ -56,6 +56,17 @@ func (r Run) Verdict() Verdict {
 	v.compare(r.Comparison)
 	v.Line = clean("procns: "+string(v.Outcome)+": "+strings.Join(r.because(v), "; "), oneLine)
 	return v
+}
+
+// simulated counts the targets behind which there is no machine: whatever was judged there, no runtime was.
+func (r Run) simulated() int {
+	n := 0
+	for _, target := range r.targets() {
+		if target.Simulated {
+			n++
+		}
+	}
+	return n
 }
 
 // compare takes in what changed since an earlier run: what conformed there and
@@ -99,6 +110,9 @@ func (r Run) because(v Verdict) []string {
 		say("nothing ran: %s only planned", wording.Count(planned, "result is", "results are"))
 	default:
 		say("%s on %s: %s", wording.Count(len(r.cases()), "case", "cases"), wording.Count(len(r.targets()), "target", "targets"), r.decided(v))
+	}
+	if n := r.simulated(); n > 0 {
+		say("simulated targets (%d of %d) say nothing about any runtime", n, len(r.targets()))
 	}
 	if r.Comparison != nil {
 		say("%s", r.Comparison.Line())

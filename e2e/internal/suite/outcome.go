@@ -64,7 +64,13 @@ type Target struct {
 	BootID string `json:"-"`
 	// Made says that the suite itself made the cluster.
 	Made bool `json:"-"`
+	// Simulated says that no machine and no runtime is behind the node: what comes of its
+	// cases says nothing about either.
+	Simulated bool `json:"simulated,omitempty"`
 }
+
+// SimulatedAnnotation is on the nodes that KWOK plays (kwok.sigs.k8s.io).
+const SimulatedAnnotation = "kwok.x-k8s.io/node"
 
 // Name is the target's name in reports: the node, and the runtime class if any.
 func (t Target) Name() string {

@@ -267,10 +267,11 @@ func scheduling(class nodev1.RuntimeClass) nodev1.Scheduling {
 
 func targetOn(node corev1.Node, class, handler string) suite.Target {
 	info := node.Status.NodeInfo
+	_, simulated := node.Annotations[suite.SimulatedAnnotation]
 	return suite.Target{
 		Node: node.Name, RuntimeClass: class, OSImage: info.OSImage, Kernel: info.KernelVersion, Architecture: info.Architecture,
 		Runtime: info.ContainerRuntimeVersion, Kubelet: info.KubeletVersion, BootID: info.BootID,
-		CgroupMode: "unknown", UserNamespaces: userNamespaces(node, handler),
+		CgroupMode: "unknown", UserNamespaces: userNamespaces(node, handler), Simulated: simulated,
 	}
 }
 

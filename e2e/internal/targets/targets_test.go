@@ -234,6 +234,15 @@ func TestSelectedTargets(t *testing.T) {
 	}, got.Tolerations)
 }
 
+// TestSimulatedTargets: a node that KWOK plays is known by KWOK's own mark.
+func TestSimulatedTargets(t *testing.T) {
+	played := func(n *corev1.Node) { n.Annotations = map[string]string{"kwok.x-k8s.io/node": "fake"} }
+	got, err := Select([]corev1.Node{node("a"), node("b", played)}, nil, Choice{Nodes: All})
+	require.NoError(t, err)
+	assert.False(t, got.Targets[0].Simulated)
+	assert.True(t, got.Targets[1].Simulated)
+}
+
 func TestParseToleration(t *testing.T) {
 	for text, want := range map[string]corev1.Toleration{
 		"gpu:NoSchedule":          {Key: "gpu", Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoSchedule},
