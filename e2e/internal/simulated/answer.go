@@ -17,7 +17,7 @@ import (
 // answer is what the observation script writes.
 type answer struct{ stdout, stderr strings.Builder }
 
-// observed is what the script would have written where it saw the snapshot: probe.ParseSnapshot reads
+// observed is what the script would have written where it saw the snapshot: probe.ReadAnswers reads
 // the same out of it. Its error names what a snapshot does not hold enough of: a file that was not looked
 // for when it was recorded, or one that is no text.
 func observed(s *probe.Snapshot, boundary string, paths []string) (stdout, stderr string, err error) {

@@ -66,7 +66,7 @@ func TestObservedIsWhatWasSeen(t *testing.T) {
 			}
 			stdout, stderr, err := observed(s, "procns-0", nil)
 			assert.NilError(t, err)
-			got, err := probe.ParseSnapshot(s.Container, "procns-0", []byte(stdout), []byte(stderr))
+			got, err := parseSnapshot(s.Container, "procns-0", []byte(stdout), []byte(stderr))
 			assert.NilError(t, err, "%s: %s", file, s.Container)
 			assert.Check(t, is.DeepEqual(comparable(got), comparable(s)), "%s: %s", file, s.Container)
 		}
@@ -89,7 +89,7 @@ func TestFilesAreThoseThatWereAskedFor(t *testing.T) {
 	}
 	stdout, stderr, err := observed(s, "procns-0", []string{"/etc/a"})
 	assert.NilError(t, err)
-	got, err := probe.ParseSnapshot("one", "procns-0", []byte(stdout), []byte(stderr))
+	got, err := parseSnapshot("one", "procns-0", []byte(stdout), []byte(stderr))
 	assert.NilError(t, err)
 	assert.Equal(t, got.Files["/etc/a"].Text, "mine\n")
 	assert.Equal(t, got.Processes[0].Files["/etc/a"].Errno, probe.ENOENT)
@@ -110,7 +110,7 @@ func TestAnswerIsThePods(t *testing.T) {
 		for _, c := range pod.Spec.Containers {
 			stdout, stderr, err := r.Answer(pod, c.Name, "procns-0", nil, false)
 			assert.NilError(t, err)
-			s, err := probe.ParseSnapshot(c.Name, "procns-0", []byte(stdout), []byte(stderr))
+			s, err := parseSnapshot(c.Name, "procns-0", []byte(stdout), []byte(stderr))
 			assert.NilError(t, err)
 			assert.Equal(t, s.Kernel, KernelOf("simulated-00003"))
 			if len(markers) > 0 {
@@ -129,7 +129,7 @@ func TestIsolatedAnswer(t *testing.T) {
 	pod, markers := planted(t, "markers.yaml", "simulated-00003")
 	stdout, stderr, err := load(t).Answer(pod, "one", "procns-0", nil, true)
 	assert.NilError(t, err)
-	s, err := probe.ParseSnapshot("one", "procns-0", []byte(stdout), []byte(stderr))
+	s, err := parseSnapshot("one", "procns-0", []byte(stdout), []byte(stderr))
 	assert.NilError(t, err)
 	for name, text := range markers {
 		_, sees := s.Find(func(p probe.Process) bool { return p.Has(text) })
@@ -168,4 +168,13 @@ func TestAsked(t *testing.T) {
 		_, _, ok := asked(command)
 		assert.Check(t, !ok, "%q", command)
 	}
+}
+
+// parseSnapshot reads what one run of the observation script prints.
+func parseSnapshot(container, boundary string, stdout, stderr []byte) (*probe.Snapshot, error) {
+	answers, err := probe.ReadAnswers(boundary, stdout, stderr)
+	if err != nil {
+		return nil, err
+	}
+	return answers.Snapshot(container)
 }
