@@ -108,12 +108,18 @@ func attachedWalk(ctx context.Context, t *probe.Terminal, pod suite.PodClient) e
 	if _, err := t.Await(0, reply, "prompt", atPrompt); err != nil {
 		return err
 	}
+	// There is one terminal: what comes after a command that was not answered may be its late answer.
+	var unanswered error
 	return followPage(ctx, func(_, command string) (string, error) {
+		if unanswered != nil {
+			return "", unanswered
+		}
 		since := len(t.Screen())
 		if err := t.Type(command + "\n"); err != nil {
 			return "", err
 		}
 		text, err := t.Await(since, reply, "prompt after "+command, atPrompt)
+		unanswered = err
 		return before(text), err
 	}, pod)
 }

@@ -287,7 +287,7 @@ const askedInTheEnd = 10 * time.Second
 // wait as long for the same one. Either the last pull has just failed, or it has not ended, as the
 // pod's events say. It is nil where neither is so, or the events may not be listed.
 func (s *Session) stalledPull(ctx context.Context, pod *corev1.Pod) error {
-	if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+	if !errors.Is(errors.Join(ctx.Err(), context.Cause(ctx)), context.DeadlineExceeded) {
 		return nil // somebody wants the run to end
 	}
 	for _, o := range obstacles(pod, true) {

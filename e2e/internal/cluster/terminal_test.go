@@ -319,12 +319,13 @@ func TestStalledPull(t *testing.T) {
 	}
 	for name, row := range map[string]struct {
 		container   corev1.ContainerStatus
-		interrupted bool
+		interrupted error
 		says        string
 	}{
-		"time is over":         {waiting("ContainerCreating", ""), false, "its pull has not ended (not in time)"},
-		"its last pull failed": {waiting("ErrImagePull", "no progress"), false, "ErrImagePull: no progress"},
-		"interrupted":          {waiting("ContainerCreating", ""), true, ""},
+		"time is over":         {waiting("ContainerCreating", ""), nil, "its pull has not ended (not in time)"},
+		"its last pull failed": {waiting("ErrImagePull", "no progress"), nil, "ErrImagePull: no progress"},
+		"interrupted":          {waiting("ContainerCreating", ""), errors.New("somebody left"), ""},
+		"time began late":      {waiting("ContainerCreating", ""), errors.Join(errors.New("not within 5m"), context.DeadlineExceeded), "its pull has not ended (not within 5m"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -339,12 +340,11 @@ func TestStalledPull(t *testing.T) {
 				defer interrupt(nil)
 				ctx, cancel := context.WithTimeoutCause(parent, pullErrorLasts/2, errors.New("not in time"))
 				defer cancel()
-				if row.interrupted {
-					interrupt(errors.New("somebody left"))
+				if row.interrupted != nil {
+					interrupt(row.interrupted)
 				}
 				_, err := s.Await(ctx, "p", "Ready", false, func(*corev1.Pod) bool { return false })
-				var image *suite.ImageError
-				assert.Equal(t, !row.interrupted, errors.As(err, &image), "%v", err)
+				assert.Equal(t, row.says != "", errors.As(err, new(*suite.ImageError)), "%v", err)
 				assert.ErrorContains(t, err, row.says)
 			})
 		})

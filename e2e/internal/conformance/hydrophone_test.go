@@ -29,10 +29,19 @@ func underHydrophone(t *testing.T) string {
 	folder := t.TempDir()
 	t.Setenv("E2E_FOCUS", `\[Conformance\]`)
 	t.Setenv("E2E_USE_GO_RUNNER", "true")
+	t.Setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
 	t.Setenv("E2E_EXTRA_ARGS", "--run=pid1/is-the-sandbox")
 	t.Setenv("RESULTS_DIR", folder) // where Hydrophone itself leaves the default, /tmp/results
 	t.Setenv("ARTIFACTS", "")
 	return folder
+}
+
+// notToBeSeen is the context of a run that somebody wants to end: it does not wait to be seen (TestBeSeen).
+func notToBeSeen(t *testing.T) context.Context {
+	t.Helper()
+	ctx, end := context.WithCancel(t.Context())
+	end()
+	return ctx
 }
 
 // over does what Hydrophone does to know that the tests are over: it looks for a line among the
@@ -81,14 +90,16 @@ func TestHydrophone(t *testing.T) {
 			require.NotNil(t, run)
 			pretend(run, outcome)
 			code := run.WriteReports(log)
-			run.Await(t.Context(), code)
+			run.Await(notToBeSeen(t), code)
 			return code
 		}
 	}
 	refused := func(variable, text string) func(*testing.T, io.Writer) int {
 		return func(t *testing.T, log io.Writer) int {
 			t.Setenv(variable, text)
-			run, code := Begin(nil, "test", log, log)
+			var run *Run
+			var code int
+			synctest.Test(t, func(*testing.T) { run, code = Begin(nil, "test", log, log) }) // it waits to be seen
 			assert.Nil(t, run)
 			return code
 		}
@@ -107,7 +118,7 @@ func TestHydrophone(t *testing.T) {
 			require.NotNil(t, run)
 			require.Error(t, run.Prepare(t.Context()))
 			code := run.WriteReports(log)
-			run.Await(t.Context(), code)
+			run.Await(notToBeSeen(t), code)
 			return code
 		}, suite.ExitUsage, "/nonexistent/kubeconfig"},
 		"wrong flag":       {refused("E2E_EXTRA_ARGS", "--nods=all"), suite.ExitUsage, "E2E_EXTRA_ARGS: there is no flag -nods"},
@@ -148,13 +159,13 @@ func TestHydrophoneNotYet(t *testing.T) {
 	require.NotNil(t, run)
 	for _, arguments := range []string{"version", "-list", "-levl core", "-archive - -report-dir /nonexistent"} {
 		var said locked.Buffer
-		_, _ = Begin(strings.Fields(arguments), "test", &said, &said)
+		synctest.Test(t, func(*testing.T) { _, _ = Begin(strings.Fields(arguments), "test", &said, &said) })
 		assert.False(t, over(t, said.String()), arguments)
 	}
 	pretend(run, suite.Conformant)
 	code := run.WriteReports(&log)
 	assert.False(t, over(t, log.String()), "the reports are written, and main is not done")
-	run.Await(t.Context(), code)
+	run.Await(notToBeSeen(t), code)
 	assert.True(t, over(t, log.String()))
 	_, err := os.Stat(filepath.Join(folder, "report.json"))
 	require.NoError(t, err)
@@ -210,7 +221,9 @@ func TestHydrophoneCannotWrite(t *testing.T) {
 	underHydrophone(t)
 	t.Setenv("RESULTS_DIR", filepath.Join("/dev/null", "results"))
 	var log locked.Buffer
-	run, code := Begin([]string{"-kubeconfig", "k"}, "test", &log, &log)
+	var run *Run
+	var code int
+	synctest.Test(t, func(*testing.T) { run, code = Begin([]string{"-kubeconfig", "k"}, "test", &log, &log) })
 	assert.Nil(t, run)
 	assert.Equal(t, suite.ExitUsage, code)
 	assert.Contains(t, log.String(), "the report folder cannot be written")

@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"fmt"
 	"slices"
 	"sync"
 
@@ -54,6 +55,32 @@ func (c *Run) leaveOut(target suite.Target, why string) {
 
 // noteLeftOut has the report tell of the targets that were left out during the run.
 func (c *Run) noteLeftOut() {
-	rest, out := c.leftOut.apart(c.report.Targets)
+	all := c.report.Targets
+	rest, out := c.leftOut.apart(all)
 	c.report.Targets, c.report.LeftOut = rest, append(c.report.LeftOut, out...)
+	if name := unsampled(c.report.Sweep, all, rest); name != "" && c.report.Problem == "" {
+		c.report.CannotTell = true
+		c.report.Problem = fmt.Sprintf("%s was left out, the one node of its kind of which all was to be asked: -resume asks another", name)
+	}
+}
+
+// unsampled is the sample of a sweep that was left out while others of its kind were asked, of
+// which no other is the sample; "" where each kind has one.
+func unsampled(sweep *suite.Scope, all, rest []suite.Target) string {
+	if sweep == nil {
+		return ""
+	}
+	sampled, asked := map[suite.Model]bool{}, map[suite.Model]bool{}
+	for _, t := range rest {
+		asked[t.Model()] = true
+		if slices.Contains(sweep.Samples, t.Name()) {
+			sampled[t.Model()] = true
+		}
+	}
+	for _, t := range all {
+		if m := t.Model(); asked[m] && !sampled[m] && slices.Contains(sweep.Samples, t.Name()) {
+			return t.Name()
+		}
+	}
+	return ""
 }

@@ -135,3 +135,23 @@ func FuzzReadExtra(f *testing.F) {
 		}
 	})
 }
+
+// TestHydrophoneWithinAProfile: its expressions choose within a profile as well.
+func TestHydrophoneWithinAProfile(t *testing.T) {
+	all := []suite.Case{{ID: "a/core", Level: suite.Core}, {ID: "a/more", Level: suite.Extended}, {ID: "b/core", Level: suite.Core}}
+	for profile, want := range map[string][]string{"core": {"a/core"}, "sweep": {"a/core"}, "full": {"a/core", "a/more"}} {
+		o, err := sources("", underHydrophone("E2E_EXTRA_ARGS=--profile="+profile, "E2E_FOCUS=^a/", "E2E_SKIP=^b/"), "").Parse(io.Discard)
+		require.NoError(t, err, profile)
+		selected, err := o.Select(all, nil)
+		require.NoError(t, err, profile)
+		var ids []string
+		for _, c := range selected {
+			ids = append(ids, c.ID)
+		}
+		assert.Equal(t, want, ids, profile)
+	}
+	o, err := sources("", underHydrophone("E2E_EXTRA_ARGS=--profile=core", "E2E_FOCUS=Extended"), "").Parse(io.Discard)
+	require.NoError(t, err)
+	_, err = o.Select(all, nil)
+	require.ErrorAs(t, err, new(UsageError), "it leaves none")
+}

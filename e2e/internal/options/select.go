@@ -40,7 +40,9 @@ func (o Options) Select(all []suite.Case, fixtures func(string) ([]byte, error))
 		}
 	}
 	if len(selected) > 0 && o.Profile != "" {
-		return o.Profile.within(selected)
+		if selected, err = o.Profile.within(selected); err != nil {
+			return nil, err
+		}
 	}
 	if len(selected) == 0 {
 		return nil, Usagef("-level %s leaves none of the cases that -run selects: they are %s", strings.Join(texts(o.Levels), ","), strings.Join(levelsOf(named), " and "))

@@ -136,6 +136,8 @@ func (h StreamHead) Differs(other StreamHead) error {
 		return errors.New("the results are of another catalogue, or of other cases of it: give the same -profile, -run, -skip and -level, or begin anew")
 	case h.Suite.Version != other.Suite.Version:
 		return fmt.Errorf("the results are of another version of the suite (%s, not %s)", h.Suite.Version, other.Suite.Version)
+	case h.Cluster.ServerVersion != other.Cluster.ServerVersion:
+		return fmt.Errorf("the results are of Kubernetes %s, and the API server is %s by now: begin anew", h.Cluster.ServerVersion, other.Cluster.ServerVersion)
 	case (h.Sweep == nil) != (other.Sweep == nil):
 		return errors.New("the results are of another profile: give the same -profile, or begin anew")
 	}

@@ -86,6 +86,7 @@ func TestStreamHeadDiffers(t *testing.T) {
 		"cluster":   func(h *StreamHead) { h.Cluster.UID = "x" },
 		"catalogue": func(h *StreamHead) { h.Suite.CatalogueSHA256 = "x" },
 		"version":   func(h *StreamHead) { h.Suite.Version = "x" },
+		"server":    func(h *StreamHead) { h.Cluster.ServerVersion = "x" },
 		"profile":   func(h *StreamHead) { h.Sweep = &suite.Scope{} },
 	} {
 		changed := head

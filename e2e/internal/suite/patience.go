@@ -26,9 +26,18 @@ func (r *Runner) newWaiting(ctx context.Context) *waiting {
 // answered begins the time, if it has not begun.
 func (w *waiting) answered() {
 	w.begin.Do(func() {
-		w.timer = time.AfterFunc(w.within, func() { w.end(fmt.Errorf("not within %s", w.within)) })
+		w.timer = time.AfterFunc(w.within, func() { w.end(notWithin{w.within}) })
 	})
 }
+
+// notWithin is why a context has ended whose time began after it. It is a context.DeadlineExceeded, as
+// the error of such a context is not: there it cannot be told from that somebody wants the run to end.
+type notWithin struct{ within time.Duration }
+
+func (e notWithin) Error() string { return fmt.Sprintf("not within %s", e.within) }
+
+// Is implements errors.Is.
+func (e notWithin) Is(target error) bool { return target == context.DeadlineExceeded }
 
 // over gives up what is still waited for.
 func (w *waiting) over() {

@@ -149,6 +149,31 @@ func TestTimeBeginsWhenThePodIsAccepted(t *testing.T) {
 	}
 }
 
+// TestTimeThatIsOverIsNoInterrupt: who waits can tell the end of a pod's time from that of the run.
+func TestTimeThatIsOverIsNoInterrupt(t *testing.T) {
+	for name, row := range map[string]struct {
+		interrupted bool
+		says        string
+	}{
+		"time is over": {false, "not within 1s"},
+		"interrupted":  {true, "somebody left"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			run, interrupt := context.WithCancelCause(t.Context())
+			defer interrupt(nil)
+			w := (&Runner{Timeout: time.Second}).newWaiting(run)
+			defer w.over()
+			w.answered()
+			if row.interrupted {
+				interrupt(errors.New("somebody left"))
+			}
+			<-w.Done()
+			require.EqualError(t, context.Cause(w), row.says, name)
+			assert.Equal(t, !row.interrupted, errors.Is(context.Cause(w), context.DeadlineExceeded), name)
+		})
+	}
+}
+
 // TestScope: all cases on one node of each kind, and those of everywhere on all.
 func TestScope(t *testing.T) {
 	b := newBench()

@@ -31,9 +31,10 @@ func Read(getenv func(string) string) Surroundings {
 		Sonobuoy:  getenv("SONOBUOY_RESULTS_DIR"), ProgressPort: getenv("SONOBUOY_PROGRESS_PORT"),
 		InPod: getenv("KUBERNETES_SERVICE_HOST") != "",
 	}
-	// Sonobuoy's own plugin and jobs of Prow's know the same variables; they set others as well.
+	// Sonobuoy's own plugin and jobs of Prow's know the same variables; they set others as well. So does
+	// the shell of who works on the image that they are of; Hydrophone always runs a pod.
 	asked := getenv(hydrophone.FocusVariable) != "" && getenv(hydrophone.RunnerVariable) == "true"
-	if !asked || s.Sonobuoy != "" || s.Artifacts != "" {
+	if !asked || !s.InPod || s.Sonobuoy != "" || s.Artifacts != "" {
 		return s
 	}
 	s.Hydrophone = getenv(hydrophone.FolderVariable)

@@ -27,8 +27,12 @@ func TestRead(t *testing.T) {
 			Surroundings{Hydrophone: "/tmp/results", Focus: `\[Conformance\]`, Skip: "Slow", Arguments: "--nodes=all", DryRun: true, InPod: true}, "/tmp/results",
 		},
 		"Hydrophone, elsewhere": {
-			map[string]string{"E2E_FOCUS": "a", "E2E_USE_GO_RUNNER": "true", "RESULTS_DIR": "/r"},
-			Surroundings{Hydrophone: "/r", Focus: "a"}, "/r",
+			map[string]string{"E2E_FOCUS": "a", "E2E_USE_GO_RUNNER": "true", "RESULTS_DIR": "/r", "KUBERNETES_SERVICE_HOST": "10.0.0.1"},
+			Surroundings{Hydrophone: "/r", Focus: "a", InPod: true}, "/r",
+		},
+		"a shell in no pod that knows both": {
+			map[string]string{"E2E_FOCUS": "a", "E2E_USE_GO_RUNNER": "true", "RESULTS_DIR": "/r", "E2E_DRYRUN": "true"},
+			Surroundings{}, "",
 		},
 		"a script that knows one of its variables": {map[string]string{"E2E_FOCUS": "a"}, Surroundings{}, ""},
 		"a job of Prow's that knows both": {
