@@ -144,6 +144,37 @@ func TestDeletePodsByPage(t *testing.T) {
 	}
 }
 
+// TestDeletePodsUnanswered: a page whose request had no answer is deleted again, for so many times,
+// and what the API server answers is final.
+func TestDeletePodsUnanswered(t *testing.T) {
+	cut := errors.New("stream error: stream ID 7; INTERNAL_ERROR")
+	forbidden := apierrors.NewForbidden(schema.GroupResource{Resource: "pods"}, "", nil)
+	for name, row := range map[string]struct {
+		err   error
+		fails int
+		asked int
+		ends  error
+	}{
+		"once":      {cut, 1, 2, nil},
+		"for good":  {cut, pageTries, pageTries, cut},
+		"forbidden": {forbidden, 1, 1, forbidden},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				client, asked := fake.NewClientset(), 0
+				client.PrependReactor("delete-collection", "pods", func(clienttesting.Action) (bool, runtime.Object, error) {
+					if asked++; asked <= row.fails {
+						return true, nil, row.err
+					}
+					return true, nil, nil
+				})
+				assert.Equal(t, row.ends, deletePods(t.Context(), client, "ns"))
+				assert.Equal(t, row.asked, asked)
+			})
+		})
+	}
+}
+
 func listed(a clienttesting.Action) metav1.ListOptions {
 	switch a := a.(type) {
 	case clienttesting.ListActionImpl:

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -9,19 +10,25 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/kubernetes"
 
+	"procns/e2e/internal/pace"
 	"procns/e2e/internal/suite"
 )
+
+// pageTries is how often a page is deleted whose request had no answer.
+const pageTries = 5
 
 // pageOfPods is how many pods are deleted by one request. The API server deletes a collection one
 // by one, and ends a request after a minute (--request-timeout).
 const pageOfPods = 500
 
 // deletePods deletes all pods of a namespace, page by page. Where the list has changed so much that
-// its pages are no more (410 Gone), or where it cannot be listed, the rest is deleted by one request.
+// its pages are no more (410 Gone), or where it cannot be listed, the rest is deleted by one request. A
+// request without an answer, as of a server that is too busy to end it, is sent again.
 func deletePods(ctx context.Context, client kubernetes.Interface, namespace string) error {
 	pods := client.CoreV1().Pods(namespace)
 	page := metav1.ListOptions{Limit: pageOfPods}
-	for {
+	var pauses pace.Backoff
+	for tries := 1; ; {
 		// Where the next page begins is known before this one is deleted.
 		list, err := pods.List(ctx, page)
 		if err != nil {
@@ -32,6 +39,9 @@ func deletePods(ctx context.Context, client kubernetes.Interface, namespace stri
 		case apierrors.IsResourceExpired(err) && page.Continue != "":
 			page = metav1.ListOptions{Limit: pageOfPods}
 			continue
+		case (unanswered(err) || cutOff(err)) && tries < pageTries && pace.Pause(ctx, pauses.Next()) == nil:
+			tries++
+			continue
 		case err != nil:
 			return err
 		case list == nil || list.Continue == "" || page.Limit == 0:
@@ -39,6 +49,12 @@ func deletePods(ctx context.Context, client kubernetes.Interface, namespace stri
 		}
 		page.Continue = list.Continue
 	}
+}
+
+// cutOff tells whether a request ended with an error that is not the API server's own answer.
+func cutOff(err error) bool {
+	var answer apierrors.APIStatus
+	return err != nil && !errors.As(err, &answer)
 }
 
 // DiscardOn implements suite.Cluster.
