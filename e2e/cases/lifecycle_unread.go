@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"procns/e2e/internal/pace"
@@ -49,33 +50,70 @@ func (s *session) awaitHeldUp(ctx context.Context, pod suite.PodClient, containe
 	return s.noteHeldUp(ctx, pod, container, seen)
 }
 
-// noteHeldUp looks at a process until it has not run between one look and the next, some times
-// in a row: all that the kernel counts of it stands still, and it is not about to run.
+// noteHeldUp looks at a process until it is seen to be held up.
 func (s *session) noteHeldUp(ctx context.Context, pod suite.PodClient, container string, p probe.Process) error {
-	const inARow = 3
-	var last string
-	same := 0
+	var still standstill
 	return pace.Until(ctx, comeback, func() (bool, error) {
 		pid := strconv.Itoa(p.PID)
 		looked, err := pod.Exec(ctx, heldUpIn(container), "killer", "cat", "/proc/"+pid+"/stat", "/proc/"+pid+"/status")
 		if err != nil {
 			return false, err
 		}
-		now, err := probe.ParseStat(firstLines(looked.Stdout, 1))
+		line := firstLines(looked.Stdout, 1)
+		now, err := probe.ParseStat(line)
 		if err != nil || now.Identity() != p.Identity() {
 			return looked.Ran(), nil // it is gone, or was not looked at: the judges say so
 		}
-		if looked.Stdout != last || now.State == "R" {
-			last, same = looked.Stdout, 0
-		}
-		same++
-		if same < inARow {
-			return false, nil
+		used, err := cpuTicks(line)
+		if err != nil || !still.look(now.State, used) {
+			return false, err
 		}
 		held := true
 		pod.Note(func(saw *suite.Saw) { saw.InSession(s.name, func(of *suite.Session) { of.HeldUp = &held }) })
 		return true, nil
 	})
+}
+
+// standstill tells from looks at a process that prints without a pause whether it is held up: some
+// times in a row it was asleep, and from the first of them to the last it used a tick of CPU at most. One
+// that prints is runnable, or uses hundreds of ticks a second. It need not stand still altogether: the
+// windows of TCP between here and the node open now and then by a little, for minutes on a busy machine.
+type standstill struct {
+	since uint64 // the ticks at the first look of the row
+	row   int
+}
+
+// look tells whether it is held up, with one more look.
+func (s *standstill) look(state string, ticks uint64) bool {
+	const inARow, atMost = 3, 1
+	switch {
+	case state != "S":
+		s.row = 0
+	case s.row == 0 || ticks > s.since+atMost:
+		s.since, s.row = ticks, 1
+	default:
+		s.row++
+	}
+	return s.row >= inARow
+}
+
+// cpuTicks is how many ticks of CPU a process has used in user and kernel mode: fields 14 and 15 of
+// /proc/PID/stat (proc(5)).
+func cpuTicks(stat string) (uint64, error) {
+	const utime, afterComm = 14, 3
+	fields := strings.Fields(stat[strings.LastIndex(stat, ")")+1:])
+	if len(fields) <= utime+1-afterComm {
+		return 0, fmt.Errorf("stat has %d fields behind the name, no times", len(fields))
+	}
+	user, err := strconv.ParseUint(fields[utime-afterComm], 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("stat: user time: %w", err)
+	}
+	system, err := strconv.ParseUint(fields[utime+1-afterComm], 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("stat: system time: %w", err)
+	}
+	return user + system, nil
 }
 
 // wasHeldUp demands that a session whose client reads nothing was seen, and held up by that.
