@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"procns/e2e/internal/suite"
+	"procns/e2e/internal/wording"
 )
 
 // What kubelet tells of containers that end and are started again, and what it may have forgotten.
@@ -61,11 +62,7 @@ func restartedTimes(o suite.Observation, name string, times int) error {
 	}
 	was, is := o.Pod.Containers[name], o.AfterPod.Containers[name]
 	if is.Restarts != was.Restarts+times || !is.Running {
-		often := "once"
-		if times != 1 {
-			often = fmt.Sprintf("%d times", times)
-		}
-		return suite.Violation("container "+name+" is started again, "+often,
+		return suite.Violation("container "+name+" is started again, "+wording.Times(times),
 			fmt.Sprintf("%d restarts before, %d after; running: %v, waiting: %q", was.Restarts, is.Restarts, is.Running, is.Waiting))
 	}
 	return nil

@@ -14,11 +14,7 @@ func (h *podClient) Apart(ctx context.Context, experiment string, do func(contex
 		return nil
 	}
 	s := h.stage
-	if s.disruption == nil { // a disruption is why its node does not answer
-		s.health.learn(ctx, err, func(ctx context.Context) Disturbance {
-			return s.runner.Cluster.Disturbance(ctx, s.target.Node, s.began)
-		})
-	}
+	s.learn(ctx, err)
 	if ctx.Err() != nil {
 		return err
 	}

@@ -137,11 +137,18 @@ func (s *stage) run(ctx context.Context) {
 	if said := s.foreign(); said != "" && ctx.Err() == nil {
 		s.err = blame(said, s.err)
 	}
-	if s.err != nil && s.disruption == nil { // a disruption is why its node does not answer
-		s.health.learn(ctx, s.err, func(ctx context.Context) Disturbance {
-			return s.runner.Cluster.Disturbance(ctx, s.target.Node, s.began)
-		})
+	s.learn(ctx, s.err)
+}
+
+// learn has the target's health know of an error, if there is one. During a disruption, that is why the
+// node does not answer.
+func (s *stage) learn(ctx context.Context, err error) {
+	if err == nil || s.disruption != nil {
+		return
 	}
+	s.health.learn(ctx, err, func(ctx context.Context) Disturbance {
+		return s.runner.Cluster.Disturbance(ctx, s.target.Node, s.began)
+	})
 }
 
 // concluded notes that a case has come to its result.
