@@ -90,16 +90,23 @@ forget_mirrors() {
 }
 
 # forget_images takes what the fixtures use from the workers, by whatever name, so that it has to be pulled.
-# What the node's own sandboxes are made of is left.
+# What the node's own sandboxes are made of is left. An image goes through the runtime's own interface: taken
+# away behind its back, it would be looked for by a name that is gone. What an archive was imported as goes
+# too: it would keep the layers, which then need no pulling.
 forget_images() {
 	local node
 	for node in worker worker2; do
 		# shellcheck disable=SC2016 # for the shell in the node
-		on_node "$node" sh -c 'ctr -n k8s.io images list | awk "\$1 ~ \"^registry[.]k8s[.]io/pause:\" { kept[\$3] = 1 }
-			\$1 ~ \"^(localhost/procns/|docker[.]io/library/(nginx|busybox)[:@]|registry[.]k8s[.]io/pause@|[0-9.]+:[0-9]+/)\" { ours[\$3] = 1 }
-			{ digest[\$1] = \$3 }
-			END { for (name in digest) if (digest[name] in ours && !(digest[name] in kept)) print name }" |
-			xargs -r ctr -n k8s.io images remove --sync' >/dev/null
+		on_node "$node" sh -c 'remove() { xargs -r ctr -n k8s.io images remove --sync; }
+			ours() {
+				ctr -n k8s.io images list | awk "\$1 ~ \"^registry[.]k8s[.]io/pause:\" { kept[\$3] = 1 }
+					\$1 ~ \"^(localhost/procns/|docker[.]io/library/(nginx|busybox)[:@]|registry[.]k8s[.]io/pause@|[0-9.]+:[0-9]+/)\" { ours[\$3] = 1 }
+					{ digest[\$1] = \$3 }
+					END { for (name in digest) if (digest[name] in ours && !(digest[name] in kept)) print name }"
+			}
+			ours | grep "^sha256:" | xargs -r crictl rmi
+			ours | remove
+			ctr -n k8s.io images list --quiet | grep "^import-" | remove' >/dev/null
 	done
 }
 
