@@ -18,8 +18,6 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
 	watchtools "k8s.io/client-go/tools/watch"
-
-	"procns/e2e/internal/suite"
 )
 
 // Leftover is a namespace that is not gone.
@@ -109,6 +107,9 @@ const (
 	nextLook  = 15 * time.Second
 	// finalizersLast is the time in which those who have put them on objects take them off.
 	finalizersLast = time.Minute
+	// startedLast is the time in which kubelet gives up what a pod that is deleted was to start:
+	// it waits for a pull, which a registry that sends nothing holds up for minutes.
+	startedLast = time.Minute
 )
 
 func deleteNamespace(ctx context.Context, client kubernetes.Interface, name string, say func(string, ...any), pace looks) error {
@@ -265,36 +266,4 @@ func (d *departure) leftover(why string) *Leftover {
 	defer d.mu.Unlock()
 	deleted := d.last != nil && d.last.DeletionTimestamp != nil
 	return &Leftover{Namespace: d.name, Pending: deleted && d.running == 0, Why: errors.New(oneLine(why))}
-}
-
-// abandonPods deletes the pods on nodes that do not answer without waiting for
-// their kubelets, which nobody knows ever to come back. One that does ends the
-// containers of pods that are no longer there.
-func abandonPods(ctx context.Context, client kubernetes.Interface, namespace string) error {
-	pods, err := client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return fmt.Errorf("listing its pods: %w", err)
-	}
-	if len(pods.Items) == 0 {
-		return nil
-	}
-	nodes, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return fmt.Errorf("listing nodes: %w", err)
-	}
-	answers := map[string]bool{}
-	for _, n := range nodes.Items {
-		answers[n.Name] = nodeState(n).NotReady == ""
-	}
-	var now int64
-	for _, p := range pods.Items {
-		if answers[p.Spec.NodeName] {
-			continue
-		}
-		err := client.CoreV1().Pods(namespace).Delete(ctx, p.Name, metav1.DeleteOptions{GracePeriodSeconds: &now})
-		if err != nil && !apierrors.IsNotFound(err) {
-			return suite.Failed(err, "deleting pod %s", p.Name)
-		}
-	}
-	return nil
 }
