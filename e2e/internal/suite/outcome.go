@@ -61,7 +61,7 @@ type Target struct {
 	Images map[string]string `json:"images,omitzero"`
 	Labels []string          `json:"securityLabels,omitempty"`
 	// BootID is that of the node's kernel (status.nodeInfo.bootID).
-	BootID string `json:"-"`
+	BootID string `json:"bootID,omitempty"`
 	// Made says that the suite itself made the cluster.
 	Made bool `json:"-"`
 	// Simulated says that no machine and no runtime is behind the node: what comes of its
