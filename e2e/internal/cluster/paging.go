@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"context"
-	"errors"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -10,12 +9,8 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/kubernetes"
 
-	"procns/e2e/internal/pace"
 	"procns/e2e/internal/suite"
 )
-
-// pageTries is how often a page is deleted whose request had no answer.
-const pageTries = 5
 
 // pageOfPods is how many pods are deleted by one request. The API server deletes a collection one
 // by one, and ends a request after a minute (--request-timeout).
@@ -26,35 +21,26 @@ const pageOfPods = 500
 // request without an answer, as of a server that is too busy to end it, is sent again.
 func deletePods(ctx context.Context, client kubernetes.Interface, namespace string) error {
 	pods := client.CoreV1().Pods(namespace)
-	page := metav1.ListOptions{Limit: pageOfPods}
-	var pauses pace.Backoff
-	for tries := 1; ; {
+	for page := (metav1.ListOptions{Limit: pageOfPods}); ; {
 		// Where the next page begins is known before this one is deleted.
 		list, err := pods.List(ctx, page)
 		if err != nil {
 			page = metav1.ListOptions{}
 		}
-		err = pods.DeleteCollection(ctx, metav1.DeleteOptions{GracePeriodSeconds: new(podGrace)}, page)
+		err = untilAnswered(ctx, func() (bool, error) {
+			return false, pods.DeleteCollection(ctx, metav1.DeleteOptions{GracePeriodSeconds: new(podGrace)}, page)
+		})
 		switch {
 		case apierrors.IsResourceExpired(err) && page.Continue != "":
 			page = metav1.ListOptions{Limit: pageOfPods}
-			continue
-		case (unanswered(err) || cutOff(err)) && tries < pageTries && pace.Pause(ctx, pauses.Next()) == nil:
-			tries++
-			continue
 		case err != nil:
 			return err
 		case list == nil || list.Continue == "" || page.Limit == 0:
 			return nil
+		default:
+			page.Continue = list.Continue
 		}
-		page.Continue = list.Continue
 	}
-}
-
-// cutOff tells whether a request ended with an error that is not the API server's own answer.
-func cutOff(err error) bool {
-	var answer apierrors.APIStatus
-	return err != nil && !errors.As(err, &answer)
 }
 
 // DiscardOn implements suite.Cluster.

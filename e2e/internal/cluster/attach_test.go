@@ -1,4 +1,4 @@
-package remote
+package cluster
 
 import (
 	"encoding/json"
@@ -26,7 +26,7 @@ const (
 )
 
 // attached serves attach: each connection by the next of the given conversations.
-func attached(t *testing.T, conversations ...func(*websocket.Conn)) (pod Pod, asked *atomic.Int32) {
+func attached(t *testing.T, conversations ...func(*websocket.Conn)) (s *Session, asked *atomic.Int32) {
 	t.Helper()
 	asked = new(atomic.Int32)
 	upgrader := websocket.Upgrader{Subprotocols: []string{"v5.channel.k8s.io"}}
@@ -47,7 +47,12 @@ func attached(t *testing.T, conversations ...func(*websocket.Conn)) (pod Pod, as
 	config := &rest.Config{Host: server.URL}
 	client, err := kubernetes.NewForConfig(config)
 	assert.NilError(t, err)
-	return Pod{Client: client, Config: config, Namespace: "ns", Name: "pod"}, asked
+	return streaming(client, config), asked
+}
+
+// streaming is a session with containers that are reached at a server.
+func streaming(client kubernetes.Interface, config *rest.Config) *Session {
+	return newSession(client, config, "run", &Counts{}, "ns")
 }
 
 // say sends on a channel what may fail only when the client has gone.
@@ -103,14 +108,14 @@ func enter(shown *string) func(*probe.Terminal) error {
 }
 
 // reply is longer than a request is repeated.
-const reply = 2 * reconnecting
+const reply = 2 * serverReturns
 
 // TestAttachAsksAgain: a runtime that did not come to it is asked again, and is given the
 // keys that the first request took.
 func TestAttachAsksAgain(t *testing.T) {
 	pod, asked := attached(t, notInTime, echo)
 	var shown string
-	assert.NilError(t, pod.Attach(t.Context(), "shell", true, enter(&shown)))
+	assert.NilError(t, pod.Attach(t.Context(), "pod", "shell", enter(&shown)))
 	assert.Equal(t, "typed: line\n", shown)
 	assert.Equal(t, int32(2), asked.Load())
 }
@@ -123,7 +128,7 @@ func TestAttachIsNotRepeated(t *testing.T) {
 	}
 	pod, asked := attached(t, busyAfterwards)
 	var shown string
-	err := pod.Attach(t.Context(), "shell", true, enter(&shown))
+	err := pod.Attach(t.Context(), "pod", "shell", enter(&shown))
 	assert.ErrorIs(t, err, io.EOF)
 	assert.ErrorContains(t, err, `it showed "prompt # "`)
 	assert.Equal(t, int32(1), asked.Load())
