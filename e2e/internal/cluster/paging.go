@@ -2,7 +2,9 @@ package cluster
 
 import (
 	"context"
+	"maps"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
@@ -45,6 +47,10 @@ func deletePods(ctx context.Context, client kubernetes.Interface, namespace stri
 
 // DiscardOn implements suite.Cluster.
 func (s *Session) DiscardOn(ctx context.Context, node string) {
+	s.mu.Lock()
+	s.done[node] = true
+	maps.DeleteFunc(s.deleted, func(_ string, pod *corev1.Pod) bool { return pod.Spec.NodeName == node })
+	s.mu.Unlock()
 	// What cannot be deleted now, or has no node, goes with the namespace, or is said there.
 	_ = s.Client.CoreV1().Pods(s.Namespace).DeleteCollection(ctx, metav1.DeleteOptions{GracePeriodSeconds: new(podGrace)}, metav1.ListOptions{
 		LabelSelector: labels.Set{suite.RunLabel: s.RunID}.String(),

@@ -23,7 +23,7 @@ func (s *Session) watchPods(ctx, living context.Context) error {
 		return err
 	}
 	informer := informers.NewSharedInformerFactoryWithOptions(s.Client, 0, informers.WithNamespace(s.Namespace)).Core().V1().Pods().Informer()
-	if err := informer.SetTransform((&ends{}).remember); err != nil {
+	if err := informer.SetTransform(s.ends.remember); err != nil {
 		return err
 	}
 	_, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
@@ -52,11 +52,11 @@ func (s *Session) noteDeleted(object any) {
 		object = unknown.Obj
 	}
 	if pod, ok := object.(*corev1.Pod); ok {
+		s.ends.forget(pod.UID)
 		s.mu.Lock()
-		if s.deleted == nil {
-			s.deleted = map[string]*corev1.Pod{}
+		if !s.done[pod.Spec.NodeName] {
+			s.deleted[pod.Name] = pod
 		}
-		s.deleted[pod.Name] = pod
 		s.mu.Unlock()
 	}
 	s.announce()
