@@ -63,17 +63,12 @@ func (s *Session) hasTerminal(pod, container string) bool {
 	if !ok {
 		return true
 	}
-	for _, c := range slices.Concat(current.Spec.InitContainers, current.Spec.Containers) {
-		if c.Name == container {
-			return c.TTY
-		}
-	}
+	containers := slices.Concat(current.Spec.InitContainers, current.Spec.Containers)
 	for _, c := range current.Spec.EphemeralContainers {
-		if c.Name == container {
-			return c.TTY
-		}
+		containers = append(containers, corev1.Container(c.EphemeralContainerCommon))
 	}
-	return true
+	at := slices.IndexFunc(containers, func(c corev1.Container) bool { return c.Name == container })
+	return at < 0 || containers[at].TTY
 }
 
 // sizeQueue tells the remote terminal its size: first a wide one, so that a

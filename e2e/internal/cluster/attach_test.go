@@ -11,9 +11,11 @@ import (
 
 	"github.com/gorilla/websocket"
 	"gotest.tools/v3/assert"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/cache"
 
 	"procns/e2e/internal/probe"
 )
@@ -132,4 +134,20 @@ func TestAttachIsNotRepeated(t *testing.T) {
 	assert.ErrorIs(t, err, io.EOF)
 	assert.ErrorContains(t, err, `it showed "prompt # "`)
 	assert.Equal(t, int32(1), asked.Load())
+}
+
+// TestHasTerminal: whether one is attached to with a terminal is the container's own, of whatever sort it is.
+func TestHasTerminal(t *testing.T) {
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "p", Namespace: "ns"}, Spec: corev1.PodSpec{
+		InitContainers:      []corev1.Container{{Name: "sidecar"}},
+		Containers:          []corev1.Container{{Name: "shell", TTY: true}, {Name: "nginx"}},
+		EphemeralContainers: []corev1.EphemeralContainer{{EphemeralContainerCommon: corev1.EphemeralContainerCommon{Name: "debug"}}},
+	}}
+	s := newSession(nil, nil, "run", &Counts{}, "ns")
+	s.store = cache.NewStore(cache.MetaNamespaceKeyFunc)
+	assert.NilError(t, s.store.Add(pod))
+	for container, want := range map[string]bool{"sidecar": false, "shell": true, "nginx": false, "debug": false, "not seen as yet": true} {
+		assert.Equal(t, s.hasTerminal("p", container), want, container)
+	}
+	assert.Assert(t, s.hasTerminal("not seen as yet", "nginx"))
 }

@@ -70,11 +70,9 @@ func (s *Session) mayPrint(name, container string) bool {
 	if !ok {
 		return false
 	}
-	for _, all := range [][]corev1.ContainerStatus{pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses, pod.Status.EphemeralContainerStatuses} {
-		for _, c := range all {
-			if c.Name == container {
-				return c.State.Running != nil
-			}
+	for _, c := range statuses(pod) {
+		if c.Name == container {
+			return c.State.Running != nil
 		}
 	}
 	return true
