@@ -213,9 +213,9 @@ func nothingChanged(o suite.Observation) error {
 	for _, name := range []string{"two", "three"} {
 		was := o.Container(name).Namespaces["pid"]
 		switch joined := o.Saw.Disrupted.Joined[name]; joined {
-		case was:
 		case 0:
 			return suite.CannotTell("a look into container "+name+" after the disruption", "there was none", one)
+		case was:
 		default:
 			return suite.Violation(fmt.Sprintf("an exec into container %s joins PID namespace %d, as before", name, was), fmt.Sprint(joined), o.Container(name))
 		}

@@ -1,6 +1,7 @@
 package cases
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -52,15 +53,16 @@ func startedAtOnce(o suite.Observation, name string) error {
 	return nil
 }
 
-// restartedTimes demands that a container was started again so often, and runs.
-func restartedTimes(o suite.Observation, name string, times int) error {
+// restarted demands that a container's last end is as told, and that it was started again so
+// often, and runs.
+func restarted(o suite.Observation, name string, times int, ended func(suite.ContainerState) error) error {
 	if o.AfterPod == nil {
 		return suite.CannotTell("the pod's status after the act", "none")
 	}
-	if err := startedAtOnce(o, name); err != nil {
+	was, is := o.Pod.Containers[name], o.AfterPod.Containers[name]
+	if err := cmp.Or(startedAtOnce(o, name), ended(is)); err != nil {
 		return err
 	}
-	was, is := o.Pod.Containers[name], o.AfterPod.Containers[name]
 	if is.Restarts != was.Restarts+times || !is.Running {
 		return suite.Violation("container "+name+" is started again, "+wording.Times(times),
 			fmt.Sprintf("%d restarts before, %d after; running: %v, waiting: %q", was.Restarts, is.Restarts, is.Running, is.Waiting))
@@ -68,25 +70,18 @@ func restartedTimes(o suite.Observation, name string, times int) error {
 	return nil
 }
 
+// restartedTimes demands that a container was started again so often, and runs.
+func restartedTimes(o suite.Observation, name string, times int) error {
+	return restarted(o, name, times, func(suite.ContainerState) error { return nil })
+}
+
 // restartedOnce demands that a container ended as told, and that another instance of it runs.
 func restartedOnce(o suite.Observation, name string, code int, reason string) error {
-	if o.AfterPod == nil {
-		return suite.CannotTell("the pod's status after the act", "none")
-	}
-	if err := startedAtOnce(o, name); err != nil {
-		return err
-	}
-	is := o.AfterPod.Containers[name]
-	if err := endedWith(is, name, code, reason); err != nil {
-		return err
-	}
-	if err := restartedTimes(o, name, 1); err != nil {
-		return err
-	}
-	if is.ID == o.Pod.Containers[name].ID {
+	err := restarted(o, name, 1, func(is suite.ContainerState) error { return endedWith(is, name, code, reason) })
+	if err == nil && o.AfterPod.Containers[name].ID == o.Pod.Containers[name].ID {
 		return suite.Violation("another instance of container "+name+" runs", "it is the same")
 	}
-	return nil
+	return err
 }
 
 // startedAnew demands that a container was killed, and runs again. Where kubelet

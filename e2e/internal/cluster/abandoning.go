@@ -49,8 +49,8 @@ func heldUp(p corev1.Pod, now time.Time) bool {
 	if p.DeletionTimestamp == nil || now.Sub(p.DeletionTimestamp.Time) < startedLast {
 		return false
 	}
-	statuses := slices.Concat(p.Status.InitContainerStatuses, p.Status.ContainerStatuses, p.Status.EphemeralContainerStatuses)
-	return len(statuses) > 0 && !slices.ContainsFunc(statuses, func(c corev1.ContainerStatus) bool {
+	all := statuses(&p)
+	return len(all) > 0 && !slices.ContainsFunc(all, func(c corev1.ContainerStatus) bool {
 		return c.State.Waiting == nil || c.LastTerminationState.Terminated != nil || c.RestartCount > 0
 	})
 }

@@ -23,7 +23,8 @@ import (
 
 // createWorkload creates what makes the pod, and waits for the pod.
 func (s *Session) createWorkload(ctx context.Context, m suite.Manifest) (*corev1.Pod, error) {
-	if err := s.postWorkload(ctx, m.Workload); err != nil {
+	err := untilAnswered(ctx, func() (bool, error) { return false, s.postWorkload(ctx, m.Workload) })
+	if err != nil && !apierrors.IsAlreadyExists(err) { // by an earlier try
 		return nil, suite.Failed(err, "creating %s from %s", m.Pod.Name, m.File)
 	}
 	waiting, giveUp := context.WithCancelCause(ctx)

@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +21,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/fake"
 	"k8s.io/client-go/tools/cache"
 
@@ -84,7 +87,8 @@ func TestDeleteWaitsForTheLastState(t *testing.T) {
 	ended.Status.Phase = corev1.PodSucceeded
 	store := cache.NewStore(cache.MetaNamespaceKeyFunc)
 	require.NoError(t, store.Add(running))
-	s := &Session{Client: fake.NewClientset(running), Namespace: "ns", store: store, changed: make(chan struct{})}
+	s := newSession(fake.NewClientset(running), nil, "run", &Counts{}, "ns")
+	s.store = store
 
 	type answer struct {
 		gone bool
@@ -114,7 +118,8 @@ func TestDeleteWaitsForTheLastState(t *testing.T) {
 func TestDeleteWhatHasGone(t *testing.T) {
 	ended := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "p", Namespace: "ns"}, Status: corev1.PodStatus{Phase: corev1.PodSucceeded}}
 	store := cache.NewStore(cache.MetaNamespaceKeyFunc)
-	s := &Session{Client: fake.NewClientset(), Namespace: "ns", store: store, changed: make(chan struct{})}
+	s := newSession(fake.NewClientset(), nil, "run", &Counts{}, "ns")
+	s.store = store
 	_, _, err := s.Delete(t.Context(), "p", 1, time.Minute)
 	assert.ErrorContains(t, err, "not found", "it was never there")
 	s.noteDeleted(ended)
@@ -122,6 +127,26 @@ func TestDeleteWhatHasGone(t *testing.T) {
 	require.NoError(t, err)
 	assert.True(t, gone)
 	assert.Equal(t, corev1.PodSucceeded, last.Status.Phase)
+}
+
+// TestDoneNodesAreForgotten: of the pods of a node that is done with nothing is kept, whether they go
+// before or after; and of no pod that has gone how its containers ended.
+func TestDoneNodesAreForgotten(t *testing.T) {
+	s := newSession(fake.NewClientset(), nil, "run", &Counts{}, "ns")
+	s.store = cache.NewStore(cache.MetaNamespaceKeyFunc)
+	goes := func(name, node string) {
+		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID(name)}, Spec: corev1.PodSpec{NodeName: node}}
+		pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "one", State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{}}}}
+		_, err := s.ends.remember(pod)
+		require.NoError(t, err)
+		s.noteDeleted(pod)
+	}
+	goes("before", "n1")
+	goes("elsewhere", "n2")
+	s.DiscardOn(t.Context(), "n1")
+	goes("after", "n1")
+	assert.Equal(t, []string{"elsewhere"}, slices.Collect(maps.Keys(s.deleted)))
+	assert.Empty(t, s.ends.seen)
 }
 
 func sessionWith(t *testing.T, answer http.HandlerFunc) *Session {

@@ -14,16 +14,6 @@ import (
 // which says nothing for longer does not answer any more.
 const requestWithin = 75 * time.Second
 
-// LateError says that the API server did not answer a request in its time.
-type LateError struct {
-	Request string // method and path
-	Within  time.Duration
-}
-
-func (e *LateError) Error() string {
-	return fmt.Sprintf("the API server did not answer %s within %s", e.Request, e.Within)
-}
-
 // bounded gives a request its time. What streams on purpose has none here: each
 // watch, followed log, exec and attachment is bounded by who opened it. done is to be
 // called with the answer, and returns it.
@@ -31,10 +21,10 @@ func bounded(r *http.Request, within time.Duration) (_ *http.Request, done func(
 	if streams(r) {
 		return r, func(response *http.Response, err error) (*http.Response, error) { return response, err }
 	}
-	late := &LateError{Request: r.Method + " " + r.URL.Path, Within: within}
+	late := fmt.Errorf("the API server did not answer %s %s within %s", r.Method, r.URL.Path, within)
 	ctx, cancel := context.WithTimeoutCause(r.Context(), within, late)
 	said := func(err error) error {
-		if err != nil && err != io.EOF && context.Cause(ctx) == error(late) {
+		if err != nil && err != io.EOF && context.Cause(ctx) == late {
 			return late
 		}
 		return err

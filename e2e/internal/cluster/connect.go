@@ -36,7 +36,7 @@ func Connect(at Place, qps float32, counts *Counts) (*rest.Config, kubernetes.In
 		return nil, nil, "", err
 	}
 	// One limiter for all that is sent: execs and attachments, which no client of
-	// client-go's sends, wait for it as well (internal/remote).
+	// client-go's sends, wait for it as well (takeTurn).
 	config.RateLimiter = flowcontrol.NewTokenBucketRateLimiter(qps, max(1, int(2*qps)))
 	config.UserAgent = "procns"
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return countingTransport{next, counts} })

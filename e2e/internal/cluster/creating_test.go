@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	corev1 "k8s.io/api/core/v1"
@@ -20,14 +22,18 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 	"k8s.io/client-go/rest"
 	clienttesting "k8s.io/client-go/testing"
+
+	"procns/e2e/internal/pace"
 )
 
 // TestCreatePodLooksBeforeItRepeats: a creation that was not answered is looked up by the pod's
-// name; what is not there is created again, a few times; what is refused is not.
+// name; what is not there is created again, for a while; what is refused is not.
 func TestCreatePodLooksBeforeItRepeats(t *testing.T) {
 	pods := schema.GroupResource{Resource: "pods"}
 	late := apierrors.NewTimeoutError("the server was busy", 1)
 	refused := apierrors.NewForbidden(pods, "p", errors.New("policy"))
+	cut := errors.New("unexpected EOF")
+	const again = -1 // until the time is over
 	for name, row := range map[string]struct {
 		answers []error // to the creations; the last one to all that follow
 		stores  int     // which creation stores the pod; 0: none
@@ -40,8 +46,10 @@ func TestCreatePodLooksBeforeItRepeats(t *testing.T) {
 		"refused":               {[]error{refused}, 0, false, 1, 0, true},
 		"late, and stored":      {[]error{late}, 1, false, 1, 1, false},
 		"late, and not stored":  {[]error{late, nil}, 2, false, 2, 1, false},
-		"no answer, and stored": {[]error{&LateError{Request: "POST", Within: requestWithin}}, 1, false, 1, 1, false},
-		"late again and again":  {[]error{late}, 0, false, createTries, createTries, true},
+		"no answer, and stored": {[]error{errors.New("the API server did not answer POST within 1m15s")}, 1, false, 1, 1, false},
+		"late again and again":  {[]error{late}, 0, false, again, again, true},
+		"cut, and stored":       {[]error{cut}, 1, false, 1, 1, false},
+		"cut, and not stored":   {[]error{cut, nil}, 2, false, 2, 1, false},
 		"too busy for long":     {[]error{apierrors.NewTooManyRequests("later", 1), nil}, 2, false, 2, 1, false},
 		"another's is there":    {[]error{late}, 1, true, 1, 1, true},
 		"stored after the look": {[]error{late, apierrors.NewAlreadyExists(pods, "p")}, 2, false, 2, 2, false},
@@ -70,10 +78,45 @@ func TestCreatePodLooksBeforeItRepeats(t *testing.T) {
 				return true, there, nil
 			})
 			pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "p", Labels: map[string]string{"run": "r"}}}
+			began := time.Now()
 			stored, err := createPod(t.Context(), client, pod, "ns")
+			assert.LessOrEqual(t, time.Since(began), answerComes+pace.Longest, name)
 			assert.Equal(t, row.wrong, err != nil, "%s: %v", name, err)
 			assert.Equal(t, row.wrong, stored == nil || err != nil, name)
+			if row.creates == again {
+				assert.Equal(t, creates, gets, name)
+				assert.Greater(t, time.Since(began), answerComes, name)
+				return
+			}
 			assert.Equal(t, [2]int{row.creates, row.gets}, [2]int{creates, gets}, name)
+		})
+	}
+}
+
+// TestCreatedAgain: what is named by whoever creates it is created again when that was not answered, and
+// may be there by then.
+func TestCreatedAgain(t *testing.T) {
+	secrets := schema.GroupResource{Resource: "secrets"}
+	refused := apierrors.NewForbidden(secrets, "s", errors.New("policy"))
+	for name, row := range map[string]struct {
+		answers []error
+		wrong   error
+	}{
+		"answered":           {[]error{nil}, nil},
+		"refused":            {[]error{refused}, refused},
+		"by an earlier try":  {[]error{apierrors.NewAlreadyExists(secrets, "s")}, nil},
+		"cut, and stored":    {[]error{errors.New("unexpected EOF"), apierrors.NewAlreadyExists(secrets, "s")}, nil},
+		"late, and not":      {[]error{errors.New("the API server did not answer POST within 1m15s"), nil}, nil},
+		"late, then refused": {[]error{apierrors.NewServerTimeout(secrets, "create", 1), refused}, refused},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			asked := 0
+			err := created(t.Context(), &corev1.Secret{}, func(_ context.Context, s *corev1.Secret, _ metav1.CreateOptions) (*corev1.Secret, error) {
+				asked++
+				return s, row.answers[asked-1]
+			})
+			assert.Equal(t, row.wrong, err, name)
+			assert.Equal(t, len(row.answers), asked, name)
 		})
 	}
 }
@@ -144,7 +187,7 @@ func TestDeletePodsByPage(t *testing.T) {
 	}
 }
 
-// TestDeletePodsUnanswered: a page whose request had no answer is deleted again, for so many times,
+// TestDeletePodsUnanswered: a page whose request had no answer is deleted again, for a while,
 // and what the API server answers is final.
 func TestDeletePodsUnanswered(t *testing.T) {
 	cut := errors.New("stream error: stream ID 7; INTERNAL_ERROR")
@@ -152,11 +195,11 @@ func TestDeletePodsUnanswered(t *testing.T) {
 	for name, row := range map[string]struct {
 		err   error
 		fails int
-		asked int
+		asked int // 0: again and again, until the time is over
 		ends  error
 	}{
 		"once":      {cut, 1, 2, nil},
-		"for good":  {cut, pageTries, pageTries, cut},
+		"for good":  {cut, math.MaxInt, 0, cut},
 		"forbidden": {forbidden, 1, 1, forbidden},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -168,7 +211,13 @@ func TestDeletePodsUnanswered(t *testing.T) {
 					}
 					return true, nil, nil
 				})
+				began := time.Now()
 				assert.Equal(t, row.ends, deletePods(t.Context(), client, "ns"))
+				assert.LessOrEqual(t, time.Since(began), answerComes+pace.Longest)
+				if row.asked == 0 {
+					assert.Greater(t, time.Since(began), answerComes)
+					return
+				}
 				assert.Equal(t, row.asked, asked)
 			})
 		})

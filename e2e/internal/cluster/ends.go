@@ -18,12 +18,18 @@ const RememberedEnds = "procns/remembered-ends"
 // then on the status shows a restart and no last state.
 type ends struct {
 	mu   sync.Mutex
-	seen map[instance]corev1.ContainerStateTerminated
+	seen map[types.UID]map[instance]corev1.ContainerStateTerminated // by pod
+}
+
+// forget lets go of a pod that was deleted.
+func (e *ends) forget(pod types.UID) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.seen, pod)
 }
 
 // instance is one life of a container: the one that had this many before it.
 type instance struct {
-	pod       types.UID
 	container string
 	before    int32
 }
@@ -61,16 +67,19 @@ func (e *ends) complete(pod types.UID, c *corev1.ContainerStatus) bool {
 			return
 		}
 		if e.seen == nil {
-			e.seen = map[instance]corev1.ContainerStateTerminated{}
+			e.seen = map[types.UID]map[instance]corev1.ContainerStateTerminated{}
 		}
-		e.seen[instance{pod, c.Name, before}] = *ended
+		if e.seen[pod] == nil {
+			e.seen[pod] = map[instance]corev1.ContainerStateTerminated{}
+		}
+		e.seen[pod][instance{c.Name, before}] = *ended
 	}
 	note(c.RestartCount, c.State.Terminated)
 	note(c.RestartCount-1, c.LastTerminationState.Terminated)
 	if c.RestartCount == 0 || c.LastTerminationState.Terminated != nil {
 		return false
 	}
-	ended, ok := e.seen[instance{pod, c.Name, c.RestartCount - 1}]
+	ended, ok := e.seen[pod][instance{c.Name, c.RestartCount - 1}]
 	if ok {
 		c.LastTerminationState.Terminated = &ended
 	}

@@ -55,9 +55,7 @@ func (s *Session) createNamespace(ctx context.Context, name, level string) error
 // owns tells whether the run has a namespace although its creation failed: the
 // server's answer was lost, or came too late.
 func (s *Session) owns(ctx context.Context, name string, failed error) bool {
-	var status apierrors.APIStatus
-	late := apierrors.IsTimeout(failed) || apierrors.IsServerTimeout(failed) || apierrors.IsInternalError(failed)
-	if neverSent(failed) || errors.As(failed, &status) && !late {
+	if neverSent(failed) || !unanswered(failed) && !apierrors.IsInternalError(failed) {
 		return false // the server's own no
 	}
 	const bound = 10 * time.Second // for one answer

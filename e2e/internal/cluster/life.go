@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 
+	"procns/e2e/internal/pace"
 	"procns/e2e/internal/suite"
 )
 
@@ -43,12 +44,7 @@ func (s *Session) showLife(ctx, ended context.Context) error {
 		return suite.Failed(err, "creating the run's Lease")
 	}
 	go func() {
-		for {
-			select {
-			case <-ended.Done():
-				return
-			case <-time.After(renewEvery): // the interval itself is what is promised
-			}
+		for pace.Pause(ended, renewEvery) == nil { // the interval itself is what is promised
 			patch, err := json.Marshal(map[string]any{"spec": map[string]any{"renewTime": metav1.NowMicro()}})
 			if err != nil {
 				return

@@ -70,11 +70,9 @@ func (s *Session) mayPrint(name, container string) bool {
 	if !ok {
 		return false
 	}
-	for _, all := range [][]corev1.ContainerStatus{pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses, pod.Status.EphemeralContainerStatuses} {
-		for _, c := range all {
-			if c.Name == container {
-				return c.State.Running != nil
-			}
+	for _, c := range statuses(pod) {
+		if c.Name == container {
+			return c.State.Running != nil
 		}
 	}
 	return true
@@ -103,37 +101,34 @@ var cannotFollow = regexp.MustCompile(`failed to create fsnotify watcher: [^\n]*
 
 // follow returns why the log is not whole, or nil.
 func (f *follower) follow(ctx context.Context, stream io.ReadCloser) error {
-	var pauses pace.Backoff
 	ended := false // before the stream was opened: then there is no more than it holds
 	var cut error  // why the last stream that could be read on did not come to its end
-	for {
+	return pace.Retry(ctx, pace.Forever, func() (bool, error) {
+		if stream == nil {
+			ended = !f.runs()
+			opened, refused := f.open()
+			switch {
+			case refused != nil && ended:
+				return false, cut // nil where the stream had come to its end
+			case refused != nil:
+				return true, nil
+			}
+			stream = opened
+		}
 		err := f.read(stream)
 		_ = stream.Close()
+		stream = nil
 		switch {
 		case ctx.Err() != nil:
-			return context.Cause(ctx)
+			return false, context.Cause(ctx)
 		case errors.Is(err, errRemoved), errors.Is(err, errBeganAnew) && (ended || !f.runs()):
-			return cut // nil: nothing came after the end
+			return false, cut // nil: nothing came after the end
 		case errors.Is(err, errBeganAnew):
-			return err
-		case err == nil && ended:
-			return nil
+			return false, err
 		}
 		cut = err
-		for stream = nil; stream == nil; {
-			if pause := pace.Pause(ctx, pauses.Next()); pause != nil {
-				return pause
-			}
-			ended = !f.runs()
-			var refused error
-			if stream, refused = f.open(); refused != nil {
-				stream = nil
-				if ended {
-					return err // nil where the stream had come to its end
-				}
-			}
-		}
-	}
+		return err != nil || !ended, nil
+	})
 }
 
 // read adds what is new in a stream that begins at the log's beginning.

@@ -2,20 +2,17 @@ package cluster
 
 import (
 	"context"
-	"errors"
+	"maps"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/kubernetes"
 
-	"procns/e2e/internal/pace"
 	"procns/e2e/internal/suite"
 )
-
-// pageTries is how often a page is deleted whose request had no answer.
-const pageTries = 5
 
 // pageOfPods is how many pods are deleted by one request. The API server deletes a collection one
 // by one, and ends a request after a minute (--request-timeout).
@@ -26,39 +23,34 @@ const pageOfPods = 500
 // request without an answer, as of a server that is too busy to end it, is sent again.
 func deletePods(ctx context.Context, client kubernetes.Interface, namespace string) error {
 	pods := client.CoreV1().Pods(namespace)
-	page := metav1.ListOptions{Limit: pageOfPods}
-	var pauses pace.Backoff
-	for tries := 1; ; {
+	for page := (metav1.ListOptions{Limit: pageOfPods}); ; {
 		// Where the next page begins is known before this one is deleted.
 		list, err := pods.List(ctx, page)
 		if err != nil {
 			page = metav1.ListOptions{}
 		}
-		err = pods.DeleteCollection(ctx, metav1.DeleteOptions{GracePeriodSeconds: new(podGrace)}, page)
+		err = untilAnswered(ctx, func() (bool, error) {
+			return false, pods.DeleteCollection(ctx, metav1.DeleteOptions{GracePeriodSeconds: new(podGrace)}, page)
+		})
 		switch {
 		case apierrors.IsResourceExpired(err) && page.Continue != "":
 			page = metav1.ListOptions{Limit: pageOfPods}
-			continue
-		case (unanswered(err) || cutOff(err)) && tries < pageTries && pace.Pause(ctx, pauses.Next()) == nil:
-			tries++
-			continue
 		case err != nil:
 			return err
 		case list == nil || list.Continue == "" || page.Limit == 0:
 			return nil
+		default:
+			page.Continue = list.Continue
 		}
-		page.Continue = list.Continue
 	}
-}
-
-// cutOff tells whether a request ended with an error that is not the API server's own answer.
-func cutOff(err error) bool {
-	var answer apierrors.APIStatus
-	return err != nil && !errors.As(err, &answer)
 }
 
 // DiscardOn implements suite.Cluster.
 func (s *Session) DiscardOn(ctx context.Context, node string) {
+	s.mu.Lock()
+	s.done[node] = true
+	maps.DeleteFunc(s.deleted, func(_ string, pod *corev1.Pod) bool { return pod.Spec.NodeName == node })
+	s.mu.Unlock()
 	// What cannot be deleted now, or has no node, goes with the namespace, or is said there.
 	_ = s.Client.CoreV1().Pods(s.Namespace).DeleteCollection(ctx, metav1.DeleteOptions{GracePeriodSeconds: new(podGrace)}, metav1.ListOptions{
 		LabelSelector: labels.Set{suite.RunLabel: s.RunID}.String(),

@@ -9,8 +9,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/tools/cache"
 
@@ -25,7 +23,7 @@ func (s *Session) watchPods(ctx, living context.Context) error {
 		return err
 	}
 	informer := informers.NewSharedInformerFactoryWithOptions(s.Client, 0, informers.WithNamespace(s.Namespace)).Core().V1().Pods().Informer()
-	if err := informer.SetTransform((&ends{}).remember); err != nil {
+	if err := informer.SetTransform(s.ends.remember); err != nil {
 		return err
 	}
 	_, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
@@ -54,11 +52,11 @@ func (s *Session) noteDeleted(object any) {
 		object = unknown.Obj
 	}
 	if pod, ok := object.(*corev1.Pod); ok {
+		s.ends.forget(pod.UID)
 		s.mu.Lock()
-		if s.deleted == nil {
-			s.deleted = map[string]*corev1.Pod{}
+		if !s.done[pod.Spec.NodeName] {
+			s.deleted[pod.Name] = pod
 		}
-		s.deleted[pod.Name] = pod
 		s.mu.Unlock()
 	}
 	s.announce()
@@ -74,12 +72,12 @@ func (s *Session) change() <-chan struct{} {
 func (s *Session) Create(ctx context.Context, m suite.Manifest) (*corev1.Pod, error) {
 	core := s.Client.CoreV1()
 	for _, secret := range m.Secrets {
-		if _, err := core.Secrets(s.Namespace).Create(ctx, secret, metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) { // by an earlier try
+		if err := created(ctx, secret, core.Secrets(s.Namespace).Create); err != nil {
 			return nil, suite.Failed(err, "creating Secret %s", secret.Name)
 		}
 	}
 	for _, configMap := range m.ConfigMaps {
-		if _, err := core.ConfigMaps(s.Namespace).Create(ctx, configMap, metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
+		if err := created(ctx, configMap, core.ConfigMaps(s.Namespace).Create); err != nil {
 			return nil, suite.Failed(err, "creating ConfigMap %s", configMap.Name)
 		}
 	}
@@ -99,6 +97,9 @@ func (s *Session) Create(ctx context.Context, m suite.Manifest) (*corev1.Pod, er
 
 // Current implements suite.Cluster.
 func (s *Session) Current(name string) (*corev1.Pod, bool) {
+	if s.store == nil { // nothing is watched as yet
+		return nil, false
+	}
 	item, ok, err := s.store.GetByKey(s.Namespace + "/" + name)
 	if err != nil || !ok {
 		return nil, false

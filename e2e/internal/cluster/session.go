@@ -38,8 +38,11 @@ type Session struct {
 
 	mu      sync.Mutex
 	changed chan struct{} // closed and replaced at each change of any pod
-	// deleted holds each pod that is gone, as it was last seen.
+	// deleted holds each pod that is gone, as it was last seen, but for those of the nodes in done,
+	// which nobody asks about any more.
 	deleted map[string]*corev1.Pod
+	done    map[string]bool
+	ends    ends
 	// closed says what keeps new pods away from a node, and wasClosed what ever did.
 	closed, wasClosed map[string]string
 	// absent says why nothing can be run on a node.
@@ -81,7 +84,7 @@ func Open(ctx context.Context, client kubernetes.Interface, config *rest.Config,
 }
 
 func newSession(client kubernetes.Interface, config *rest.Config, runID string, counts *Counts, namespace string) *Session {
-	return &Session{Client: client, Config: config, RunID: runID, Counts: counts, Namespace: namespace, changed: make(chan struct{})}
+	return &Session{Client: client, Config: config, RunID: runID, Counts: counts, Namespace: namespace, changed: make(chan struct{}), deleted: map[string]*corev1.Pod{}, done: map[string]bool{}}
 }
 
 // living is a context that ends with the session.

@@ -85,10 +85,15 @@ type obstacle struct {
 // are meant to end, or to be ended, and to be started again.
 func obstacles(pod *corev1.Pod, mayEnd bool) []obstacle {
 	all := slices.Concat(schedulingObstacles(pod), podObstacles(pod, mayEnd))
-	for _, c := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses, pod.Status.EphemeralContainerStatuses) {
+	for _, c := range statuses(pod) {
 		all = append(all, containerObstacles(pod, c, mayEnd)...)
 	}
 	return all
+}
+
+// statuses are those of all containers of a pod, of whatever sort.
+func statuses(pod *corev1.Pod) []corev1.ContainerStatus {
+	return slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses, pod.Status.EphemeralContainerStatuses)
 }
 
 // podObstacles are those of the pod as a whole.
@@ -316,8 +321,7 @@ func pullUnderWay(events []suite.Event, pod *corev1.Pod, over error) error {
 			ended[e.Container] += max(1, e.Count)
 		}
 	}
-	statuses := slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses, pod.Status.EphemeralContainerStatuses)
-	for _, c := range statuses {
+	for _, c := range statuses(pod) {
 		w := c.State.Waiting
 		for field := range begun {
 			if w != nil && strings.HasSuffix(field, "{"+c.Name+"}") && begun[field] > ended[field] {

@@ -1,9 +1,7 @@
 package cluster
 
 import (
-	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -59,10 +57,6 @@ func (c *Counts) troubleSince(then time.Time) string {
 	return fmt.Sprintf("the connection broke at %s: %s", c.troubled.UTC().Format(time.TimeOnly), c.troubleIs)
 }
 
-// The bound of the wait for an API server that is gone for a while: one that
-// restarts is back within a minute.
-const serverReturns = time.Minute
-
 // countingTransport counts requests, and waits for a server that is being
 // restarted: a request that could not be sent is sent later.
 type countingTransport struct {
@@ -75,31 +69,32 @@ func (c countingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if use, ok := preflight.UseOf(r); ok {
 		c.counts.uses.Store(use, true)
 	}
-	var deadline time.Time // counted from the first trouble
-	for {
+	var response *http.Response
+	err := pace.Retry(r.Context(), serverReturns, func() (bool, error) {
+		closeBody(response)
 		attempt, err := renewed(r)
 		if err != nil {
-			return nil, err
+			return false, err
 		}
 		attempt, done := bounded(attempt, requestWithin)
-		response, err := done(c.next.RoundTrip(attempt))
+		response, err = done(c.next.RoundTrip(attempt))
 		// A refusal to stream, such as "container not found", is an answer.
 		if err != nil && !httpstream.IsUpgradeFailure(err) && r.Context().Err() == nil && c.counts.Patient.Load() {
 			c.counts.noteTrouble(err.Error())
 		}
-		if deadline.IsZero() {
-			deadline = time.Now().Add(serverReturns)
-		}
-		if !c.mayRepeat(r, response, err) || time.Now().After(deadline) {
-			return response, err
-		}
-		if response != nil {
-			_ = response.Body.Close()
-		}
-		// The time in which a server that restarts comes nearer to answering.
-		if err := pace.Pause(r.Context(), time.Second); err != nil {
-			return nil, err
-		}
+		return c.mayRepeat(r, response, err), err
+	})
+	if err != nil {
+		closeBody(response)
+		return nil, err
+	}
+	return response, nil
+}
+
+// closeBody lets go of a response that nobody reads, if there is one.
+func closeBody(response *http.Response) {
+	if response != nil {
+		_ = response.Body.Close()
 	}
 }
 
@@ -129,11 +124,4 @@ func (c countingTransport) mayRepeat(r *http.Request, response *http.Response, e
 		return neverSent(err)
 	}
 	return response.StatusCode == http.StatusForbidden && c.counts.troubleSince(time.Now().Add(-freshServer)) != ""
-}
-
-// neverSent tells that nobody can have acted upon the request: there was no
-// connection to send it on.
-func neverSent(err error) bool {
-	var failed *net.OpError
-	return errors.As(err, &failed) && failed.Op == "dial"
 }

@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"slices"
-	"time"
 
 	"procns/e2e/cases"
 	"procns/e2e/internal/build"
@@ -17,6 +16,7 @@ import (
 	"procns/e2e/internal/incluster"
 	"procns/e2e/internal/interrupt"
 	"procns/e2e/internal/options"
+	"procns/e2e/internal/pace"
 	"procns/e2e/internal/preflight"
 	"procns/e2e/internal/report"
 	"procns/e2e/internal/suite"
@@ -161,11 +161,7 @@ func cleanUpAfterDead(o options.Options, stderr io.Writer) error {
 		return err
 	}
 	dead, living, err := cluster.FindDead(ctx, client, say, func(ctx context.Context) error {
-		select {
-		case <-time.After(cluster.LookTwice): // how long a living run may be silent
-		case <-ctx.Done():
-		}
-		return context.Cause(ctx)
+		return pace.Pause(ctx, cluster.LookTwice) // how long a living run may be silent
 	})
 	if err != nil {
 		return err

@@ -62,20 +62,28 @@ func (c *Run) prepare(ctx context.Context) error {
 	return nil
 }
 
-// preflight finds out whether the suite can run, and on what.
-func (c *Run) preflight(ctx context.Context, config *rest.Config, client kubernetes.Interface) (err error) {
-	needs := c.needs()
+// questions are what the cluster is asked before anything is created.
+func (c *Run) questions() (cluster.Asked, error) {
 	images, err := c.AllImages(c.Cases, fixtures.Read)
 	if err != nil {
-		return err
+		return cluster.Asked{}, err
 	}
-	asked := cluster.Asked{Say: c.say, Plugins: &c.plugins, RunID: c.report.ID, NamespaceLabels: c.NamespaceLabels, Choice: c.Choice(), Needs: needs}
+	asked := cluster.Asked{Say: c.say, Plugins: &c.plugins, RunID: c.report.ID, NamespaceLabels: c.NamespaceLabels, Choice: c.Choice(), Needs: c.needs()}
 	for _, image := range images {
 		if !slices.Contains(asked.Images, image.Image) { // two documented ones may be one here
 			asked.Images = append(asked.Images, image.Image)
 		}
 	}
 	asked.Loaded = c.kind != nil && len(c.Archives) > 0
+	return asked, nil
+}
+
+// preflight finds out whether the suite can run, and on what, and makes the runner.
+func (c *Run) preflight(ctx context.Context, config *rest.Config, client kubernetes.Interface) (err error) {
+	asked, err := c.questions()
+	if err != nil {
+		return err
+	}
 	survey, err := cluster.Look(ctx, client, config, asked)
 	checks := survey.Checks
 	defer func() { c.tell(checks) }()
@@ -103,41 +111,19 @@ func (c *Run) preflight(ctx context.Context, config *rest.Config, client kuberne
 		c.plan()
 		return nil
 	}
-	if err := c.openUpgrade(ctx, config, client); err != nil {
-		return err
-	}
-	if said := c.report.Upgrade; said != nil && c.Phase == options.After {
-		checks = append(checks, preflight.Check{Name: "upgrade", State: preflight.OK, Said: fmt.Sprintf(
-			"%d witnesses of run %s, left under Kubernetes %s", said.Witnesses, said.Run, said.Server)})
-	}
-	if c.session, err = cluster.Open(ctx, client, config, c.report.ID, &c.counts, c.NamespaceLabels); err != nil {
-		return err
-	}
-	c.session.Nodes, c.session.Say = survey.Nodes, c.say
-	c.session.WatchNodes(c.folder.log.Printf)
-	c.counts.Patient.Store(true)
-	if from, name, ok := strings.Cut(c.PullSecret, "/"); ok {
-		for _, s := range c.sessions() {
-			if err := s.CopyPullSecret(ctx, from, name, options.PullSecretName); err != nil {
-				return err
-			}
-		}
-	}
-	samples, err := sampled(ordinary(c.Cases), placement, c.report.Targets)
+	opened, err := c.openSession(ctx, config, client, survey.Nodes)
+	checks = append(checks, opened...)
 	if err != nil {
 		return err
 	}
-	checks = append(checks, c.session.LookInside(ctx, samples, ordinary(c.Cases), min(c.Pods, podsOfCase*len(c.Cases))*min(len(c.report.Targets), c.NodesAtOnce))...)
-	wanted := min(c.Pods, podsOfCase*len(c.Cases))
-	room, said := c.session.Room(ctx, c.report.Targets, wanted)
-	checks = append(checks, said...)
+	room, inside, err := c.lookInside(ctx, placement)
+	checks = append(checks, inside...)
+	if err != nil {
+		return err
+	}
 	off := ""
 	if survey.Gate.ReadBack {
-		documented, err := manifestOf(documentedManifest)
-		if err != nil {
-			return err
-		}
-		if off, err = c.gateOff(ctx, survey.Version, documented.Place(placement)); err != nil {
+		if off, err = c.gateOff(ctx, placement); err != nil {
 			return err
 		}
 	}
@@ -145,9 +131,46 @@ func (c *Run) preflight(ctx context.Context, config *rest.Config, client kuberne
 		return fmt.Errorf("%s cannot be written: %w", report.StreamFile, err)
 	}
 	c.makeRunner(client, placement, survey.Version, off)
-	c.runner.Targets = ask
-	c.runner.Room = room
+	c.runner.Targets, c.runner.Room = ask, room
 	return nil
+}
+
+// openSession opens the run's namespaces, the witnesses' among them. It returns what an earlier run
+// has left there.
+func (c *Run) openSession(ctx context.Context, config *rest.Config, client kubernetes.Interface, nodes map[string]cluster.NodeState) (checks []preflight.Check, err error) {
+	if err := c.openUpgrade(ctx, config, client); err != nil {
+		return nil, err
+	}
+	if said := c.report.Upgrade; said != nil && c.Phase == options.After {
+		checks = append(checks, preflight.Check{Name: "upgrade", State: preflight.OK, Said: fmt.Sprintf(
+			"%d witnesses of run %s, left under Kubernetes %s", said.Witnesses, said.Run, said.Server)})
+	}
+	if c.session, err = cluster.Open(ctx, client, config, c.report.ID, &c.counts, c.NamespaceLabels); err != nil {
+		return checks, err
+	}
+	c.session.Nodes, c.session.Say = nodes, c.say
+	c.session.WatchNodes(c.folder.log.Printf)
+	c.counts.Patient.Store(true)
+	if from, name, ok := strings.Cut(c.PullSecret, "/"); ok {
+		for _, s := range c.sessions() {
+			if err := s.CopyPullSecret(ctx, from, name, options.PullSecretName); err != nil {
+				return checks, err
+			}
+		}
+	}
+	return checks, nil
+}
+
+// lookInside finds out what the run's namespace admits, and how many pods each target's node takes.
+func (c *Run) lookInside(ctx context.Context, placement suite.Placement) (room map[string]int, checks []preflight.Check, err error) {
+	samples, err := sampled(ordinary(c.Cases), placement, c.report.Targets)
+	if err != nil {
+		return nil, nil, err
+	}
+	checks = append(checks, c.session.LookInside(ctx, samples, ordinary(c.Cases), min(c.Pods, podsOfCase*len(c.Cases))*min(len(c.report.Targets), c.NodesAtOnce))...)
+	wanted := min(c.Pods, podsOfCase*len(c.Cases))
+	room, said := c.session.Room(ctx, c.report.Targets, wanted)
+	return room, append(checks, said...), nil
 }
 
 // note keeps what the survey found for the report.
@@ -284,12 +307,16 @@ func (c *Run) startingAtOnce() int {
 
 // gateOff creates the documented pod, on servers whose feature gate may be off,
 // to see what becomes of the field.
-func (c *Run) gateOff(ctx context.Context, version suite.Version, documented suite.Manifest) (string, error) {
-	stored, err := c.session.Create(ctx, documented)
+func (c *Run) gateOff(ctx context.Context, placement suite.Placement) (string, error) {
+	documented, err := manifestOf(documentedManifest)
 	if err != nil {
-		return suite.GateOff(version, "", err)
+		return "", err
 	}
-	return suite.GateOff(version, suite.StateOf(stored).Sharing, nil)
+	stored, err := c.session.Create(ctx, documented.Place(placement))
+	if err != nil {
+		return suite.GateOff(placement.Server, "", err)
+	}
+	return suite.GateOff(placement.Server, suite.StateOf(stored).Sharing, nil)
 }
 
 // noteReady keeps the time that the documented pod took, the first on each target.

@@ -50,7 +50,8 @@ func (r *resumed) answered(targets []suite.Target, all []suite.Case, asks func(s
 	}
 	for _, target := range targets {
 		was, there := known[target.Name()]
-		if !there || was.Model() != target.Model() {
+		// A node that was booted since may have other settings, or be another machine of that name.
+		if !there || was.Model() != target.Model() || was.BootID != target.BootID {
 			ask = append(ask, target)
 			continue
 		}

@@ -15,7 +15,7 @@ import (
 
 var (
 	streamCases   = []suite.Case{{ID: "a/one", Level: suite.Core}, {ID: "a/two", Level: suite.Core}}
-	streamTargets = []suite.Target{{Node: "n1", Kernel: "6"}, {Node: "n2", Kernel: "6"}, {Node: "n3", Kernel: "6"}, {Node: "n4", Kernel: "6"}}
+	streamTargets = []suite.Target{{Node: "n1", Kernel: "6", BootID: "b1"}, {Node: "n2", Kernel: "6"}, {Node: "n3", Kernel: "6"}, {Node: "n4", Kernel: "6", BootID: "b4"}}
 )
 
 // runInto is a run that writes into a folder, with all its cases asked on each target.
@@ -75,6 +75,10 @@ func TestResume(t *testing.T) {
 	upgraded[0].Kernel = "7"
 	ask, _, _ = earlier.answered(upgraded, streamCases, all)
 	assert.DeepEqual(t, ask, upgraded[:3])
+	booted := append([]suite.Target(nil), streamTargets...)
+	booted[3].BootID = "another"
+	ask, _, _ = earlier.answered(booted, streamCases, all)
+	assert.DeepEqual(t, ask, booted[1:])
 	ask, _, _ = earlier.answered(streamTargets, append(streamCases, suite.Case{ID: "a/three"}), all)
 	assert.DeepEqual(t, ask, streamTargets)
 

@@ -161,10 +161,7 @@ func beSeen(ctx context.Context, around surroundings.Surroundings, since time.Ti
 	if around.Hydrophone == "" || !around.InPod {
 		return
 	}
-	select {
-	case <-time.After(time.Until(since.Add(hydrophone.Seen))):
-	case <-ctx.Done():
-	}
+	_ = pace.Pause(ctx, time.Until(since.Add(hydrophone.Seen)))
 }
 
 // forThoseThere is how long a run that somebody wants to end waits for who is fetching its

@@ -1,9 +1,11 @@
-// Package pace spaces out questions that have to be asked again and again, because
-// nothing tells of the answer's change.
+// Package pace spaces out what has to be asked, or tried, again and again, because
+// nothing tells when the answer will be another one.
 package pace
 
 import (
 	"context"
+	"fmt"
+	"math"
 	"time"
 )
 
@@ -14,11 +16,14 @@ const (
 	Longest = 2 * time.Second
 )
 
-// Backoff is the pauses between the questions. Its zero value has not paused yet.
-type Backoff struct{ last time.Duration }
+// Forever is the time of what is tried until ctx ends.
+const Forever = time.Duration(math.MaxInt64)
 
-// Next is how long to pause before the next question.
-func (b *Backoff) Next() time.Duration {
+// backoff is the pauses between the questions. Its zero value has not paused yet.
+type backoff struct{ last time.Duration }
+
+// next is how long to pause before the next question.
+func (b *backoff) next() time.Duration {
 	switch {
 	case b.last == 0:
 		b.last = First
@@ -40,17 +45,41 @@ func Pause(ctx context.Context, length time.Duration) error {
 	}
 }
 
-// Until asks until the answer is yes, or asking fails, or the time is over. That the
-// time is over is no error.
-func Until(ctx context.Context, within time.Duration, ask func() (bool, error)) error {
-	var pauses Backoff
-	for deadline := time.Now().Add(within); ; {
-		yes, err := ask()
-		if yes || err != nil || time.Now().After(deadline) {
+// Retry tries something until it is not to be tried again, or the time is over, which
+// begins at the end of the first try: that may have been long. It returns the last try's
+// error; where ctx ends in a pause, with why it ended.
+func Retry(ctx context.Context, within time.Duration, try func() (again bool, err error)) error {
+	return RetryWith(ctx, within, Pause, try)
+}
+
+// RetryWith is Retry with pauses of one's own: who gives something back meanwhile.
+func RetryWith(ctx context.Context, within time.Duration, pause func(context.Context, time.Duration) error, try func() (again bool, err error)) error {
+	var pauses backoff
+	var began time.Time
+	for {
+		again, err := try()
+		if began.IsZero() {
+			began = time.Now()
+		}
+		if !again || time.Since(began) > within {
 			return err
 		}
-		if err := Pause(ctx, pauses.Next()); err != nil {
-			return err
+		stopped := pause(ctx, pauses.next())
+		switch {
+		case stopped != nil && err != nil:
+			return fmt.Errorf("%w; before: %w", stopped, err)
+		case stopped != nil:
+			return stopped
 		}
 	}
+}
+
+// Until asks until the answer is yes, or asking fails, or the time is over, the first
+// question's included. That the time is over is no error.
+func Until(ctx context.Context, within time.Duration, ask func() (bool, error)) error {
+	began := time.Now()
+	return Retry(ctx, within, func() (bool, error) {
+		yes, err := ask()
+		return !yes && err == nil && time.Since(began) <= within, err
+	})
 }

@@ -12,13 +12,13 @@ import (
 
 // TestBackoff: the pauses grow, and no further than the longest.
 func TestBackoff(t *testing.T) {
-	var b Backoff
-	pauses := []time.Duration{b.Next(), b.Next(), b.Next()}
+	var b backoff
+	pauses := []time.Duration{b.next(), b.next(), b.next()}
 	assert.Equal(t, []time.Duration{First, First * 3 / 2, First * 9 / 4}, pauses)
 	for range 20 {
-		assert.LessOrEqual(t, b.Next(), Longest)
+		assert.LessOrEqual(t, b.next(), Longest)
 	}
-	assert.Equal(t, Longest, b.Next())
+	assert.Equal(t, Longest, b.next())
 }
 
 // TestUntil: what is asked for minutes is asked some dozens of times, and the first
@@ -47,6 +47,44 @@ func TestUntil(t *testing.T) {
 				assert.LessOrEqual(t, asked, row.atMost)
 				assert.GreaterOrEqual(t, asked, row.atLeast)
 				assert.LessOrEqual(t, time.Since(began), row.took)
+			})
+		})
+	}
+}
+
+// TestRetry: the time begins when the first try has ended, and the last try's error is told, also when
+// somebody wants the run to end meanwhile.
+func TestRetry(t *testing.T) {
+	broken, over := errors.New("broken"), errors.New("over")
+	for name, row := range map[string]struct {
+		lasts  time.Duration // each try
+		again  func(tried int) bool
+		tries  int
+		cancel time.Duration
+		want   []error
+	}{
+		"not to be repeated":     {time.Hour, func(int) bool { return false }, 1, 0, []error{broken}},
+		"a long first try":       {time.Hour, func(n int) bool { return n < 2 }, 2, 0, []error{broken}},
+		"until the time is over": {time.Minute, func(int) bool { return true }, 2, 0, []error{broken}},
+		"interrupted":            {0, func(int) bool { return true }, 2, First + First/2, []error{broken, over}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithCancelCause(t.Context())
+				if row.cancel > 0 {
+					time.AfterFunc(row.cancel, func() { cancel(over) })
+				}
+				tried := 0
+				err := Retry(ctx, time.Minute, func() (bool, error) {
+					tried++
+					time.Sleep(row.lasts)
+					return row.again(tried), broken
+				})
+				for _, want := range row.want {
+					assert.ErrorIs(t, err, want)
+				}
+				assert.Equal(t, row.tries, tried)
+				cancel(nil)
 			})
 		})
 	}

@@ -283,14 +283,16 @@ func links(listing, prefix string) map[string]string {
 	return targets
 }
 
+// pathGoesOn matches what follows on a path that is only the beginning of another.
+var pathGoesOn = regexp.MustCompile(`^\w`)
+
 // linkAccess decides one link: read, or refused with the errno in ls's message
 // about exactly this path. A refusal outweighs a target: a working directory
 // with a line break in its name can put any line into ls's listing, but none
 // among its messages.
 func linkAccess(path, name string, targets map[string]string, messages string) Access {
-	exact := regexp.MustCompile(regexp.QuoteMeta(path) + `\b`)
 	for line := range strings.Lines(messages) {
-		if exact.MatchString(line) {
+		if _, rest, named := strings.Cut(line, path); named && !pathGoesOn.MatchString(rest) {
 			message := strings.TrimSpace(line)
 			return Access{Errno: ErrnoOf(message), Message: message}
 		}

@@ -206,8 +206,9 @@ func TestLinkAccess(t *testing.T) {
 	messages := "ls: cannot read symbolic link '/proc/17/exe': Permission denied\n" +
 		"ls: /proc/7/root: cannot read link: Permission denied\n" +
 		"ls: cannot access '/proc/7/cwd': No such file or directory\n"
+	messages += "ls: /proc/7/ns/pid_for_children: cannot read link: Permission denied\n"
 	targets := map[string]string{"exe": "/bin/sh"}
-	for name, want := range map[string]Errno{"exe": "", "root": EACCES, "cwd": ENOENT, "ns/pid": Unknown} {
+	for name, want := range map[string]Errno{"exe": "", "root": EACCES, "cwd": ENOENT, "ns/pid": Unknown, "ns/pid_for_children": EACCES} {
 		got := linkAccess("/proc/7/"+name, name, targets, messages)
 		assert.Equal(t, got.Errno, want, name)
 	}

@@ -201,8 +201,11 @@ func (d Document) targetsWithoutKinds() []Target {
 	for i := range all {
 		t := &all[i]
 		k, known := kinds[t.Model()]
-		if known && maps.Equal(t.Images, k.Images) && slices.Equal(t.Labels, k.Labels) {
+		switch {
+		case known && maps.Equal(t.Images, k.Images) && slices.Equal(t.Labels, k.Labels):
 			t.Images, t.Labels = nil, nil
+		case known && len(t.Images)+len(t.Labels) == 0: // none of its pods started
+			t.Images = map[string]string{}
 		}
 	}
 	return all
@@ -310,8 +313,12 @@ func (d *Document) expandTargets() {
 	}
 	for i := range d.Targets {
 		t := &d.Targets[i]
-		if k, known := kinds[t.Model()]; known && t.Images == nil && t.Labels == nil {
+		switch k, known := kinds[t.Model()]; {
+		case !known:
+		case t.Images == nil && t.Labels == nil:
 			t.Images, t.Labels = k.Images, k.Labels
+		case len(t.Images)+len(t.Labels) == 0:
+			t.Images = nil
 		}
 	}
 }

@@ -13,8 +13,8 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
 
+	"procns/e2e/internal/cluster"
 	"procns/e2e/internal/probe"
-	"procns/e2e/internal/remote"
 )
 
 // behind is an API server as far as an exec goes: it asks the kubelet what it is asked, in kubelet's words.
@@ -37,11 +37,11 @@ func behind(t *testing.T, k *Kubelet) *rest.Config {
 	return &rest.Config{Host: server.URL}
 }
 
-func podOn(t *testing.T, config *rest.Config, pod *corev1.Pod) remote.Pod {
+func podOn(t *testing.T, config *rest.Config, pod *corev1.Pod) *cluster.Session {
 	t.Helper()
 	client, err := kubernetes.NewForConfig(config)
 	assert.NilError(t, err)
-	return remote.Pod{Client: client, Config: config, Namespace: pod.Namespace, Name: pod.Name}
+	return &cluster.Session{Client: client, Config: config, Namespace: pod.Namespace, Counts: &cluster.Counts{}}
 }
 
 // TestKubeletIsObserved: what the suite itself observes through it is the pod, as it is on a sound node
@@ -52,7 +52,7 @@ func TestKubeletIsObserved(t *testing.T) {
 	for node, sees := range map[string]int{"simulated-00003": 3, "simulated-00007": 1} {
 		pod, markers := planted(t, "markers.yaml", node)
 		k.Pods.set(pod)
-		s, _, err := podOn(t, config, pod).Observe(t.Context(), time.Minute, "two", nil)
+		s, _, err := podOn(t, config, pod).Observe(t.Context(), time.Minute, pod.Name, "two", nil)
 		assert.NilError(t, err)
 		assert.Equal(t, s.Failure, "")
 		got := 0
@@ -71,11 +71,11 @@ func TestKubeletRefuses(t *testing.T) {
 	config := behind(t, k)
 	pod, _ := planted(t, "markers.yaml", "simulated-00003")
 	k.Pods.set(pod)
-	result, err := podOn(t, config, pod).Exec(t.Context(), time.Minute, "one", "ls")
+	result, err := podOn(t, config, pod).Exec(t.Context(), time.Minute, pod.Name, "one", "ls")
 	assert.NilError(t, err)
 	assert.Equal(t, result.Code, 126)
 	assert.Equal(t, result.Stderr, "a simulated node runs the observation script and nothing else\n")
-	s, _, err := podOn(t, config, pod).Observe(t.Context(), time.Minute, "one", []string{"/etc/hostname"})
+	s, _, err := podOn(t, config, pod).Observe(t.Context(), time.Minute, pod.Name, "one", []string{"/etc/hostname"})
 	assert.NilError(t, err)
 	assert.Assert(t, s.Failure != "")
 }
@@ -85,8 +85,8 @@ func TestSilentKubelet(t *testing.T) {
 	k := &Kubelet{Pods: NewPods(), Recordings: load(t), Faults: map[string]Fault{"simulated-00003": Silent}}
 	pod, _ := planted(t, "markers.yaml", "simulated-00003")
 	k.Pods.set(pod)
-	_, err := podOn(t, behind(t, k), pod).Exec(t.Context(), 200*time.Millisecond, "one", "ls")
-	assert.Error(t, err, "exec in container one did not end within 200ms")
+	_, err := podOn(t, behind(t, k), pod).Exec(t.Context(), 200*time.Millisecond, pod.Name, "one", "ls")
+	assert.Error(t, err, "exec in container one did not end within 200ms: pod "+pod.Name+" is no longer there")
 }
 
 func TestPods(t *testing.T) {

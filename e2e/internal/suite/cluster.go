@@ -68,7 +68,7 @@ type Cluster interface {
 	// Discard deletes what was created for a manifest, in the background: the
 	// namespace's deletion is what makes sure of it.
 	Discard(ctx context.Context, m Manifest)
-	// DiscardOn does the same for all pods of the run on a node.
+	// DiscardOn does the same for all pods of the run on a node, of which nothing is asked any more.
 	DiscardOn(ctx context.Context, node string)
 }
 

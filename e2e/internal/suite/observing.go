@@ -18,19 +18,11 @@ import (
 // is over: /proc offers no watch, and each round is one exec a container long. It is
 // over as well when a container did not answer in its time: that one is not asked again.
 func (s *stage) observeUntil(ctx context.Context, pod *corev1.Pod, when string, only []string, within time.Duration, enough func(map[string]*probe.Snapshot) bool) error {
-	var pauses pace.Backoff
-	for deadline := time.Now().Add(within); ; {
+	began := time.Now()
+	return pace.RetryWith(ctx, within, s.pause, func() (bool, error) {
 		snapshots, err := s.observe(ctx, pod, when, only)
-		if snapshots == nil {
-			return err
-		}
-		if enough(snapshots) || err != nil || time.Now().After(deadline) {
-			return err
-		}
-		if err := s.pause(ctx, &pauses); err != nil {
-			return err
-		}
-	}
+		return snapshots != nil && !enough(snapshots) && err == nil && time.Since(began) <= within, err
+	})
 }
 
 // observeUntilGiven takes the first snapshots, until every case's precondition
@@ -164,9 +156,8 @@ func unobserved(o Observation) error {
 
 // pause is the time until the containers are observed again. A longer one gives the
 // stage's place to another.
-func (s *stage) pause(ctx context.Context, pauses *pace.Backoff) error {
+func (s *stage) pause(ctx context.Context, length time.Duration) error {
 	const worthAPlace = 500 * time.Millisecond
-	length := pauses.Next()
 	if length < worthAPlace {
 		return pace.Pause(ctx, length)
 	}
@@ -219,10 +210,7 @@ func (s *stage) waitForControls(ctx context.Context, began time.Time) error {
 			}
 			// A physical time: the reaction time of the same program to the same
 			// signal on the same node, at least one second, twice over.
-			hold := time.Until(began.Add(2 * max(control.took, time.Second)))
-			select {
-			case <-time.After(hold):
-			case <-ctx.Done():
+			if pace.Pause(ctx, time.Until(began.Add(2*max(control.took, time.Second)))) != nil {
 				return
 			}
 		}

@@ -58,10 +58,10 @@ type Target struct {
 	// digests), by the manifests' names for them. Labels are what the security module
 	// calls the processes of containers that ask for nothing of it: "none" without one,
 	// and of SELinux without its level, which differs from pod to pod.
-	Images map[string]string `json:"images,omitempty"`
+	Images map[string]string `json:"images,omitzero"`
 	Labels []string          `json:"securityLabels,omitempty"`
 	// BootID is that of the node's kernel (status.nodeInfo.bootID).
-	BootID string `json:"-"`
+	BootID string `json:"bootID,omitempty"`
 	// Made says that the suite itself made the cluster.
 	Made bool `json:"-"`
 	// Simulated says that no machine and no runtime is behind the node: what comes of its

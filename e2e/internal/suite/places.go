@@ -9,6 +9,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"procns/e2e/internal/pace"
 )
 
 // places are how many pods a target has at one time. They become fewer where the
@@ -156,8 +158,8 @@ func (s *stage) fewer(why string) (others int) {
 // backDown waits until there may be room for a pod that was refused, and tells whether
 // it is worth another try. alone counts the tries while the target had no other pod.
 func (s *stage) backDown(ctx context.Context, why string, tried int, alone *int) bool {
-	pace := s.runner.paceForRoom()
-	wait := min(pace.longest, pace.first<<min(tried, 4))
+	room := s.runner.paceForRoom()
+	wait := min(room.longest, room.first<<min(tried, 4))
 	if s.fewer(why) > 0 {
 		*alone = 0
 		s.places.someLeave(ctx, wait)
@@ -167,9 +169,5 @@ func (s *stage) backDown(ctx context.Context, why string, tried int, alone *int)
 		s.health.close(why) // the others would wait as long for nothing
 		return false
 	}
-	select {
-	case <-time.After(wait):
-	case <-ctx.Done():
-	}
-	return ctx.Err() == nil
+	return pace.Pause(ctx, wait) == nil
 }

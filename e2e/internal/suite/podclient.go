@@ -300,26 +300,25 @@ func (h *podClient) look(ctx context.Context, name string, pod *corev1.Pod, chan
 	waiting, cancel := context.WithTimeoutCause(ctx, h.stage.runner.Timeout, fmt.Errorf("not within %s", h.stage.runner.Timeout))
 	defer cancel()
 	seen := Observation{Pod: h.stage.state(pod), Changes: changes, Before: map[string]*probe.Snapshot{}, Markers: h.stage.observation.Markers}
-	var pauses pace.Backoff
-	for {
+	err := pace.RetryWith(waiting, h.stage.runner.Timeout, h.stage.pause, func() (bool, error) {
 		for _, c := range pod.Spec.Containers {
 			if h.stage.added[c.Name] {
 				continue
 			}
 			snapshot, raw, err := h.stage.sees(waiting, pod.Name, c.Name, nil)
 			if err != nil {
-				return err
+				return false, err
 			}
 			seen.Before[c.Name] = snapshot
 			h.stage.runner.Evidence.Save(h.stage.folder(), fmt.Sprintf("%s.%s.txt", name, c.Name), raw)
 		}
-		missing := unobserved(seen)
-		if missing == nil {
-			break
+		if missing := unobserved(seen); missing != nil {
+			return true, fmt.Errorf("pod %s: %w", pod.Name, missing)
 		}
-		if h.stage.pause(waiting, &pauses) != nil {
-			return fmt.Errorf("pod %s: %w", pod.Name, missing)
-		}
+		return false, nil
+	})
+	if err != nil {
+		return err
 	}
 	h.record(func(o *Observation) { put(&o.Copies, name, seen) })
 	return nil

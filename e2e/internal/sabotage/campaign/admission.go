@@ -14,6 +14,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"procns/e2e/internal/pace"
 	"procns/e2e/internal/sabotage/mutants"
 	"procns/e2e/internal/suite"
 )
@@ -159,17 +160,16 @@ func (c *Campaign) untilAdmission(ctx context.Context, what string, inForce bool
 	if _, err := c.client.CoreV1().Namespaces().Create(ctx, namespace, metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
 		return err
 	}
-	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 2*time.Second) {
+	var last error
+	over := pace.Until(ctx, pace.Forever, func() (bool, error) {
 		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "probe"}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "one", Image: "none.invalid/none"}}}}
 		edit(&pod.Spec)
 		admitted, err := c.client.CoreV1().Pods(probeNamespace).Create(ctx, pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
-		if shows(admitted, err) == inForce && (inForce || err == nil) {
-			return nil
-		}
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-			return fmt.Errorf("%s is not in force, or still is, after a minute: %w", what, errors.Join(context.Cause(ctx), err))
-		}
+		last = err
+		return shows(admitted, err) == inForce && (inForce || err == nil), nil
+	})
+	if over != nil {
+		return fmt.Errorf("%s is not in force, or still is, after a minute: %w", what, errors.Join(over, last))
 	}
+	return nil
 }

@@ -1,4 +1,4 @@
-package remote
+package cluster
 
 import (
 	"errors"
@@ -96,7 +96,7 @@ func TestExecAsksAgain(t *testing.T) {
 	config := &rest.Config{Host: server.URL}
 	client, err := kubernetes.NewForConfig(config)
 	assert.NilError(t, err)
-	result, err := Pod{Client: client, Config: config, Namespace: "ns", Name: "pod"}.Exec(t.Context(), reply, "shell", "true")
+	result, err := streaming(client, config).Exec(t.Context(), reply, "pod", "shell", "true")
 	assert.NilError(t, err)
 	assert.Equal(t, int32(2), asked.Load())
 	assert.Assert(t, !result.Ran() && !result.Cut, "%+v", result)

@@ -1,8 +1,11 @@
-package remote
+package cluster
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -19,7 +22,7 @@ import (
 
 // silent serves exec and never tells how the command ended: what it is asked is
 // answered with what the row begins with, unless that was an answer.
-func silent(t *testing.T, begins func(http.ResponseWriter, *http.Request) (answered bool)) Pod {
+func silent(t *testing.T, begins func(http.ResponseWriter, *http.Request) (answered bool)) *Session {
 	t.Helper()
 	over := make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -32,7 +35,7 @@ func silent(t *testing.T, begins func(http.ResponseWriter, *http.Request) (answe
 	config := &rest.Config{Host: server.URL}
 	client, err := kubernetes.NewForConfig(config)
 	assert.NilError(t, err)
-	return Pod{Client: client, Config: config, Namespace: "ns", Name: "pod"}
+	return streaming(client, config)
 }
 
 // TestExecHasADeadline: a command that hangs, or a server that does not even answer, is
@@ -70,16 +73,16 @@ func TestExecHasADeadline(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			pod := silent(t, begins)
 			began := time.Now()
-			result, err := pod.Exec(t.Context(), within, "shell", "cat", "/proc/7/environ")
+			result, err := pod.Exec(t.Context(), within, "pod", "shell", "cat", "/proc/7/environ")
 			took := time.Since(began)
-			assert.Error(t, err, "exec in container shell did not end within 300ms")
+			assert.Error(t, err, "exec in container shell did not end within 300ms: pod pod is no longer there")
 			assert.Assert(t, !result.Ran() && !result.Cut, "%+v", result)
-			assert.Assert(t, took >= within && took < within+2*closing, "it took %s", took)
+			assert.Assert(t, took >= within && took < within+2*streamEnds, "it took %s", took)
 
-			snapshot, _, err := pod.Observe(t.Context(), within, "shell", nil)
+			snapshot, _, err := pod.Observe(t.Context(), within, "pod", "shell", nil)
 			var late *probe.DeadlineError
 			assert.Assert(t, snapshot == nil)
-			assert.ErrorType(t, err, late)
+			assert.Assert(t, errors.As(err, &late), "%v", err)
 		})
 	}
 	for range 100 {
@@ -98,7 +101,7 @@ func TestExecWaitsItsTurn(t *testing.T) {
 	pod.Config.RateLimiter = flowcontrol.NewTokenBucketRateLimiter(5, 1)
 	began := time.Now()
 	for range 3 {
-		_, err := pod.Exec(t.Context(), 150*time.Millisecond, "shell", "true")
+		_, err := pod.Exec(t.Context(), 150*time.Millisecond, "pod", "shell", "true")
 		assert.NilError(t, err)
 	}
 	assert.Assert(t, time.Since(began) >= 390*time.Millisecond, "three execs at five a second took %s", time.Since(began))
@@ -106,3 +109,28 @@ func TestExecWaitsItsTurn(t *testing.T) {
 
 // echoNothing ends well at once.
 func echoNothing(conn *websocket.Conn) { end(conn, metav1.Status{Status: metav1.StatusSuccess}) }
+
+// TestExecFallsBackToSPDY: a server that does not speak WebSocket is asked again
+// in SPDY; and when it refuses that as well, there is a result that says so.
+func TestExecFallsBackToSPDY(t *testing.T) {
+	var mu sync.Mutex
+	var asked []string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		asked = append(asked, r.Method+" "+strings.ToLower(r.Header.Get("Upgrade")))
+		http.Error(w, "no such upgrade", http.StatusBadRequest)
+	}))
+	defer server.Close()
+	config := &rest.Config{Host: server.URL}
+	client, err := kubernetes.NewForConfig(config)
+	assert.NilError(t, err)
+
+	pod := streaming(client, config)
+	result, err := pod.Exec(t.Context(), reply, "pod", "shell", "true")
+	assert.NilError(t, err)
+	assert.Assert(t, !result.Ran())
+	mu.Lock()
+	defer mu.Unlock()
+	assert.DeepEqual(t, asked, []string{"GET websocket", "POST spdy/3.1"})
+}

@@ -1,4 +1,4 @@
-package remote
+package cluster
 
 import (
 	"context"
@@ -30,7 +30,7 @@ func TestExecUnread(t *testing.T) {
 	})
 	ctx, giveUp := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- pod.ExecUnread(ctx, "shell", "yes") }()
+	go func() { ended <- pod.ExecUnread(ctx, "pod", "shell", "yes") }()
 	const enough = 200 * time.Millisecond // a client that reads takes hundreds of messages in it
 	for was, looks := int64(-1), 0; was != sent.Load() || was == 0; looks++ {
 		assert.Assert(t, looks < 100, "the client reads: %d messages were sent", sent.Load())
@@ -46,7 +46,7 @@ func TestExecUnread(t *testing.T) {
 	select {
 	case err := <-ended:
 		assert.NilError(t, err)
-	case <-time.After(3 * closing):
+	case <-time.After(3 * streamEnds):
 		t.Fatal("the session was given up, and goes on")
 	}
 }
@@ -57,5 +57,5 @@ func TestExecUnreadIsRefused(t *testing.T) {
 		http.Error(w, `pods "pod" is forbidden: no`, http.StatusForbidden)
 		return true
 	})
-	assert.ErrorContains(t, pod.ExecUnread(t.Context(), "shell", "yes"), "forbidden")
+	assert.ErrorContains(t, pod.ExecUnread(t.Context(), "pod", "shell", "yes"), "forbidden")
 }

@@ -1,4 +1,4 @@
-package remote
+package cluster
 
 import (
 	"encoding/json"
@@ -11,9 +11,11 @@ import (
 
 	"github.com/gorilla/websocket"
 	"gotest.tools/v3/assert"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/cache"
 
 	"procns/e2e/internal/probe"
 )
@@ -26,7 +28,7 @@ const (
 )
 
 // attached serves attach: each connection by the next of the given conversations.
-func attached(t *testing.T, conversations ...func(*websocket.Conn)) (pod Pod, asked *atomic.Int32) {
+func attached(t *testing.T, conversations ...func(*websocket.Conn)) (s *Session, asked *atomic.Int32) {
 	t.Helper()
 	asked = new(atomic.Int32)
 	upgrader := websocket.Upgrader{Subprotocols: []string{"v5.channel.k8s.io"}}
@@ -47,7 +49,12 @@ func attached(t *testing.T, conversations ...func(*websocket.Conn)) (pod Pod, as
 	config := &rest.Config{Host: server.URL}
 	client, err := kubernetes.NewForConfig(config)
 	assert.NilError(t, err)
-	return Pod{Client: client, Config: config, Namespace: "ns", Name: "pod"}, asked
+	return streaming(client, config), asked
+}
+
+// streaming is a session with containers that are reached at a server.
+func streaming(client kubernetes.Interface, config *rest.Config) *Session {
+	return newSession(client, config, "run", &Counts{}, "ns")
 }
 
 // say sends on a channel what may fail only when the client has gone.
@@ -103,14 +110,14 @@ func enter(shown *string) func(*probe.Terminal) error {
 }
 
 // reply is longer than a request is repeated.
-const reply = 2 * reconnecting
+const reply = 2 * serverReturns
 
 // TestAttachAsksAgain: a runtime that did not come to it is asked again, and is given the
 // keys that the first request took.
 func TestAttachAsksAgain(t *testing.T) {
 	pod, asked := attached(t, notInTime, echo)
 	var shown string
-	assert.NilError(t, pod.Attach(t.Context(), "shell", true, enter(&shown)))
+	assert.NilError(t, pod.Attach(t.Context(), "pod", "shell", enter(&shown)))
 	assert.Equal(t, "typed: line\n", shown)
 	assert.Equal(t, int32(2), asked.Load())
 }
@@ -123,8 +130,24 @@ func TestAttachIsNotRepeated(t *testing.T) {
 	}
 	pod, asked := attached(t, busyAfterwards)
 	var shown string
-	err := pod.Attach(t.Context(), "shell", true, enter(&shown))
+	err := pod.Attach(t.Context(), "pod", "shell", enter(&shown))
 	assert.ErrorIs(t, err, io.EOF)
 	assert.ErrorContains(t, err, `it showed "prompt # "`)
 	assert.Equal(t, int32(1), asked.Load())
+}
+
+// TestHasTerminal: whether one is attached to with a terminal is the container's own, of whatever sort it is.
+func TestHasTerminal(t *testing.T) {
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "p", Namespace: "ns"}, Spec: corev1.PodSpec{
+		InitContainers:      []corev1.Container{{Name: "sidecar"}},
+		Containers:          []corev1.Container{{Name: "shell", TTY: true}, {Name: "nginx"}},
+		EphemeralContainers: []corev1.EphemeralContainer{{EphemeralContainerCommon: corev1.EphemeralContainerCommon{Name: "debug"}}},
+	}}
+	s := newSession(nil, nil, "run", &Counts{}, "ns")
+	s.store = cache.NewStore(cache.MetaNamespaceKeyFunc)
+	assert.NilError(t, s.store.Add(pod))
+	for container, want := range map[string]bool{"sidecar": false, "shell": true, "nginx": false, "debug": false, "not seen as yet": true} {
+		assert.Equal(t, s.hasTerminal("p", container), want, container)
+	}
+	assert.Assert(t, s.hasTerminal("not seen as yet", "nginx"))
 }

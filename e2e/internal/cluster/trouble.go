@@ -1,18 +1,14 @@
-package remote
+package cluster
 
 import (
-	"context"
 	"errors"
 	"io"
 	"net"
 	"regexp"
-	"time"
 
 	"github.com/gorilla/websocket"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/streaming/pkg/httpstream"
-
-	"procns/e2e/internal/pace"
 
 	"procns/e2e/internal/suite"
 )
@@ -65,6 +61,14 @@ func refusalOf(err error) suite.Refusal {
 	return suite.RefusalIn(err.Error())
 }
 
+// retried tells whether a stream that ended is to be opened again, and why not.
+func retried(err error, doing, container string) (again bool, why error) {
+	if refused := lastingRefusal(err, doing, container); refused != nil {
+		return false, refused
+	}
+	return repeatsNothing(troubleOf(err)), err
+}
+
 // lastingRefusal is the refusal as an error, where asking again is of no use.
 func lastingRefusal(err error, doing, container string) error {
 	refusal := refusalOf(err)
@@ -77,52 +81,24 @@ func lastingRefusal(err error, doing, container string) error {
 // troubleOf tells a broken connection from an answer: that a program is missing,
 // or that a container does not run, is an answer.
 func troubleOf(err error) trouble {
-	var dial *net.OpError
 	err = statusIn(err)
-	var closed *websocket.CloseError
-	text := ""
-	if err != nil {
-		text = err.Error()
-	}
-	switch {
-	case err == nil:
+	if err == nil {
 		return none
+	}
+	text := err.Error()
+	switch {
 	case busyText.MatchString(text):
 		return busy
-	case errors.As(err, &dial) && dial.Op == "dial", unreachedText.MatchString(text):
+	case neverSent(err), unreachedText.MatchString(text), apierrors.IsServiceUnavailable(err), apierrors.IsTooManyRequests(err):
 		return unreached
-	case apierrors.IsServiceUnavailable(err), apierrors.IsTooManyRequests(err):
-		return unreached
-	case errors.As(err, &closed), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return cut
-	case errors.As(err, new(net.Error)), cutText.MatchString(text):
+	case errors.As(err, new(*websocket.CloseError)), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF),
+		errors.As(err, new(net.Error)), cutText.MatchString(text):
 		return cut
 	}
 	return none
 }
 
-// reconnecting bounds how long a request is repeated that did not arrive, or that nothing
-// was done about: an API server that is restarted is back within a minute.
-const reconnecting = time.Minute
-
-// persist repeats what failed for a trouble in which that may be done.
-func persist(ctx context.Context, once func() (trouble, error), repeats func(trouble) bool) error {
-	var deadline time.Time // counted from the first trouble: what was cut may have run for long
-	for {
-		found, err := once()
-		if deadline.IsZero() {
-			deadline = time.Now().Add(reconnecting)
-		}
-		if found == none || !repeats(found) || time.Now().After(deadline) {
-			return err
-		}
-		// The time in which a server that restarts comes nearer to answering.
-		if pace.Pause(ctx, time.Second) != nil {
-			return err
-		}
-	}
-}
-
+// What may be sent again: a command that may have been run is not, unless it only reads.
 func repeatsNothing(t trouble) bool { return t == unreached || t == busy }
 
-func readsOnly(trouble) bool { return true }
+func readsOnly(t trouble) bool { return t != none }
