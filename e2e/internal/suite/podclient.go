@@ -311,7 +311,7 @@ func (h *podClient) look(ctx context.Context, name string, pod *corev1.Pod, chan
 				return err
 			}
 			seen.Before[c.Name] = snapshot
-			h.stage.runner.Evidence.Save(h.stage.folder(), fmt.Sprintf("%s.%s.txt", name, c.Name), raw)
+			h.stage.runner.Evidence.Save(h.stage.folder(), transcriptFile(name, c.Name), raw)
 		}
 		missing := unobserved(seen)
 		if missing == nil {
