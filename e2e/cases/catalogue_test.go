@@ -24,9 +24,10 @@ func every() []suite.Case { return append(All(), Upgrade()...) }
 // caseOf is the case of an ID.
 func caseOf(t *testing.T, id string) suite.Case {
 	t.Helper()
-	i := slices.IndexFunc(every(), func(c suite.Case) bool { return c.ID == id })
+	all := every()
+	i := slices.IndexFunc(all, func(c suite.Case) bool { return c.ID == id })
 	require.GreaterOrEqual(t, i, 0, "no such case: %s", id)
-	return every()[i]
+	return all[i]
 }
 
 func TestCasesAreComplete(t *testing.T) {
