@@ -2,11 +2,7 @@
 // judge. Judges are pure functions of an observation.
 package cases
 
-import (
-	"slices"
-
-	"procns/e2e/internal/suite"
-)
+import "procns/e2e/internal/suite"
 
 // area is one part of the catalogue, as IDs and files name it.
 type area struct {
@@ -64,20 +60,10 @@ func finished(cases []suite.Case) []suite.Case {
 // Upgrade returns the cases that judge what an earlier run left.
 func Upgrade() []suite.Case { return finished(throughUpgrade.cases()) }
 
-// Areas are the parts of the catalogue.
-func Areas() []suite.Area {
-	var all []suite.Area
-	for _, a := range append(slices.Clone(areas), throughUpgrade) {
-		all = append(all, a.Area)
-	}
-	return all
-}
-
 // The sources that claims are taken from.
 const page = "Kubernetes documentation, “Share Process Namespace between Containers in a Pod”"
 
 const (
-	onPrerequisites  = page + ", Before you begin"
 	onConfiguring    = page + ", Configure a Pod"
 	onUnderstanding1 = page + ", Understanding process namespace sharing, 1"
 	onUnderstanding2 = page + ", Understanding process namespace sharing, 2"

@@ -1,9 +1,7 @@
 package cases
 
 import (
-	"encoding/json"
 	"errors"
-	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -14,34 +12,6 @@ import (
 	"procns/e2e/internal/probe"
 	"procns/e2e/internal/suite"
 )
-
-// recorded reads an observation of a manifest, with the act done upon it, as a
-// run on a real cluster saved it (observation.json in the evidence).
-func recorded(t *testing.T, c suite.Case, file string) suite.Observation {
-	t.Helper()
-	read := func(file string, act *suite.Act, submit suite.Submission) suite.Observation {
-		raw, err := os.ReadFile(filepath.Join("testdata", "recorded", recording(file, act, submit)))
-		require.NoError(t, err, "record it: scripts/record-observations.sh")
-		var o suite.Observation
-		require.NoError(t, json.Unmarshal(raw, &o))
-		o.Redact(ownOf(t, file, o)) // as the runner does
-		return o
-	}
-	if c.Area() == throughUpgrade.Name {
-		return asWitness(read(file, witnessAct(c), c.Submit))
-	}
-	o := read(file, c.Act, c.Submit)
-	if c.Neighbour != "" {
-		neighbour := read(c.Neighbour, nil, suite.Runs)
-		o.Neighbour = &neighbour
-	}
-	return o
-}
-
-// recording is the file that holds the observation of a manifest's pod.
-func recording(file string, act *suite.Act, submit suite.Submission) string {
-	return suite.StageName(file, act, submit) + ".json"
-}
 
 // TestJudgesOnRecordedPods: each judge says yes to the conformant pod, and no to
 // the control.
@@ -124,7 +94,8 @@ func allBreakages(t *testing.T) map[string][]breakage {
 // that is listed for it.
 func TestJudgesFindBreakages(t *testing.T) {
 	breakages := allBreakages(t)
-	for _, c := range every() {
+	all := every()
+	for _, c := range all {
 		faults := breakages[c.ID]
 		if assert.NotEmpty(t, faults, "%s: no fault is known that this case finds", c.ID) {
 			for _, fault := range faults {
@@ -141,7 +112,7 @@ func TestJudgesFindBreakages(t *testing.T) {
 		}
 	}
 	for id := range breakages {
-		assert.True(t, slices.ContainsFunc(every(), func(c suite.Case) bool { return c.ID == id }), "%s is no case", id)
+		assert.True(t, slices.ContainsFunc(all, func(c suite.Case) bool { return c.ID == id }), "%s is no case", id)
 	}
 }
 

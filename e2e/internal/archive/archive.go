@@ -1,5 +1,5 @@
 // Package archive packs a report folder, so that it can leave a container that has
-// neither tar nor a shell.
+// neither tar nor a shell, and compresses the evidence in it.
 package archive
 
 import (

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"procns/e2e/internal/archive/archivetest"
@@ -76,4 +77,17 @@ func TestWriteFails(t *testing.T) {
 	left, err := os.ReadDir(folder)
 	require.NoError(t, err)
 	assert.Empty(t, left, "nothing half-made is left")
+}
+
+// TestGzip: what was compressed is read as it was, and is the same bytes each time, whoever else
+// compresses something meanwhile.
+func TestGzip(t *testing.T) {
+	for name, text := range map[string]string{"empty": "", "a text": strings.Repeat("a process\n", 1000), "none": "\x00\xff"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			packed := Gzip([]byte(text))
+			assert.Equal(t, text, archivetest.Gunzip(t, packed))
+			assert.Equal(t, packed, Gzip([]byte(text)))
+		})
+	}
 }

@@ -52,7 +52,7 @@ func caseOf(id string) suite.Case {
 
 func (r run) document(t *testing.T) report.Document {
 	t.Helper()
-	d, err := Read(bytes.NewReader(r.json(t)))
+	d, err := read(bytes.NewReader(r.json(t)))
 	assert.NilError(t, err)
 	return d
 }
@@ -278,7 +278,7 @@ func TestGolden(t *testing.T) {
 			data, err := jsonschema.UnmarshalJSON(bytes.NewReader(with.Bytes()))
 			assert.NilError(t, err)
 			assert.NilError(t, schema.Validate(data))
-			d, err := Read(&with)
+			d, err := read(&with)
 			assert.NilError(t, err)
 			var again Comparison
 			assert.NilError(t, json.Unmarshal(d.Changes, &again))

@@ -3,14 +3,15 @@ package compare
 import (
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 
 	"procns/e2e/internal/report"
 	"procns/e2e/internal/suite"
 )
 
-// ReadFile reads a report.json. Its error is one line that names the file.
+// ReadFile reads a report.json that may come from anywhere, and refuses what cannot
+// be compared: another schema, no result at all, results that contradict each
+// other. Its error is one line that names the file.
 func ReadFile(name string) (report.Document, error) {
 	d, err := report.ReadFile(name)
 	if err != nil {
@@ -18,20 +19,6 @@ func ReadFile(name string) (report.Document, error) {
 	}
 	if err := check(d); err != nil {
 		return report.Document{}, fmt.Errorf("%s: %w", name, err)
-	}
-	return d, nil
-}
-
-// Read reads a report.json that may come from anywhere, and refuses what cannot
-// be compared: another schema, no result at all, results that contradict each
-// other.
-func Read(from io.Reader) (report.Document, error) {
-	d, err := report.ReadJSON(from)
-	if err != nil {
-		return report.Document{}, err
-	}
-	if err := check(d); err != nil {
-		return report.Document{}, err
 	}
 	return d, nil
 }

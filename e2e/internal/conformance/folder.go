@@ -6,8 +6,10 @@ import (
 	"log"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 
+	"procns/e2e/internal/archive"
 	"procns/e2e/internal/options"
 	"procns/e2e/internal/suite"
 )
@@ -115,6 +117,9 @@ func (f *folder) Save(below, name string, document any) {
 			return
 		}
 		content = string(encoded) + "\n"
+	}
+	if strings.HasSuffix(name, ".gz") {
+		content = string(archive.Gzip([]byte(content)))
 	}
 	file := filepath.Join(f.Path, below, name)
 	err := os.MkdirAll(filepath.Dir(file), 0o755)

@@ -29,11 +29,11 @@ func TestLabelsAndAnnotationsRefused(t *testing.T) {
 		{"-namespace-label", "pod-security.kubernetes.io/enforce=restricted"}: "the suite's own",
 		{"-pod-label", "procns.run=other"}:                                    "the suite's own",
 	} {
-		_, err := Parse(arguments[:], io.Discard)
+		_, err := Sources{Arguments: arguments[:]}.Parse(io.Discard)
 		require.Error(t, err, arguments)
 		assert.Contains(t, err.Error(), says, arguments)
 	}
-	_, err := Parse([]string{"-pod-label", "a=b", "-pod-label", "a=c"}, io.Discard)
+	_, err := Sources{Arguments: []string{"-pod-label", "a=b", "-pod-label", "a=c"}}.Parse(io.Discard)
 	assert.ErrorContains(t, err, "two values")
 }
 

@@ -349,11 +349,6 @@ func (o *Options) setCompare(text string) error {
 	return nil
 }
 
-// Parse reads a command line alone: see Sources.
-func Parse(arguments []string, output io.Writer) (Options, error) {
-	return Sources{Arguments: arguments}.Parse(output)
-}
-
 // Choice is what is asked for in targets.
 func (o Options) Choice() targets.Choice {
 	return targets.Choice{Nodes: o.Nodes, RuntimeClasses: o.RuntimeClasses, Tolerate: o.Tolerate}

@@ -23,7 +23,7 @@ import (
 
 func parse(t *testing.T, arguments ...string) Options {
 	t.Helper()
-	o, err := Parse(arguments, io.Discard)
+	o, err := Sources{Arguments: arguments}.Parse(io.Discard)
 	require.NoError(t, err)
 	return o
 }
@@ -157,7 +157,7 @@ func TestParseRefuses(t *testing.T) {
 		"unknown engine":                {"-engine lxc", "-engine lxc: expected one of docker"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := Parse(strings.Fields(row.arguments), io.Discard)
+			_, err := Sources{Arguments: strings.Fields(row.arguments)}.Parse(io.Discard)
 			var usage UsageError
 			require.ErrorAs(t, err, &usage)
 			assert.Contains(t, err.Error(), row.says)
@@ -168,7 +168,7 @@ func TestParseRefuses(t *testing.T) {
 
 func TestHelp(t *testing.T) {
 	var help bytes.Buffer
-	_, err := Parse([]string{"-help"}, &help)
+	_, err := Sources{Arguments: []string{"-help"}}.Parse(&help)
 	require.ErrorIs(t, err, flag.ErrHelp)
 	assert.Contains(t, help.String(), "  -kubeconfig file\n        kubeconfig file of the cluster to test, or a list of files as in $KUBECONFIG\n")
 	assert.Contains(t, help.String(), "(default: 1h0m0s)")
@@ -178,7 +178,7 @@ func TestHelp(t *testing.T) {
 func TestPage(t *testing.T) {
 	const file = "../../../docs/FLAGS.md"
 	var page bytes.Buffer
-	require.NoError(t, WritePage(&page))
+	require.NoError(t, writePage(&page))
 	if golden.FlagUpdate() {
 		require.NoError(t, os.WriteFile(file, page.Bytes(), 0o644))
 	}
@@ -259,7 +259,7 @@ func TestSelect(t *testing.T) {
 		"-run signals -level extend": "",
 		"-run signals/hang-up -level extended,informational": "-level Extended,Informational leaves none of the cases that -run selects: they are Core",
 	} {
-		o, err := Parse(strings.Fields(arguments), io.Discard)
+		o, err := Sources{Arguments: strings.Fields(arguments)}.Parse(io.Discard)
 		if says == "" {
 			require.Error(t, err)
 			continue

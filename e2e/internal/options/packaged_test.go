@@ -137,7 +137,7 @@ func TestPackagedRefused(t *testing.T) {
 		"-print-job -o json":                            "-o is the form of",
 		"-print-job -keep-on-failure -require=anything": "expected core or extended",
 	} {
-		_, err := Parse(strings.Fields(arguments), io.Discard)
+		_, err := Sources{Arguments: strings.Fields(arguments)}.Parse(io.Discard)
 		require.ErrorAs(t, err, new(UsageError), arguments)
 		assert.Contains(t, err.Error(), says, arguments)
 	}
@@ -149,11 +149,11 @@ func FuzzPassedOn(f *testing.F) {
 	f.Add("-print-job -keep-on-failure=false -pod-annotation a=b=c")
 	f.Add("-print-job -nodes")
 	f.Fuzz(func(t *testing.T, text string) {
-		o, err := Parse(append([]string{"-print-job"}, strings.Split(text, " ")...), io.Discard)
+		o, err := Sources{Arguments: append([]string{"-print-job"}, strings.Split(text, " ")...)}.Parse(io.Discard)
 		if err != nil {
 			return
 		}
-		again, err := Parse(append([]string{"-print-job"}, o.Passed...), io.Discard)
+		again, err := Sources{Arguments: append([]string{"-print-job"}, o.Passed...)}.Parse(io.Discard)
 		if err != nil {
 			t.Fatalf("%q is passed on as %q: %v", text, o.Passed, err)
 		}

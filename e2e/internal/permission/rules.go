@@ -18,7 +18,6 @@ import "procns/e2e/internal/probe"
 const (
 	DACOverride   = 1 << 1
 	DACReadSearch = 1 << 2
-	Fsetid        = 1 << 4
 	Kill          = 1 << 5
 	SysPtrace     = 1 << 19
 )

@@ -11,6 +11,9 @@ import (
 // The capabilities that containerd gives by default, and Docker before it.
 const defaults = 0xa80425fb
 
+// fsetid is one of them that no rule asks for.
+const fsetid = 1 << 4
+
 // process is one that executed its program under the credentials that it has.
 func process(id int, capabilities uint64) Process {
 	ids := IDs{id, id, id, id}
@@ -19,7 +22,7 @@ func process(id int, capabilities uint64) Process {
 
 var (
 	root    = process(0, defaults)
-	fewer   = process(0, defaults&^Fsetid)
+	fewer   = process(0, defaults&^fsetid)
 	none    = process(0, 0)
 	ptrace  = process(0, SysPtrace)
 	page    = process(0, defaults|SysPtrace)
@@ -149,7 +152,7 @@ func FuzzDecide(f *testing.F) {
 	f.Add(uint8(0), uint8(0), uint64(defaults), uint64(defaults), uint64(SysPtrace), true, int8(-1))
 	f.Add(uint8(1), uint8(1), uint64(0), uint64(0), uint64(Kill), false, int8(1))
 	f.Add(uint8(0), uint8(9), uint64(SysPtrace), uint64(0), uint64(DACOverride), true, int8(2))
-	f.Add(uint8(2), uint8(0), uint64(1<<40), uint64(Fsetid), uint64(DACReadSearch), true, int8(3))
+	f.Add(uint8(2), uint8(0), uint64(1<<40), uint64(fsetid), uint64(DACReadSearch), true, int8(3))
 	f.Fuzz(func(t *testing.T, callerID, targetID uint8, callerSet, targetSet, more uint64, dumpable bool, scope int8) {
 		yama := max(Yama(scope), NoYama)
 		caller, target := process(int(callerID), callerSet), process(int(targetID), targetSet)

@@ -142,10 +142,8 @@ func OfImages(images []string, on map[string][]string) []Check {
 	return checks
 }
 
-// SameImage tells whether two references name one image: with the host, path and
-// tag that docker, and kubelet with it, would add.
-func SameImage(a, b string) bool { return normal(a) == normal(b) }
-
+// normal is a reference with the host, path and tag that docker, and kubelet with it, would
+// add, so that two that name one image are equal.
 func normal(reference string) string {
 	name, digest, byDigest := strings.Cut(reference, "@")
 	tag := ""

@@ -7,6 +7,10 @@ import (
 	"slices"
 )
 
+// transcriptFile is the name of the evidence that holds the text of a look into a container. It is most
+// of what a run keeps, and seldom read, because observation.json holds what was judged: it is compressed.
+func transcriptFile(name, of string) string { return name + "." + of + ".txt.gz" }
+
 // keepEvidence keeps what can be had of a pod while it is there, for those who
 // want to know why a case did not pass. What cannot be had is said in its place.
 func (s *stage) keepEvidence(ctx context.Context) {

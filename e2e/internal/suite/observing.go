@@ -68,7 +68,7 @@ func (s *stage) observe(ctx context.Context, pod *corev1.Pod, when string, only 
 			return nil, err
 		}
 		snapshots[name] = snapshot
-		s.runner.Evidence.Save(s.folder(), fmt.Sprintf("%s.%s.txt", name, when), raw)
+		s.runner.Evidence.Save(s.folder(), transcriptFile(name, when), raw)
 	}
 	return snapshots, hung
 }

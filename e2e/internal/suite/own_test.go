@@ -96,7 +96,7 @@ func TestEvidenceHoldsNothingOfOthers(t *testing.T) {
 	kept.mu.Lock()
 	defer kept.mu.Unlock()
 	require.Contains(t, kept.saved, "a/fixture.look/observation.json")
-	require.Contains(t, kept.saved, "a/fixture.look/app.before.txt")
+	require.Contains(t, kept.saved, "a/fixture.look/app.before.txt.gz")
 	for name, document := range kept.saved {
 		text, err := json.Marshal(document)
 		require.NoError(t, err)

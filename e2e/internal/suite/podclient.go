@@ -310,7 +310,7 @@ func (h *podClient) look(ctx context.Context, name string, pod *corev1.Pod, chan
 				return false, err
 			}
 			seen.Before[c.Name] = snapshot
-			h.stage.runner.Evidence.Save(h.stage.folder(), fmt.Sprintf("%s.%s.txt", name, c.Name), raw)
+			h.stage.runner.Evidence.Save(h.stage.folder(), transcriptFile(name, c.Name), raw)
 		}
 		if missing := unobserved(seen); missing != nil {
 			return true, fmt.Errorf("pod %s: %w", pod.Name, missing)

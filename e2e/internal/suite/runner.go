@@ -70,7 +70,8 @@ type Runner struct {
 // EvidenceSink keeps what was seen. Its errors are its own to report.
 type EvidenceSink interface {
 	// Save keeps a document under folder and returns nothing: evidence that
-	// cannot be written must not change a verdict.
+	// cannot be written must not change a verdict. It is compressed where its name
+	// ends in .gz.
 	Save(folder, name string, document any)
 }
 

@@ -124,7 +124,7 @@ func (s *stage) cleared(ctx context.Context, why error) bool {
 		return false
 	}
 	s.runner.Log("%s: %s: %v: once more, from the beginning", s.target.Name(), s.key.folder(), why)
-	s.runner.Evidence.Save(s.folder(), "observation-blurred.json", s.observation)
+	s.runner.Evidence.Save(s.folder(), "observation-blurred.json.gz", s.observation)
 	s.observation, s.added, s.ready = Observation{}, nil, 0
 	return true
 }

@@ -1,8 +1,9 @@
-// Package archivetest reads archives in tests.
+// Package archivetest reads in tests what was packed.
 package archivetest
 
 import (
 	"archive/tar"
+	"bytes"
 	"compress/gzip"
 	"errors"
 	"io"
@@ -27,4 +28,14 @@ func Unpacked(t *testing.T, from io.Reader) map[string]string {
 		require.NoError(t, err)
 		files[header.Name] = string(text)
 	}
+}
+
+// Gunzip is the text that was compressed.
+func Gunzip(t *testing.T, packed []byte) string {
+	t.Helper()
+	from, err := gzip.NewReader(bytes.NewReader(packed))
+	require.NoError(t, err)
+	text, err := io.ReadAll(from)
+	require.NoError(t, err)
+	return string(text)
 }

@@ -1,12 +1,10 @@
 package campaign
 
 import (
-	"bytes"
-	"compress/gzip"
-	"errors"
 	"os"
 	"path/filepath"
 
+	"procns/e2e/internal/archive"
 	"procns/e2e/internal/report"
 	"procns/e2e/internal/suite"
 )
@@ -46,23 +44,14 @@ func Record(into, mutant, run string, d report.Document, cases []suite.Case) err
 // ForgetRecordings removes what an earlier run recorded under a mutant.
 func ForgetRecordings(into, mutant string) error { return os.RemoveAll(filepath.Join(into, mutant)) }
 
-// compress writes the same bytes for the same content: no time, no name.
+// compress writes the same bytes for the same content.
 func compress(from, to string) error {
 	content, err := os.ReadFile(from)
 	if err != nil {
 		return err
 	}
-	var packed bytes.Buffer
-	writer, err := gzip.NewWriterLevel(&packed, gzip.BestCompression)
-	if err != nil {
-		return err
-	}
-	_, err = writer.Write(content)
-	if err = errors.Join(err, writer.Close()); err != nil {
-		return err
-	}
 	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
 		return err
 	}
-	return os.WriteFile(to, packed.Bytes(), 0o644)
+	return os.WriteFile(to, archive.Gzip(content), 0o644)
 }
