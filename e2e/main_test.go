@@ -123,10 +123,7 @@ func TestProcns(t *testing.T) {
 	}
 	for _, target := range current.Targets() {
 		feature := features.New(target.Name())
-		for _, c := range current.Cases {
-			if !current.Asks(target, c) {
-				continue
-			}
+		for _, c := range current.CasesOn(target) {
 			feature.AssessWithDescription(c.ID, c.Claim, func(ctx context.Context, t *testing.T, _ *envconf.Config) context.Context {
 				r, ok := current.Take(target, c.ID)
 				switch {

@@ -65,7 +65,7 @@ func (c *Run) prepare(ctx context.Context) error {
 // preflight finds out whether the suite can run, and on what.
 func (c *Run) preflight(ctx context.Context, config *rest.Config, client kubernetes.Interface) (err error) {
 	needs := c.needs()
-	images, err := c.AllImages(c.Cases, fixtures.Read)
+	images, err := c.AllImages(c.everyWay(), fixtures.Read)
 	if err != nil {
 		return err
 	}
@@ -123,11 +123,12 @@ func (c *Run) preflight(ctx context.Context, config *rest.Config, client kuberne
 			}
 		}
 	}
-	samples, err := sampled(ordinary(c.Cases), placement, c.report.Targets)
+	pods := ordinary(c.everyWay())
+	samples, err := sampled(pods, placement, c.report.Targets)
 	if err != nil {
 		return err
 	}
-	checks = append(checks, c.session.LookInside(ctx, samples, ordinary(c.Cases), min(c.Pods, podsOfCase*len(c.Cases))*min(len(c.report.Targets), c.NodesAtOnce))...)
+	checks = append(checks, c.session.LookInside(ctx, samples, pods, min(c.Pods, podsOfCase*len(c.Cases))*min(len(c.report.Targets), c.NodesAtOnce))...)
 	wanted := min(c.Pods, podsOfCase*len(c.Cases))
 	room, said := c.session.Room(ctx, c.report.Targets, wanted)
 	checks = append(checks, said...)
@@ -185,8 +186,8 @@ func sampled(cases []suite.Case, placement suite.Placement, on []suite.Target) (
 	}
 	samples := map[string]suite.Manifest{}
 	for _, one := range cases {
-		for _, file := range []string{one.Fixture, one.Control, one.Neighbour} {
-			if _, known := samples[file]; known || file == "" {
+		for _, file := range one.Manifests() {
+			if _, known := samples[file]; known {
 				continue
 			}
 			manifest, err := manifestOf(file)
@@ -210,10 +211,7 @@ func manifestOf(file string) (suite.Manifest, error) {
 // plan has every result say that it would have been made.
 func (c *Run) plan() {
 	for _, target := range c.report.Targets {
-		for _, one := range c.Cases {
-			if !c.Asks(target, one) {
-				continue
-			}
+		for _, one := range c.CasesOn(target) {
 			r := suite.Result{Case: one, Target: target, Outcome: suite.Planned}
 			c.report.Results = append(c.report.Results, r)
 			c.results.put(r)
@@ -223,6 +221,7 @@ func (c *Run) plan() {
 }
 
 func (c *Run) makeRunner(client kubernetes.Interface, placement suite.Placement, version suite.Version, off string) {
+	asked := c.everyWay()
 	var own suite.Nodes
 	if c.kind != nil {
 		machines := map[string]cluster.Machine{}
@@ -256,7 +255,7 @@ func (c *Run) makeRunner(client kubernetes.Interface, placement suite.Placement,
 		OnStart:   func(one suite.Case, on suite.Target) { c.view.Tell(progress.Began(one, on)) },
 		Stopped:   stopped,
 		OnReady:   c.noteReady,
-		OnChanges: func(manifest string, changes suite.Changes) { c.changes.Add(manifest, changes, c.Cases) },
+		OnChanges: func(manifest string, changes suite.Changes) { c.changes.Add(manifest, changes, asked) },
 		Skip: func(one suite.Case) string {
 			if off != "" {
 				return off

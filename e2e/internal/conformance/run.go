@@ -57,10 +57,10 @@ type Run struct {
 	results *resultTable
 	leftOut leftOut
 	dropped dropped
-	stream  *stream                      // nil where results are only planned
-	resumed *resumed                     // nil where no earlier run is gone on with
-	asks    func(id, target string) bool // which case is asked on which target
-	ran     chan struct{}                // closed when the runner is done
+	stream  *stream                         // nil where results are only planned
+	resumed *resumed                        // nil where no earlier run is gone on with
+	asked   func(suite.Target) []suite.Case // which cases are asked on a target, and how; nil: all
+	ran     chan struct{}                   // closed when the runner is done
 }
 
 // newRun prepares a run: its folder, its log. Nothing outside is touched.
@@ -94,7 +94,7 @@ func newRun(o options.Options, around surroundings.Surroundings, catalogue, sele
 			Stats:   report.Stats{ReadySeconds: map[string]float64{}},
 		},
 	}
-	images, err := o.AllImages(selected, fixtures.Read)
+	images, err := o.AllImages(c.everyWay(), fixtures.Read)
 	if err != nil {
 		folder.Discard()
 		return nil, err

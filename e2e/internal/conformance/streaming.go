@@ -114,10 +114,8 @@ func (c *Run) openStream(targets []suite.Target) (err error) {
 	asked := map[string]map[string]bool{}
 	for _, target := range targets {
 		asked[target.Name()] = map[string]bool{}
-		for _, one := range ordinary(c.Cases) {
-			if c.Asks(target, one) {
-				asked[target.Name()][one.ID] = true
-			}
+		for _, one := range ordinary(c.CasesOn(target)) {
+			asked[target.Name()][one.ID] = true
 		}
 	}
 	c.stream, err = openStream(c.folder.Path, c.streamHead(), asked)

@@ -37,7 +37,7 @@ func (s *stage) observeUntil(ctx context.Context, pod *corev1.Pod, when string, 
 // holds. Where one never does, its case says itself what it misses.
 func (s *stage) observeUntilGiven(ctx context.Context, pod *corev1.Pod) error {
 	var broken error
-	err := s.observeUntil(ctx, pod, "before", nil, s.runner.Timeout, func(before map[string]*probe.Snapshot) bool {
+	err := s.observeUntil(ctx, pod, "before", s.looks.only(), s.runner.Timeout, func(before map[string]*probe.Snapshot) bool {
 		s.observation.Before = before
 		missing := unobserved(s.observation)
 		for _, e := range s.cases {

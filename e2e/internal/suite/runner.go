@@ -99,9 +99,9 @@ func (r *Runner) Run(ctx context.Context) []Result {
 // pod in, and the turns on their nodes.
 type limits struct {
 	acting, starting chan struct{}
-	turns            map[string]*turn // by the node's name
-	asks             func(id, target string) bool
-	together         map[string]bool // the nodes whose pods are deleted together
+	turns            map[string]*turn    // by the node's name
+	casesOn          func(Target) []Case // that are asked there
+	together         map[string]bool     // the nodes whose pods are deleted together
 }
 
 func (r *Runner) limits() limits {
@@ -109,7 +109,7 @@ func (r *Runner) limits() limits {
 	for _, target := range r.Targets {
 		turns[target.Node] = &turn{}
 	}
-	return limits{acting: make(chan struct{}, max(1, r.Parallel)), starting: make(chan struct{}, max(1, r.Starting)), turns: turns, asks: r.Scope.Asks(), together: r.together()}
+	return limits{acting: make(chan struct{}, max(1, r.Parallel)), starting: make(chan struct{}, max(1, r.Starting)), turns: turns, casesOn: r.Scope.CasesOn(r.Cases), together: r.together()}
 }
 
 func (r *Runner) runTarget(ctx context.Context, target Target, limits limits) []Result {
@@ -117,7 +117,7 @@ func (r *Runner) runTarget(ctx context.Context, target Target, limits limits) []
 	defer giveUp(nil)
 	plan := r.plan(target, limits, &health{giveUp: giveUp})
 	stages, skipped := plan.stages, plan.skipped
-	cases := r.casesOn(target, limits.asks)
+	cases := limits.casesOn(target)
 	for _, c := range cases {
 		if _, ok := skipped[c.ID]; !ok {
 			for _, s := range stagesOf(c, stages) {

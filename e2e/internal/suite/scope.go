@@ -65,16 +65,26 @@ func (s *Scope) On(targets []Target, selected, everywhere int) int {
 	return wanted
 }
 
-// casesOn are the cases that are asked on a target.
-func (r *Runner) casesOn(target Target, asks func(id, target string) bool) []Case {
-	if r.Scope == nil {
-		return r.Cases
+// CasesOn returns what tells which of the cases are asked on a target, and how: on one that is no sample, with
+// their pairs.
+func (s *Scope) CasesOn(cases []Case) func(Target) []Case {
+	if s == nil {
+		return func(Target) []Case { return cases }
 	}
-	var some []Case
-	for _, c := range r.Cases {
-		if asks(c.ID, target.Name()) {
-			some = append(some, c)
+	asks, samples := s.Asks(), map[string]bool{}
+	for _, target := range s.Samples {
+		samples[target] = true
+	}
+	var swept []Case
+	for _, c := range cases {
+		if asks(c.ID, "") { // everywhere
+			swept = append(swept, c.Swept())
 		}
 	}
-	return some
+	return func(target Target) []Case {
+		if samples[target.Name()] {
+			return cases
+		}
+		return swept
+	}
 }

@@ -15,6 +15,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+
+	"procns/e2e/internal/probe"
 )
 
 func nodesNamed(n int) []Target {
@@ -198,6 +200,79 @@ func TestScope(t *testing.T) {
 	assert.Equal(t, []string{"all on b", "all on d"}, discarded, "one request for the pods of a node")
 	assert.Equal(t, 6, runner.Scope.On(runner.Targets, 2, 1))
 	assert.Equal(t, 8, (*Scope)(nil).On(runner.Targets, 2, 1))
+}
+
+// TestASweepAsksWithThePair: on each node but the samples, the two pods of a case's pair, and of the control
+// the containers that the pair names; as many for each node, whatever their number. A control that shares leaves
+// a node inconclusive.
+func TestASweepAsksWithThePair(t *testing.T) {
+	const nodes, shares = 1000, 77
+	b := newBench()
+	var mu sync.Mutex
+	execs := map[string]int{}
+	b.observe = func(file string, _ int) *probe.Snapshot {
+		mu.Lock()
+		defer mu.Unlock()
+		execs[file]++
+		return nil
+	}
+	c := sampleCase()
+	c.Pair = &Pair{Fixture: "pair.yaml", Control: "pair-control.yaml", ControlSees: []string{"app"}}
+	c.Judge = func(o Observation) error {
+		switch control := strings.Contains(o.Pod.Name, "control"); {
+		case !control && len(o.Before) != 2:
+			return CannotTell("both containers of "+o.Pod.Name, fmt.Sprint(len(o.Before)))
+		case control && o.Node.Kernel.BootID == "shares":
+			return CannotTell("a look into container beside", "app sees its process")
+		case control:
+			return Violation("the fixture", o.Pod.Name)
+		}
+		return nil
+	}
+	runner := runnerOn(t, b, c)
+	runner.Fixtures = func(file string) ([]byte, error) {
+		raw, err := manifestFor(file)
+		return append(raw, "  - {name: beside, image: busybox}\n"...), err
+	}
+	runner.Log = func(string, ...any) {}
+	runner.Targets, runner.NodesAtOnce, runner.Parallel, runner.Starting, runner.AtOnce = nodesNamed(nodes), 10, 64, 64, 2
+	runner.Targets[shares].BootID = "shares"
+	runner.Scope = NewScope(runner.Targets, runner.Cases, func(Case) bool { return true })
+	for i, r := range runner.Run(t.Context()) {
+		switch i {
+		case 0:
+			assert.Equal(t, "fixture.yaml", r.Case.Fixture)
+		case shares:
+			assert.Equal(t, Inconclusive, r.Outcome)
+			assert.Equal(t, "the check does not fail on the control pod, pair-control.yaml, as far as it was looked into, from app: "+
+				"expected a look into container beside; observed app sees its process", r.Reason)
+			continue
+		default:
+			require.Equal(t, "pair.yaml", r.Case.Fixture)
+		}
+		require.Equal(t, Conformant, r.Outcome, r.Reason)
+	}
+	assert.Equal(t, map[string]int{"fixture.yaml": 1, "control.yaml": 1, "pair.yaml": nodes - 1, "pair-control.yaml": nodes - 1}, b.created)
+	assert.Equal(t, map[string]int{"fixture.yaml": 2, "control.yaml": 2, "pair.yaml": 2 * (nodes - 1), "pair-control.yaml": nodes - 1}, execs)
+}
+
+// TestLooks: a pod is looked into from all containers where one of the cases that it is for needs that.
+func TestLooks(t *testing.T) {
+	for name, row := range map[string]struct {
+		cases [][]string
+		want  []string
+	}{
+		"nobody":        {nil, nil},
+		"one":           {[][]string{{"a"}}, []string{"a"}},
+		"two":           {[][]string{{"a"}, {"b", "a"}}, []string{"a", "b"}},
+		"one needs all": {[][]string{{"a"}, nil}, nil},
+	} {
+		var l looks
+		for _, names := range row.cases {
+			l.add(names)
+		}
+		assert.Equal(t, row.want, l.only(), name)
+	}
 }
 
 // TestTogether: the pods of a node are deleted by one request only where nothing but the sweep's
