@@ -230,6 +230,10 @@ func (c *Run) makeRunner(client kubernetes.Interface, placement suite.Placement,
 		}
 		own = cluster.OwnNodes{Kind: c.kind, Client: client, Machines: machines}
 	}
+	var latecomers func(context.Context) []suite.Target
+	if c.report.Sweep != nil {
+		latecomers = c.latecomers
+	}
 	var stopped func() string
 	if c.FailFast {
 		stopped = c.stopped.why
@@ -251,7 +255,7 @@ func (c *Run) makeRunner(client kubernetes.Interface, placement suite.Placement,
 			c.results.put(one[0])
 			c.waiting.ended(one[0], c.Require)
 		},
-		Absent: c.session.Absent, OnLeftOut: c.leaveOut,
+		Absent: c.session.Absent, OnLeftOut: c.leaveOut, Latecomers: latecomers,
 		OnStart:   func(one suite.Case, on suite.Target) { c.view.Tell(progress.Began(one, on)) },
 		Stopped:   stopped,
 		OnReady:   c.noteReady,

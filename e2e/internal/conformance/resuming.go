@@ -84,7 +84,7 @@ func (c *Run) goOn() ([]suite.Target, error) {
 	}
 	if c.report.Sweep != nil && was.Sweep != nil { // the samples stay, as far as they are there
 		c.report.Sweep.Samples = samplesAgain(was.Sweep.Samples, c.report.Targets, c.report.Sweep.Samples)
-		c.asked = c.report.Sweep.CasesOn(c.Cases)
+		c.asking.set(c.report.Targets, c.report.Sweep.CasesOn(c.Cases))
 	}
 	ask, done, results := c.resumed.answered(c.report.Targets, func(t suite.Target) []suite.Case { return ordinary(c.CasesOn(t)) })
 	c.resumed.results = results

@@ -18,16 +18,16 @@ func (c *Run) chooseScope() {
 			"a sweep: of %d cases, %d are asked on every target, and all on one of each kind of node (%d of %d)",
 			len(c.Cases), c.askedEverywhere(), len(c.report.Sweep.Samples), len(c.report.Targets)))
 	}
-	c.asked = c.report.Sweep.CasesOn(c.Cases)
+	c.asking.set(c.report.Targets, c.report.Sweep.CasesOn(c.Cases))
 }
 
 // CasesOn are the cases that are asked on a target, as they are asked there: in a sweep, not every
 // one is, nor with the same pods on each.
 func (c *Run) CasesOn(target suite.Target) []suite.Case {
-	if c.asked == nil {
-		return c.Cases
+	if casesOn := c.asking.of(); casesOn != nil {
+		return casesOn(target)
 	}
-	return c.asked(target)
+	return c.Cases
 }
 
 // everyWay are the cases in each way in which the run may ask them: a case that is asked with other

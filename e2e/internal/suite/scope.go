@@ -7,6 +7,27 @@ type Scope struct {
 	// names of the targets on which all are.
 	Everywhere []string `json:"everywhere"`
 	Samples    []string `json:"samples"`
+	// Late are the names of targets that came while the sweep ran, and were asked in the end.
+	Late []string `json:"late,omitempty"`
+}
+
+// Join takes in targets that came while the sweep ran. there are those that it has had and that were not left
+// out: of a kind of which no sample is among them, the first that came is one.
+func (s *Scope) Join(late, there []Target) {
+	samples, sampled := map[string]bool{}, map[Model]bool{}
+	for _, name := range s.Samples {
+		samples[name] = true
+	}
+	for _, t := range there {
+		sampled[t.Model()] = sampled[t.Model()] || samples[t.Name()]
+	}
+	for _, t := range late {
+		s.Late = append(s.Late, t.Name())
+		if m := t.Model(); !sampled[m] {
+			sampled[m] = true
+			s.Samples = append(s.Samples, t.Name())
+		}
+	}
 }
 
 // NewScope takes the first target of each Model for a sample. Of the selected cases, those

@@ -13,7 +13,7 @@ const NodesAtOnce = 250
 // on together, because disruptions of a node wait for all its targets.
 type window struct {
 	nodes   []string
-	targets map[string][]int // places in Runner.Targets, by node
+	targets map[string][]int // places in the list of targets, by node
 }
 
 func newWindow(targets []Target) window {
@@ -31,8 +31,8 @@ func newWindow(targets []Target) window {
 // returns when all is done. A node that had to wait, and is not there or not Ready when its turn
 // comes, is tried once more at the end, and then left out. done is told of each node that was
 // worked on.
-func (r *Runner) eachInWindow(work func(target int), done func(node string)) {
-	w := newWindow(r.Targets)
+func (r *Runner) eachInWindow(targets []Target, work func(target int), done func(node string)) {
+	w := newWindow(targets)
 	atOnce := r.NodesAtOnce
 	if atOnce <= 0 {
 		atOnce = NodesAtOnce
@@ -64,7 +64,7 @@ func (r *Runner) eachInWindow(work func(target int), done func(node string)) {
 		places <- struct{}{}
 		if why := r.absent(node); why != "" {
 			for _, target := range w.targets[node] {
-				r.leaveOut(r.Targets[target], why)
+				r.leaveOut(targets[target], why)
 			}
 			<-places
 			continue
@@ -92,7 +92,7 @@ func (r *Runner) leaveOut(target Target, why string) {
 
 // together are the nodes of a sweep whose pods are deleted by one request, when all is done there:
 // those on which only what is asked everywhere is. nil: each pod is deleted when nobody needs it.
-func (r *Runner) together() map[string]bool {
+func (r *Runner) together(targets []Target) map[string]bool {
 	if r.Scope == nil || r.KeepFailed || r.Adopted != nil {
 		return nil
 	}
@@ -101,7 +101,7 @@ func (r *Runner) together() map[string]bool {
 		samples[name] = true
 	}
 	nodes, full := map[string]bool{}, map[string]bool{}
-	for _, t := range r.Targets {
+	for _, t := range targets {
 		nodes[t.Node] = true
 		if samples[t.Name()] {
 			full[t.Node] = true

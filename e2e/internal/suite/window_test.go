@@ -275,6 +275,90 @@ func TestLooks(t *testing.T) {
 	}
 }
 
+// TestLatecomersAreAsked: targets that come while others are worked on are asked in the end, each once and in
+// windows like the others; they are looked for a few times, and not once the run has to end. One of a new
+// kind is its sample.
+func TestLatecomersAreAsked(t *testing.T) {
+	first := []Target{{Node: "a"}, {Node: "b"}}
+	waves := [][]Target{{{Node: "c"}, {Node: "d", Kernel: "7"}, {Node: "e", Kernel: "7"}}, {{Node: "f", Kernel: "7"}}, {{Node: "g"}}, {{Node: "h"}}}
+	everywhere, elsewhere := sampleCase(), sampleCase()
+	elsewhere.ID, elsewhere.Fixture = "area/other", "same-as-fixture.yaml"
+	b := newBench()
+	runner := runnerOn(t, b, everywhere, elsewhere)
+	runner.Targets, runner.NodesAtOnce = first, 1
+	runner.Scope = NewScope(first, runner.Cases, func(c Case) bool { return c.ID == everywhere.ID })
+	asked := 0
+	runner.Latecomers = func(context.Context) []Target {
+		late := waves[asked]
+		asked++
+		runner.Scope.Join(late, runner.Targets)
+		return late
+	}
+	var gone []string
+	runner.Absent = func(node string) string {
+		if node == "e" {
+			return "deleted during the run"
+		}
+		return ""
+	}
+	runner.OnLeftOut = func(target Target, _ string) { gone = append(gone, target.Name()) }
+	var ran []string
+	for _, r := range runner.Run(t.Context()) {
+		assert.Equal(t, Conformant, r.Outcome, r.Reason)
+		ran = append(ran, r.Target.Node+" "+r.Case.ID)
+	}
+	assert.Equal(t, []string{"a area/case", "a area/other", "b area/case", "c area/case", "d area/case", "d area/other", "f area/case", "g area/case"}, ran)
+	assert.Equal(t, latecomerRounds, asked)
+	assert.Equal(t, []string{"e"}, gone, "one that came and went is left out like any other")
+	assert.Equal(t, []string{"a", "d"}, runner.Scope.Samples)
+	assert.Equal(t, []string{"c", "d", "e", "f", "g"}, runner.Scope.Late)
+	assert.Len(t, runner.Targets, 7)
+}
+
+// TestNobodyIsLookedForInVain: a run that nobody has come to, that was stopped, or interrupted, ends.
+func TestNobodyIsLookedForInVain(t *testing.T) {
+	for name, row := range map[string]struct {
+		stopped, interrupted bool
+		asked                int
+	}{
+		"nobody came": {false, false, 1}, "stopped": {true, false, 0}, "interrupted": {false, true, 0},
+	} {
+		ctx, interrupt := context.WithCancel(t.Context())
+		runner := runnerOn(t, newBench(), sampleCase())
+		asked := 0
+		runner.Latecomers = func(context.Context) []Target { asked++; return nil }
+		if row.stopped {
+			runner.Stopped = func() string { return "it failed" }
+		}
+		if row.interrupted {
+			interrupt()
+		}
+		runner.Run(ctx)
+		interrupt()
+		assert.Equal(t, row.asked, asked, name)
+	}
+}
+
+// TestJoin: of the targets that come, one is the sample of its kind where no other one is there.
+func TestJoin(t *testing.T) {
+	old, twin, fresh := Target{Node: "old"}, Target{Node: "twin"}, Target{Node: "fresh", Kernel: "7"}
+	for name, row := range map[string]struct {
+		late, there []Target
+		samples     []string
+	}{
+		"nobody":                    {nil, []Target{old}, []string{"old"}},
+		"of a kind that has one":    {[]Target{twin}, []Target{old}, []string{"old"}},
+		"of a new kind":             {[]Target{fresh, {Node: "fresh2", Kernel: "7"}}, []Target{old}, []string{"old", "fresh"}},
+		"the sample was left out":   {[]Target{twin}, nil, []string{"old", "twin"}},
+		"... and others were asked": {[]Target{twin}, []Target{{Node: "third"}}, []string{"old", "twin"}},
+	} {
+		s := &Scope{Samples: []string{"old"}}
+		s.Join(row.late, row.there)
+		assert.Equal(t, row.samples, s.Samples, name)
+		assert.Len(t, s.Late, len(row.late), name)
+	}
+}
+
 // TestTogether: the pods of a node are deleted by one request only where nothing but the sweep's
 // own few are, and nobody wants to keep them.
 func TestTogether(t *testing.T) {
@@ -289,6 +373,6 @@ func TestTogether(t *testing.T) {
 		"are kept":    {Runner{Targets: targets, Scope: scope, KeepFailed: true}, nil},
 		"are adopted": {Runner{Targets: targets, Scope: scope, Adopted: map[WitnessKey]Adopted{}}, nil},
 	} {
-		assert.Equal(t, row.want, row.runner.together(), name)
+		assert.Equal(t, row.want, row.runner.together(targets), name)
 	}
 }
