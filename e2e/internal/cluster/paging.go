@@ -3,11 +3,11 @@ package cluster
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/fields"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/kubernetes"
 
 	"procns/e2e/internal/pace"
@@ -58,10 +58,13 @@ func cutOff(err error) bool {
 }
 
 // DiscardOn implements suite.Cluster.
-func (s *Session) DiscardOn(ctx context.Context, node string) {
-	// What cannot be deleted now, or has no node, goes with the namespace, or is said there.
+func (s *Session) DiscardOn(ctx context.Context, nodes []string) {
+	var ids []string
+	for _, node := range nodes {
+		ids = append(ids, suite.IDOfNode(node))
+	}
+	// What cannot be deleted now goes with the namespace, or is said there.
 	_ = s.Client.CoreV1().Pods(s.Namespace).DeleteCollection(ctx, metav1.DeleteOptions{GracePeriodSeconds: new(podGrace)}, metav1.ListOptions{
-		LabelSelector: labels.Set{suite.RunLabel: s.RunID}.String(),
-		FieldSelector: fields.OneTermEqualSelector("spec.nodeName", node).String(),
+		LabelSelector: fmt.Sprintf("%s=%s,%s in (%s)", suite.RunLabel, s.RunID, suite.NodeLabel, strings.Join(ids, ",")),
 	})
 }

@@ -68,8 +68,9 @@ func (c *Run) cost() (suite.Cost, error) {
 	}
 	samples := len(c.report.Sweep.Samples)
 	few, err := suite.CostOf(c.CasesOn(suite.Target{}), fixtures.Read) // on one that is no sample
+	others := few.Times(len(c.report.Targets) - samples)
 	if !c.KeepOnFailure {
-		few = few.Together()
+		others = few.Together(len(c.report.Targets) - samples)
 	}
-	return all.Times(samples).Plus(few.Times(len(c.report.Targets) - samples)), err
+	return all.Times(samples).Plus(others), err
 }

@@ -13,10 +13,13 @@ type Cost struct {
 	Execs, Requests int
 }
 
-// Together is the cost where the pods are deleted by one request.
-func (c Cost) Together() Cost {
-	c.Requests -= max(0, c.Pods-1)
-	return c
+// Together is the cost of so many nodes whose pods are deleted together.
+func (c Cost) Together(nodes int) Cost {
+	all := c.Times(nodes)
+	if c.Pods > 0 {
+		all.Requests += (nodes+nodesTogether-1)/nodesTogether - all.Pods
+	}
+	return all
 }
 
 // Times is the cost of so many targets.

@@ -117,6 +117,7 @@ func (r *Runner) runOn(ctx context.Context, targets []Target) []Result {
 		func(i int) { results[i] = r.runTarget(ctx, targets[i], limits) },
 		func(node string) { r.discardTogether(ctx, node, limits) },
 	)
+	r.discardOn(ctx, limits.finished.take())
 	var all []Result
 	for _, some := range results {
 		all = append(all, slices.DeleteFunc(some, func(r Result) bool { return r.notRun })...)
@@ -131,6 +132,7 @@ type limits struct {
 	turns            map[string]*turn    // by the node's name
 	casesOn          func(Target) []Case // that are asked there
 	together         map[string]bool     // the nodes whose pods are deleted together
+	finished         *finishedNodes      // of these, those whose pods are still there
 }
 
 func (r *Runner) limits(targets []Target) limits {
@@ -138,7 +140,7 @@ func (r *Runner) limits(targets []Target) limits {
 	for _, target := range targets {
 		turns[target.Node] = &turn{}
 	}
-	return limits{acting: make(chan struct{}, max(1, r.Parallel)), starting: make(chan struct{}, max(1, r.Starting)), turns: turns, casesOn: r.Scope.CasesOn(r.Cases), together: r.together(targets)}
+	return limits{acting: make(chan struct{}, max(1, r.Parallel)), starting: make(chan struct{}, max(1, r.Starting)), turns: turns, casesOn: r.Scope.CasesOn(r.Cases), together: r.together(targets), finished: &finishedNodes{}}
 }
 
 func (r *Runner) runTarget(ctx context.Context, target Target, limits limits) []Result {

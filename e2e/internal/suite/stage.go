@@ -218,7 +218,7 @@ func (s *stage) perform(ctx context.Context) error {
 		return fmt.Errorf("the suite's own manifest is broken: %w", err)
 	}
 	placement := s.runner.Placement
-	placement.Target = s.target
+	placement.Target, placement.Together = s.target, s.together[s.target.Node]
 	placed := manifest.Place(placement)
 	if adopted {
 		placed.Pod.Name = witness.Witness.Created

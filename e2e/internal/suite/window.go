@@ -90,7 +90,7 @@ func (r *Runner) leaveOut(target Target, why string) {
 	}
 }
 
-// together are the nodes of a sweep whose pods are deleted by one request, when all is done there:
+// together are the nodes of a sweep whose pods are deleted with those of others, when all is done there:
 // those on which only what is asked everywhere is. nil: each pod is deleted when nobody needs it.
 func (r *Runner) together(targets []Target) map[string]bool {
 	if r.Scope == nil || r.KeepFailed || r.Adopted != nil {
@@ -113,10 +113,42 @@ func (r *Runner) together(targets []Target) map[string]bool {
 	return nodes
 }
 
-// discardTogether deletes the pods of a node that are deleted together. An interrupted run leaves
-// that to the clean-up.
+// nodesTogether is of how many nodes the pods are deleted by one request: a request each would be a sixth of all.
+const nodesTogether = 10
+
+// finishedNodes are those on which all is done, and whose pods wait to be deleted together.
+type finishedNodes struct {
+	mu    sync.Mutex
+	nodes []string
+}
+
+// add takes in a node, and returns those whose pods are to be deleted now, if any.
+func (d *finishedNodes) add(node string) []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.nodes = append(d.nodes, node); len(d.nodes) < nodesTogether {
+		return nil
+	}
+	return d.take()
+}
+
+// take returns those that wait.
+func (d *finishedNodes) take() []string {
+	all := d.nodes
+	d.nodes = nil
+	return all
+}
+
+// discardTogether has the pods of a node be deleted together with those of others.
 func (r *Runner) discardTogether(ctx context.Context, node string, limits limits) {
-	if limits.together[node] && ctx.Err() == nil {
-		r.Cluster.DiscardOn(ctx, node)
+	if limits.together[node] {
+		r.discardOn(ctx, limits.finished.add(node))
+	}
+}
+
+// discardOn deletes the pods of nodes. An interrupted run leaves that to the clean-up.
+func (r *Runner) discardOn(ctx context.Context, nodes []string) {
+	if len(nodes) > 0 && ctx.Err() == nil {
+		r.Cluster.DiscardOn(ctx, nodes)
 	}
 }
