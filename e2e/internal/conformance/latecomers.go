@@ -102,7 +102,7 @@ func (c *Run) join(late []suite.Target) {
 	}
 	// They were not Ready, say, when it began.
 	c.report.LeftOut = slices.DeleteFunc(c.report.LeftOut, func(l report.LeftOut) bool { return came[l.Node] })
-	c.report.Notes = append(c.report.Notes, fmt.Sprintf("%s while the sweep ran, and asked in the end: %s",
+	c.report.Notes = append(c.report.Notes, fmt.Sprintf("%s while the sweep ran, asked in the end: %s",
 		wording.Count(len(late), "target came", "targets came"), wording.Names(names, wording.Few)))
 	c.say("==> %s came while the sweep ran: %s", wording.Count(len(late), "target", "targets"), wording.Names(names, wording.Few))
 	for _, name := range names {

@@ -46,7 +46,7 @@ func TestLatecomersJoin(t *testing.T) {
 	assert.DeepEqual(t, c.report.Targets, append(slices.Clone(streamTargets), late...))
 	assert.DeepEqual(t, c.report.Sweep, &suite.Scope{Everywhere: []string{"a/one"}, Samples: []string{"n1", "new"}, Late: []string{"slow", "new"}})
 	assert.DeepEqual(t, c.report.LeftOut, []report.LeftOut{{Node: "windows", Reason: "no PID namespaces"}})
-	assert.DeepEqual(t, c.report.Notes, []string{"2 targets came while the sweep ran, and were asked in the end: slow, new"})
+	assert.DeepEqual(t, c.report.Notes, []string{"2 targets came while the sweep ran, asked in the end: slow, new"})
 	assert.Equal(t, c.waiting.total, 3)
 	known := func(t suite.Target) suite.Target { return t }
 	for i, target := range late {
