@@ -121,12 +121,13 @@ func TestProcns(t *testing.T) {
 	if current == nil {
 		t.Skip("no run was asked for: go test ./e2e -args -kubeconfig FILE for a cluster of yours; any other flag, such as -args -level core, makes a kind cluster")
 	}
-	for _, target := range current.Targets() {
+	for place := 0; ; place++ {
+		target, there := current.Target(place)
+		if !there {
+			break
+		}
 		feature := features.New(target.Name())
-		for _, c := range current.Cases {
-			if !current.Asks(target, c) {
-				continue
-			}
+		for _, c := range current.CasesOn(target) {
 			feature.AssessWithDescription(c.ID, c.Claim, func(ctx context.Context, t *testing.T, _ *envconf.Config) context.Context {
 				r, ok := current.Take(target, c.ID)
 				switch {

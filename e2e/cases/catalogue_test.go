@@ -110,11 +110,11 @@ func TestCoreIsThePage(t *testing.T) {
 // TestControlsDifferInOneProperty compares fixture and control field by field,
 // without the property that the case says is varied.
 func TestControlsDifferInOneProperty(t *testing.T) {
-	for _, c := range every() {
+	for _, c := range suite.WithSwept(every()) {
 		if c.Control == "" {
 			continue
 		}
-		t.Run(c.ID, func(t *testing.T) {
+		t.Run(c.ID+"/"+c.Control, func(t *testing.T) {
 			fixture, control := documents(t, c.Fixture), documents(t, c.Control)
 			assert.NotEqual(t, fixture, control, "the control is the fixture itself")
 			for property := range strings.SplitSeq(c.Property(), ", ") {
@@ -159,12 +159,10 @@ func TestFixturesDecodeAndAreUsed(t *testing.T) {
 	files, err := fs.Glob(fixtures.Files, "*.yaml")
 	require.NoError(t, err)
 	used := map[string]bool{}
-	for _, c := range every() {
-		for _, file := range []string{c.Fixture, c.Control, c.Neighbour} {
+	for _, c := range suite.WithSwept(every()) {
+		for _, file := range c.Manifests() {
 			used[file] = true
-			if file != "" {
-				assert.True(t, slices.Contains(files, file), "%s: %s does not exist", c.ID, file)
-			}
+			assert.True(t, slices.Contains(files, file), "%s: %s does not exist", c.ID, file)
 		}
 	}
 	for _, file := range files {

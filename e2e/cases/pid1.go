@@ -108,7 +108,8 @@ func pid1Cases() []suite.Case {
 			Source:  onUnderstanding1 + "; " + apiReference,
 			Fixture: markers,
 			Control: markersIsolated,
-			Judge:   firstProcessesAreNotPID1,
+			Pair:    everywhere,
+			Judge:   fromSome(seenAreNotPID1, firstProcessesAreNotPID1),
 		},
 		{
 			ID:           "pid1/hangup-reaches-the-sandbox",

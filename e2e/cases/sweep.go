@@ -2,12 +2,12 @@ package cases
 
 import "procns/e2e/internal/suite"
 
-// Everywhere tells whether a sweep asks a case on every node, and not on one of each kind alone:
-// the Core claims that are only read off one pod and its control, markers.yaml and
-// markers-isolated.yaml. Either is the other's control, so that a node needs these two pods and
-// one exec into each of their containers, whatever the number of claims; and one small image.
-func Everywhere(c suite.Case) bool {
-	reads := c.Act == nil && c.Submit == suite.Runs && c.Await == nil && c.Neighbour == "" && !c.OwnNode
-	pair := c.Fixture == markers && c.Control == markersIsolated || c.Fixture == markersIsolated && c.Control == markers
-	return c.Level == suite.Core && reads && pair
+// everywhere is what a sweep asks on every node: Core claims that are only read off one pod and its
+// control. A node needs two pods, one small image, and three execs, whatever the number of claims: the
+// control has only to make the judges say no, which what one container sees is enough for.
+var everywhere = &suite.Pair{
+	Fixture: "markers-pair.yaml", Control: "markers-pair-isolated.yaml", ControlSees: []string{"one"},
 }
+
+// Everywhere tells whether a sweep asks a case on every node, and not on one of each kind alone.
+func Everywhere(c suite.Case) bool { return c.Pair != nil }

@@ -17,7 +17,8 @@ func visibilityCases() []suite.Case {
 			Source:  onPurpose + "; " + onUnderstanding2,
 			Fixture: markers,
 			Control: markersIsolated,
-			Judge:   everyPairVisible,
+			Pair:    everywhere,
+			Judge:   fromSome(unseenAreVisible, everyPairVisible),
 		},
 		{
 			ID:      "visibility/one-namespace",
@@ -26,7 +27,8 @@ func visibilityCases() []suite.Case {
 			Source:  apiReference + " (a single process namespace); namespaces(7)",
 			Fixture: markers,
 			Control: markersIsolated,
-			Judge:   onePIDNamespace,
+			Pair:    everywhere,
+			Judge:   fromSome(unseenAreVisible, onePIDNamespace),
 		},
 		{
 			ID:        "visibility/not-across-pods",

@@ -143,7 +143,7 @@ func TestDoneNodesAreForgotten(t *testing.T) {
 	}
 	goes("before", "n1")
 	goes("elsewhere", "n2")
-	s.DiscardOn(t.Context(), "n1")
+	s.DiscardOn(t.Context(), []string{"n1"})
 	goes("after", "n1")
 	assert.Equal(t, []string{"elsewhere"}, slices.Collect(maps.Keys(s.deleted)))
 	assert.Empty(t, s.ends.seen)

@@ -72,7 +72,7 @@ func (s *Session) Disturbance(ctx context.Context, name string, since time.Time)
 	case len(list.Items) == 0:
 		return suite.Disturbance{Lost: true, Said: "node " + name + " is no longer in the cluster"}
 	}
-	if was, ok := s.Nodes[name]; ok {
+	if was, ok := s.nodeWas(name); ok {
 		if found := disturbed(name, was, nodeState(list.Items[0])); found.Said != "" {
 			return found
 		}

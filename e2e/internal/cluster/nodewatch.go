@@ -58,15 +58,14 @@ func closedSince(name string, was, is NodeState) string {
 // WatchNodes follows the targets' nodes as long as the session lives. Where it may not,
 // a node is read when something went wrong on it; note is told of that.
 func (s *Session) WatchNodes(note func(format string, args ...any)) {
-	living, stop := context.WithCancel(context.Background())
-	also := s.stop
-	s.stop = func() {
-		stop()
-		if also != nil {
-			also()
-		}
-	}
+	living := s.alsoLiving()
 	names := slices.Sorted(maps.Keys(s.Nodes))
+	s.watchesAll = len(names) > watchedOneByOne
+	s.watchNamed(living, names, note)
+}
+
+// watchNamed follows some nodes.
+func (s *Session) watchNamed(living context.Context, names []string, note func(format string, args ...any)) {
 	which := []fields.Selector{fields.Everything()}
 	if len(names) <= watchedOneByOne {
 		which = nil
@@ -94,6 +93,14 @@ func (s *Session) WatchNodes(note func(format string, args ...any)) {
 	}
 }
 
+// nodeWas is what a target's node was when the run took it in.
+func (s *Session) nodeWas(name string) (NodeState, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	was, ok := s.Nodes[name]
+	return was, ok
+}
+
 // slim leaves of a node what NodeState is made of.
 func slim(object any) (any, error) {
 	if node, ok := object.(*corev1.Node); ok {
@@ -109,7 +116,7 @@ func (s *Session) noteNode(object any) {
 	if !ok {
 		return
 	}
-	was, ok := s.Nodes[node.Name]
+	was, ok := s.nodeWas(node.Name)
 	if !ok {
 		return
 	}

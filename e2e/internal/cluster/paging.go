@@ -2,13 +2,14 @@ package cluster
 
 import (
 	"context"
+	"fmt"
 	"maps"
+	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/fields"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/kubernetes"
 
 	"procns/e2e/internal/suite"
@@ -46,14 +47,17 @@ func deletePods(ctx context.Context, client kubernetes.Interface, namespace stri
 }
 
 // DiscardOn implements suite.Cluster.
-func (s *Session) DiscardOn(ctx context.Context, node string) {
+func (s *Session) DiscardOn(ctx context.Context, nodes []string) {
+	var ids []string
 	s.mu.Lock()
-	s.done[node] = true
-	maps.DeleteFunc(s.deleted, func(_ string, pod *corev1.Pod) bool { return pod.Spec.NodeName == node })
+	for _, node := range nodes {
+		ids = append(ids, suite.IDOfNode(node))
+		s.done[node] = true
+	}
+	maps.DeleteFunc(s.deleted, func(_ string, pod *corev1.Pod) bool { return slices.Contains(nodes, pod.Spec.NodeName) })
 	s.mu.Unlock()
-	// What cannot be deleted now, or has no node, goes with the namespace, or is said there.
+	// What cannot be deleted now goes with the namespace, or is said there.
 	_ = s.Client.CoreV1().Pods(s.Namespace).DeleteCollection(ctx, metav1.DeleteOptions{GracePeriodSeconds: new(podGrace)}, metav1.ListOptions{
-		LabelSelector: labels.Set{suite.RunLabel: s.RunID}.String(),
-		FieldSelector: fields.OneTermEqualSelector("spec.nodeName", node).String(),
+		LabelSelector: fmt.Sprintf("%s=%s,%s in (%s)", suite.RunLabel, s.RunID, suite.NodeLabel, strings.Join(ids, ",")),
 	})
 }

@@ -26,7 +26,8 @@ type Session struct {
 	Namespace string
 	RunID     string
 	Counts    *Counts
-	// Nodes is what the targets' nodes were when the run began.
+	// Nodes is what the targets' nodes were when the run began, or when it took them in. Once
+	// they are watched, mu guards it.
 	Nodes map[string]NodeState
 	// Say tells the user what the clean-up waits for; nil: nobody is told.
 	Say func(format string, args ...any)
@@ -47,6 +48,8 @@ type Session struct {
 	closed, wasClosed map[string]string
 	// absent says why nothing can be run on a node.
 	absent map[string]string
+	// watchesAll says that all of the cluster's nodes are watched, and not the targets' one by one.
+	watchesAll bool
 
 	mutatingMu sync.Mutex
 	mutating   mutating

@@ -11,8 +11,10 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	nodev1 "k8s.io/api/node/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/pager"
 
 	"procns/e2e/internal/preflight"
 	"procns/e2e/internal/suite"
@@ -154,6 +156,26 @@ type fleet struct {
 	err       error
 }
 
+// pageOfNodes is how many nodes are listed by one request: one has up to 20 kB, most of it the images that
+// it has.
+const pageOfNodes = 500
+
+// listNodes lists all nodes, page by page.
+func listNodes(ctx context.Context, client kubernetes.Interface) ([]corev1.Node, error) {
+	var all []corev1.Node
+	list := pager.New(func(ctx context.Context, page metav1.ListOptions) (runtime.Object, error) {
+		return client.CoreV1().Nodes().List(ctx, page)
+	})
+	list.PageSize = pageOfNodes
+	err := list.EachListItem(ctx, metav1.ListOptions{}, func(object runtime.Object) error {
+		if node, ok := object.(*corev1.Node); ok {
+			all = append(all, *node)
+		}
+		return nil
+	})
+	return all, err
+}
+
 func findNodes(ctx context.Context, client kubernetes.Interface, choice targets.Choice) fleet {
 	classes := map[string]nodev1.RuntimeClass{}
 	if len(choice.RuntimeClasses) > 0 {
@@ -168,17 +190,17 @@ func findNodes(ctx context.Context, client kubernetes.Interface, choice targets.
 			return fleet{err: err}
 		}
 	}
-	nodes, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
+	nodes, err := listNodes(ctx, client)
 	if err != nil {
 		return fleet{err: fmt.Errorf("listing nodes: %w", err)}
 	}
 	found := fleet{images: map[string][]string{}, states: map[string]NodeState{}}
-	found.selection, found.err = targets.Select(nodes.Items, classes, choice)
+	found.selection, found.err = targets.Select(nodes, classes, choice)
 	chosen := map[string]bool{}
 	for _, t := range found.selection.Targets {
 		chosen[t.Node] = true
 	}
-	for _, node := range nodes.Items {
+	for _, node := range nodes {
 		if chosen[node.Name] {
 			found.images[node.Name], found.states[node.Name] = imagesOn(node), nodeState(node)
 		}

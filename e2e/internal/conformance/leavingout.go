@@ -42,10 +42,7 @@ func (l *leftOut) apart(targets []suite.Target) (rest []suite.Target, out []repo
 // leaveOut has a target have no results. Who waits for them is told that there are none.
 func (c *Run) leaveOut(target suite.Target, why string) {
 	c.leftOut.note(target, why)
-	for _, one := range ordinary(c.Cases) {
-		if !c.Asks(target, one) {
-			continue
-		}
+	for _, one := range ordinary(c.CasesOn(target)) {
 		r := suite.Result{Case: one, Target: target, Outcome: suite.Skipped, Reason: "the node was left out: " + why}
 		c.view.Tell(progress.Ended(r, c.Require.Decides(one.Level)))
 		c.results.put(r)

@@ -59,7 +59,7 @@ func TestReportsAreLinearOfADryRun(t *testing.T) {
 	assert.Equal(t, len(d.Results), d.Verdict.Planned)
 
 	_, _, d = planned(400, "sweep")
-	assert.Len(t, d.Results, d.Suite.Selected+399*4)
+	assert.Len(t, d.Results, d.Suite.Selected+399*3)
 	assert.Equal(t, 0, d.Verdict.NotRun)
 	assert.Equal(t, []string{"pool-1234567890-node-00000"}, d.Sweep.Samples)
 }

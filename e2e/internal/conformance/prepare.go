@@ -64,7 +64,7 @@ func (c *Run) prepare(ctx context.Context) error {
 
 // questions are what the cluster is asked before anything is created.
 func (c *Run) questions() (cluster.Asked, error) {
-	images, err := c.AllImages(c.Cases, fixtures.Read)
+	images, err := c.AllImages(c.everyWay(), fixtures.Read)
 	if err != nil {
 		return cluster.Asked{}, err
 	}
@@ -163,11 +163,12 @@ func (c *Run) openSession(ctx context.Context, config *rest.Config, client kuber
 
 // lookInside finds out what the run's namespace admits, and how many pods each target's node takes.
 func (c *Run) lookInside(ctx context.Context, placement suite.Placement) (room map[string]int, checks []preflight.Check, err error) {
-	samples, err := sampled(ordinary(c.Cases), placement, c.report.Targets)
+	pods := ordinary(c.everyWay())
+	samples, err := sampled(pods, placement, c.report.Targets)
 	if err != nil {
 		return nil, nil, err
 	}
-	checks = append(checks, c.session.LookInside(ctx, samples, ordinary(c.Cases), min(c.Pods, podsOfCase*len(c.Cases))*min(len(c.report.Targets), c.NodesAtOnce))...)
+	checks = append(checks, c.session.LookInside(ctx, samples, pods, min(c.Pods, podsOfCase*len(c.Cases))*min(len(c.report.Targets), c.NodesAtOnce))...)
 	wanted := min(c.Pods, podsOfCase*len(c.Cases))
 	room, said := c.session.Room(ctx, c.report.Targets, wanted)
 	return room, append(checks, said...), nil
@@ -208,8 +209,8 @@ func sampled(cases []suite.Case, placement suite.Placement, on []suite.Target) (
 	}
 	samples := map[string]suite.Manifest{}
 	for _, one := range cases {
-		for _, file := range []string{one.Fixture, one.Control, one.Neighbour} {
-			if _, known := samples[file]; known || file == "" {
+		for _, file := range one.Manifests() {
+			if _, known := samples[file]; known {
 				continue
 			}
 			manifest, err := manifestOf(file)
@@ -233,10 +234,7 @@ func manifestOf(file string) (suite.Manifest, error) {
 // plan has every result say that it would have been made.
 func (c *Run) plan() {
 	for _, target := range c.report.Targets {
-		for _, one := range c.Cases {
-			if !c.Asks(target, one) {
-				continue
-			}
+		for _, one := range c.CasesOn(target) {
 			r := suite.Result{Case: one, Target: target, Outcome: suite.Planned}
 			c.report.Results = append(c.report.Results, r)
 			c.results.put(r)
@@ -246,6 +244,7 @@ func (c *Run) plan() {
 }
 
 func (c *Run) makeRunner(client kubernetes.Interface, placement suite.Placement, version suite.Version, off string) {
+	asked := c.everyWay()
 	var own suite.Nodes
 	if c.kind != nil {
 		machines := map[string]cluster.Machine{}
@@ -253,6 +252,10 @@ func (c *Run) makeRunner(client kubernetes.Interface, placement suite.Placement,
 			machines[node] = command
 		}
 		own = cluster.OwnNodes{Kind: c.kind, Client: client, Machines: machines}
+	}
+	var latecomers func(context.Context) []suite.Target
+	if c.report.Sweep != nil {
+		latecomers = c.latecomers
 	}
 	var stopped func() string
 	if c.FailFast {
@@ -275,11 +278,11 @@ func (c *Run) makeRunner(client kubernetes.Interface, placement suite.Placement,
 			c.results.put(one[0])
 			c.waiting.ended(one[0], c.Require)
 		},
-		Absent: c.session.Absent, OnLeftOut: c.leaveOut,
+		Absent: c.session.Absent, OnLeftOut: c.leaveOut, Latecomers: latecomers,
 		OnStart:   func(one suite.Case, on suite.Target) { c.view.Tell(progress.Began(one, on)) },
 		Stopped:   stopped,
 		OnReady:   c.noteReady,
-		OnChanges: func(manifest string, changes suite.Changes) { c.changes.Add(manifest, changes, c.Cases) },
+		OnChanges: func(manifest string, changes suite.Changes) { c.changes.Add(manifest, changes, asked) },
 		Skip: func(one suite.Case) string {
 			if off != "" {
 				return off

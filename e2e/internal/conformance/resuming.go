@@ -38,15 +38,11 @@ func readResumed(folder string) (*resumed, error) {
 }
 
 // answered parts the targets into those that are to be asked, and those that have answered: each
-// of their cases has a result that is no inconclusive one, and their nodes are what they were.
-func (r *resumed) answered(targets []suite.Target, all []suite.Case, asks func(suite.Target, suite.Case) bool) (ask, done []suite.Target, results []suite.Result) {
+// of the cases that are asked there has a result that is no inconclusive one, and their nodes are what they were.
+func (r *resumed) answered(targets []suite.Target, casesOn func(suite.Target) []suite.Case) (ask, done []suite.Target, results []suite.Result) {
 	known := map[string]suite.Target{}
 	for _, t := range r.stream.Answered {
 		known[t.Name] = t.Target
-	}
-	cases := map[string]suite.Case{}
-	for _, c := range all {
-		cases[c.ID] = c
 	}
 	for _, target := range targets {
 		was, there := known[target.Name()]
@@ -57,21 +53,16 @@ func (r *resumed) answered(targets []suite.Target, all []suite.Case, asks func(s
 		}
 		fresh := target
 		target.Images, target.Labels = was.Images, was.Labels
-		given := map[string]suite.Result{}
+		given := map[string]report.Result{}
 		for _, one := range r.stream.Results[target.Name()] {
-			if c, known := cases[one.ID]; known && one.Outcome != suite.Inconclusive {
-				given[one.ID] = one.Again(c, target)
-			}
+			given[one.ID] = one
 		}
 		var some []suite.Result
 		missing := false
-		for _, c := range all {
-			if !asks(target, c) {
-				continue
-			}
+		for _, c := range casesOn(target) {
 			one, there := given[c.ID]
-			missing = missing || !there
-			some = append(some, one)
+			missing = missing || !there || one.Outcome == suite.Inconclusive || one.Fixture != c.Fixture
+			some = append(some, one.Again(c, target))
 		}
 		if missing {
 			ask = append(ask, fresh)
@@ -94,9 +85,9 @@ func (c *Run) goOn() ([]suite.Target, error) {
 	}
 	if c.report.Sweep != nil && was.Sweep != nil { // the samples stay, as far as they are there
 		c.report.Sweep.Samples = samplesAgain(was.Sweep.Samples, c.report.Targets, c.report.Sweep.Samples)
-		c.asks = c.report.Sweep.Asks()
+		c.asking.set(c.report.Targets, c.report.Sweep.CasesOn(c.Cases))
 	}
-	ask, done, results := c.resumed.answered(c.report.Targets, ordinary(c.Cases), c.Asks)
+	ask, done, results := c.resumed.answered(c.report.Targets, func(t suite.Target) []suite.Case { return ordinary(c.CasesOn(t)) })
 	c.resumed.results = results
 	c.dropped.noteMissing(c.folder.Path, results)
 	known := map[string]suite.Target{}

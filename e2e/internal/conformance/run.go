@@ -57,10 +57,10 @@ type Run struct {
 	results *resultTable
 	leftOut leftOut
 	dropped dropped
-	stream  *stream                      // nil where results are only planned
-	resumed *resumed                     // nil where no earlier run is gone on with
-	asks    func(id, target string) bool // which case is asked on which target
-	ran     chan struct{}                // closed when the runner is done
+	stream  *stream  // nil where results are only planned
+	resumed *resumed // nil where no earlier run is gone on with
+	asking  asking
+	ran     chan struct{} // closed when the runner is done
 }
 
 // newRun prepares a run: its folder, its log. Nothing outside is touched.
@@ -94,7 +94,7 @@ func newRun(o options.Options, around surroundings.Surroundings, catalogue, sele
 			Stats:   report.Stats{ReadySeconds: map[string]float64{}},
 		},
 	}
-	images, err := o.AllImages(selected, fixtures.Read)
+	images, err := o.AllImages(c.everyWay(), fixtures.Read)
 	if err != nil {
 		folder.Discard()
 		return nil, err
@@ -122,9 +122,6 @@ func newRun(o options.Options, around surroundings.Surroundings, catalogue, sele
 
 // Log is the run's log.
 func (c *Run) Log() io.Writer { return c.folder.Log }
-
-// Targets are where the cases are run, once Prepare has found them.
-func (c *Run) Targets() []suite.Target { return c.report.Targets }
 
 func (c *Run) place() cluster.Place {
 	return cluster.Place{Kubeconfig: c.Kubeconfig, Context: c.Context, InCluster: c.InCluster, Plugins: &c.plugins}

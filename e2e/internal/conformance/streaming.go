@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"sync"
@@ -109,19 +110,34 @@ func (s *stream) close() string {
 	return fmt.Sprintf("%s is not whole: %s", report.StreamFile, oneLine(s.why))
 }
 
+// expect has the file take results of more targets. head says who judges them by now: between two heads,
+// each target has answered.
+func (s *stream) expect(head report.StreamHead, asked map[string]map[string]bool) {
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.write(report.StreamLine{Head: &head})
+	maps.Copy(s.left, asked)
+}
+
 // openStream begins to write the results of the run's targets.
 func (c *Run) openStream(targets []suite.Target) (err error) {
+	c.stream, err = openStream(c.folder.Path, c.streamHead(), c.expectedOf(targets))
+	return err
+}
+
+// expectedOf are the IDs of the cases that the targets will have results of, by their names.
+func (c *Run) expectedOf(targets []suite.Target) map[string]map[string]bool {
 	asked := map[string]map[string]bool{}
 	for _, target := range targets {
 		asked[target.Name()] = map[string]bool{}
-		for _, one := range ordinary(c.Cases) {
-			if c.Asks(target, one) {
-				asked[target.Name()][one.ID] = true
-			}
+		for _, one := range ordinary(c.CasesOn(target)) {
+			asked[target.Name()][one.ID] = true
 		}
 	}
-	c.stream, err = openStream(c.folder.Path, c.streamHead(), asked)
-	return err
+	return asked
 }
 
 func (c *Run) streamHead() report.StreamHead {

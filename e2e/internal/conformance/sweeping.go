@@ -2,7 +2,6 @@ package conformance
 
 import (
 	"fmt"
-	"slices"
 
 	"procns/e2e/cases"
 	"procns/e2e/internal/options"
@@ -19,12 +18,25 @@ func (c *Run) chooseScope() {
 			"a sweep: of %d cases, %d are asked on every target, and all on one of each kind of node (%d of %d)",
 			len(c.Cases), c.askedEverywhere(), len(c.report.Sweep.Samples), len(c.report.Targets)))
 	}
-	c.asks = c.report.Sweep.Asks()
+	c.asking.set(c.report.Targets, c.report.Sweep.CasesOn(c.Cases))
 }
 
-// Asks tells whether a case is asked on a target: in a sweep, not every one is.
-func (c *Run) Asks(target suite.Target, one suite.Case) bool {
-	return c.asks == nil || c.asks(one.ID, target.Name())
+// CasesOn are the cases that are asked on a target, as they are asked there: in a sweep, not every
+// one is, nor with the same pods on each.
+func (c *Run) CasesOn(target suite.Target) []suite.Case {
+	if casesOn := c.asking.of(); casesOn != nil {
+		return casesOn(target)
+	}
+	return c.Cases
+}
+
+// everyWay are the cases in each way in which the run may ask them: a case that is asked with other
+// pods on some of the targets is there twice.
+func (c *Run) everyWay() []suite.Case {
+	if c.Profile != options.Sweep {
+		return c.Cases
+	}
+	return suite.WithSwept(c.Cases)
 }
 
 // askedEverywhere is how many cases a sweep asks on every target.
@@ -55,9 +67,10 @@ func (c *Run) cost() (suite.Cost, error) {
 		return all.Times(len(c.report.Targets)), err
 	}
 	samples := len(c.report.Sweep.Samples)
-	few, err := suite.CostOf(slices.DeleteFunc(slices.Clone(c.Cases), func(one suite.Case) bool { return !cases.Everywhere(one) }), fixtures.Read)
+	few, err := suite.CostOf(c.CasesOn(suite.Target{}), fixtures.Read) // on one that is no sample
+	others := few.Times(len(c.report.Targets) - samples)
 	if !c.KeepOnFailure {
-		few = few.Together()
+		others = few.Together(len(c.report.Targets) - samples)
 	}
-	return all.Times(samples).Plus(few.Times(len(c.report.Targets) - samples)), err
+	return all.Times(samples).Plus(others), err
 }

@@ -67,6 +67,16 @@ func (w *waiting) begin(total int, on []suite.Target) {
 	w.progress.Begin(total, text)
 }
 
+// more says that there will be more results.
+func (w *waiting) more(results int) {
+	w.mu.Lock()
+	w.total += results
+	total, text := w.total, fmt.Sprintf("%d of %d results", w.ready, w.total)
+	w.mu.Unlock()
+	w.linger.SoFar(text)
+	w.progress.Begin(total, text)
+}
+
 // ended says that one result is there.
 func (w *waiting) ended(r suite.Result, require suite.Requirement) {
 	w.mu.Lock()

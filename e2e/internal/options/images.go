@@ -88,10 +88,7 @@ func (o Options) AllImages(selected []suite.Case, read func(string) ([]byte, err
 	}
 	placement := o.Placement("", nil)
 	for _, c := range selected {
-		for _, file := range []string{c.Fixture, c.Control, c.Neighbour} {
-			if file == "" {
-				continue
-			}
+		for _, file := range c.Manifests() {
 			raw, err := read(file)
 			if err != nil {
 				return nil, err

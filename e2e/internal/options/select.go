@@ -113,10 +113,7 @@ func (o Options) withoutSkipped(all, named []suite.Case, fixtures func(string) (
 // asksForHostPID tells whether one of a case's pods is to be in the node's PID
 // namespace.
 func asksForHostPID(c suite.Case, fixtures func(string) ([]byte, error)) (bool, error) {
-	for _, file := range []string{c.Fixture, c.Control, c.Neighbour} {
-		if file == "" {
-			continue
-		}
+	for _, file := range c.Manifests() {
 		raw, err := fixtures(file)
 		if err != nil {
 			return false, err

@@ -74,12 +74,21 @@ func (s *State) Apply(e Event) []Event {
 	return []Event{e}
 }
 
+// plan takes in what is planned. A second plan is of targets that came later, and adds to the first.
 func (s *State) plan(e Event) {
-	s.planned, s.began, s.results, s.targets = true, e.Time, e.Results, len(e.Targets)
+	if !s.planned {
+		s.planned, s.began = true, e.Time
+	}
+	s.results += e.Results
+	s.targets += len(e.Targets)
 	for _, a := range e.Areas {
-		one := &areaState{name: a.Name, results: a.Results, counts: map[string]int{}}
-		s.areas = append(s.areas, one)
-		s.byName[a.Name] = one
+		one := s.byName[a.Name]
+		if one == nil {
+			one = &areaState{name: a.Name, counts: map[string]int{}}
+			s.areas = append(s.areas, one)
+			s.byName[a.Name] = one
+		}
+		one.results += a.Results
 	}
 }
 

@@ -187,7 +187,7 @@ func (r Result) plain() bool {
 
 // same is what results have in common that are told together.
 func (r Result) same() string {
-	return fmt.Sprintf("%q %q %q %q %q %q %q %q", r.ID, r.Outcome, r.Reason, r.Expected, r.Observed, r.Recorded, r.Remark, r.Images)
+	return fmt.Sprintf("%q %q %q %q %q %q %q %q %q %q", r.ID, r.Fixture, r.Control, r.Outcome, r.Reason, r.Expected, r.Observed, r.Recorded, r.Remark, r.Images)
 }
 
 // targetsWithoutKinds are the targets without the images and labels that are those of the

@@ -77,11 +77,11 @@ func (r Run) levels() []LevelVerdict {
 		if v.Results == 0 {
 			continue
 		}
-		v.Outcome = complete(suite.Sum(r.Results).Of(level).Outcome(), v.NotRun)
+		v.Outcome = r.concludes(suite.Sum(r.Results).Of(level).Outcome(), v.NotRun)
 		for _, on := range each {
 			missing := on.notRunOf(level)
 			if counts := suite.Sum(on.Results).Of(level); counts.Total()+missing > 0 {
-				v.Targets = append(v.Targets, TargetVerdict{on.Targets[0].Name(), complete(counts.Outcome(), missing)})
+				v.Targets = append(v.Targets, TargetVerdict{on.Targets[0].Name(), on.concludes(counts.Outcome(), missing)})
 			}
 		}
 		all = append(all, v)
@@ -104,9 +104,10 @@ func (r Run) perTarget() []Run {
 	return all
 }
 
-// complete is an outcome, where all that was asked for was run.
-func complete(outcome suite.Outcome, missing int) suite.Outcome {
-	if outcome == suite.Conformant && missing > 0 {
+// concludes is an outcome, where all that was asked for was run, on targets that are not simulated: otherwise
+// nothing is found to conform.
+func (r Run) concludes(outcome suite.Outcome, missing int) suite.Outcome {
+	if outcome == suite.Conformant && (missing > 0 || r.simulated() > 0) {
 		return suite.Inconclusive
 	}
 	return outcome
@@ -181,18 +182,32 @@ func (v LevelVerdict) others(r Run) []count {
 // or "Core non-conformant (2 of 67 wrong: a/b, c/d)".
 func (v LevelVerdict) line(r Run) string {
 	parts := told(v.others(r))
-	if v.Outcome == suite.Conformant {
+	switch {
+	case v.Outcome == suite.Conformant:
 		parts = append([]string{fmt.Sprintf("%d of %d", v.Conformant, v.Results)}, parts...)
-	} else if len(parts) > 0 {
+	case v.onlySimulated(r):
+		parts = append([]string{fmt.Sprintf("%d of %d conformant", v.Conformant, v.Results), simulatedAmongThem}, parts...)
+	case len(parts) > 0:
 		n, rest, _ := strings.Cut(parts[0], " ")
 		parts[0] = fmt.Sprintf("%s of %d %s", n, v.Results, rest)
 	}
 	return fmt.Sprintf("%s %s (%s)", v.Level, v.Outcome, strings.Join(parts, "; "))
 }
 
+// simulatedAmongThem is why results that conform are no verdict about any runtime.
+const simulatedAmongThem = "simulated targets among them"
+
+// onlySimulated tells whether the level would be conformant if no target were simulated.
+func (v LevelVerdict) onlySimulated(r Run) bool {
+	return r.simulated() > 0 && v.Conformant > 0 && v.NonConformant+v.Inconclusive+v.NotRun == 0
+}
+
 // summary is what the level's row says beside its verdict.
 func (v LevelVerdict) summary(r Run) string {
 	text := strings.Join(append([]string{fmt.Sprintf("%d of %d conformant", v.Conformant, v.Results)}, told(v.others(r))...), "; ")
+	if r.simulated() > 0 {
+		text += "; " + simulatedAmongThem
+	}
 	if by := v.byTarget(); by != "" {
 		text += "; " + by
 	}

@@ -234,8 +234,8 @@ func TestVerdictLine(t *testing.T) {
 		exit int
 		line string
 	}{
-		"simulated":               {simulated, 2, "procns: inconclusive: 4 cases on 2 targets: Core conformant (4 of 4), Extended conformant (2 of 2); simulated targets (1 of 2) say nothing about any runtime"},
-		"simulated and wrong":     {wrong, 1, "procns: non-conformant: 4 cases on 2 targets: Core non-conformant (1 of 4 wrong: pid1/is-the-sandbox), Extended conformant (2 of 2); simulated targets (1 of 2) say nothing about any runtime"},
+		"simulated":               {simulated, 2, "procns: inconclusive: 4 cases on 2 targets: Core inconclusive (4 of 4 conformant; simulated targets among them), Extended inconclusive (2 of 2 conformant; simulated targets among them); simulated targets (1 of 2) say nothing about any runtime"},
+		"simulated and wrong":     {wrong, 1, "procns: non-conformant: 4 cases on 2 targets: Core non-conformant (1 of 4 wrong: pid1/is-the-sandbox), Extended inconclusive (2 of 2 conformant; simulated targets among them); simulated targets (1 of 2) say nothing about any runtime"},
 		"pass":                    {withResults(everyCase()...), 0, "procns: conformant: 4 cases on 2 targets: Core conformant (4 of 4), Extended conformant (2 of 2)"},
 		"one":                     {one, 0, "procns: conformant: 1 case on 1 target: Core conformant (1 of 1)"},
 		"informational":           {informational, 0, "procns: conformant: 4 cases on 2 targets: Core conformant (4 of 4), Extended conformant (2 of 2)"},

@@ -31,7 +31,8 @@ type recording struct {
 }
 
 // Load reads the recordings of pods in which nothing was done, NAME.json of fixtures/NAME.yaml; manifests
-// are the fixtures. What is no pod by itself is left out: the pods of a workload have other names.
+// are the fixtures. What is no pod by itself is left out: the pods of a workload have other names. A manifest
+// without a recording has that of one that differs in nothing but more containers, without these.
 // Its error is about a file that cannot be read, or that there is none.
 func Load(recordings, manifests fs.FS) (*Recordings, error) {
 	files, err := fs.Glob(recordings, "*.json")
@@ -69,7 +70,7 @@ func Load(recordings, manifests fs.FS) (*Recordings, error) {
 	if len(all.by) == 0 {
 		return nil, errors.New("no recording of a pod is there")
 	}
-	return all, nil
+	return all, all.derive(manifests)
 }
 
 func kindOf(pod *corev1.Pod, name string) like {

@@ -105,7 +105,7 @@ func TestFilesAreThoseThatWereAskedFor(t *testing.T) {
 // of the pod that was recorded is left.
 func TestAnswerIsThePods(t *testing.T) {
 	r := load(t)
-	for _, file := range []string{"markers.yaml", "markers-isolated.yaml", "markers-false.yaml", "share-process-namespace.yaml", "isolated.yaml"} {
+	for _, file := range []string{"markers.yaml", "markers-isolated.yaml", "markers-false.yaml", "markers-pair.yaml", "markers-pair-isolated.yaml", "share-process-namespace.yaml", "isolated.yaml"} {
 		pod, markers := planted(t, file, "simulated-00003")
 		for _, c := range pod.Spec.Containers {
 			stdout, stderr, err := r.Answer(pod, c.Name, "procns-0", nil, false)
@@ -121,6 +121,30 @@ func TestAnswerIsThePods(t *testing.T) {
 				assert.Check(t, !strings.Contains(stdout, old))
 			}
 		}
+	}
+}
+
+// TestFewerContainers: a manifest that was not recorded, and is one that was but for a container, is answered
+// without what that container ran.
+func TestFewerContainers(t *testing.T) {
+	r := load(t)
+	for file, sees := range map[string]int{"markers-pair.yaml": 2, "markers-pair-isolated.yaml": 1} {
+		pod, markers := planted(t, file, "simulated-00003")
+		stdout, stderr, err := r.Answer(pod, "two", "procns-0", nil, false)
+		assert.NilError(t, err)
+		s, err := parseSnapshot("two", "procns-0", []byte(stdout), []byte(stderr))
+		assert.NilError(t, err)
+		shells, others := 0, 0
+		for _, p := range s.Processes {
+			switch {
+			case p.Has(markers["one"]), p.Has(markers["two"]):
+				shells++
+			case len(marker.FindAllString(strings.Join(p.Argv, " "), -1)) > 0:
+				others++
+			}
+		}
+		assert.Equal(t, shells, sees, file)
+		assert.Equal(t, others, 0, file)
 	}
 }
 

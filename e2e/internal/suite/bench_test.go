@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -138,10 +139,10 @@ func (b *bench) Discard(_ context.Context, m Manifest) {
 	b.discarded = append(b.discarded, m.File)
 }
 
-func (b *bench) DiscardOn(_ context.Context, node string) {
+func (b *bench) DiscardOn(_ context.Context, nodes []string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.discarded = append(b.discarded, "all on "+node)
+	b.discarded = append(b.discarded, "all on "+strings.Join(slices.Sorted(slices.Values(nodes)), " "))
 }
 
 func (b *bench) Submit(_ context.Context, m Manifest, podSecurity string) (Answer, error) {

@@ -57,6 +57,11 @@ type Case struct {
 	// Neighbour is the manifest of a second pod on the same node which the
 	// judge needs to know of, if any.
 	Neighbour string
+	// Pair is what a sweep asks the case with on every node but the samples. nil: a sweep
+	// asks it on the samples alone.
+	Pair *Pair
+	// controlSees is the pair's, where the case is asked with it.
+	controlSees []string
 
 	// Submit says what is done with the manifest. Empty means that its pod runs.
 	Submit Submission

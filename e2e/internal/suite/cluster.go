@@ -68,8 +68,9 @@ type Cluster interface {
 	// Discard deletes what was created for a manifest, in the background: the
 	// namespace's deletion is what makes sure of it.
 	Discard(ctx context.Context, m Manifest)
-	// DiscardOn does the same for all pods of the run on a node, of which nothing is asked any more.
-	DiscardOn(ctx context.Context, node string)
+	// DiscardOn does the same, by one request, for the pods of the run that have the NodeLabel of one
+	// of the nodes, of which nothing is asked any more.
+	DiscardOn(ctx context.Context, nodes []string)
 }
 
 // Followed is a log that was followed, and why it is not whole.

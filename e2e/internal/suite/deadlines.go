@@ -23,6 +23,10 @@ const (
 	// thousands of processes, and more where the node is at work.
 	longestLookAtMany  = 5 * time.Minute
 	longestNodeCommand = 2 * time.Minute
+	// shortLook is how long a look into a container may take on a target on which lostInARow looks, one
+	// after the other, had no answer in their time: more than an exec takes where kubelet answers at all.
+	shortLook  = 10 * time.Second
+	lostInARow = 2
 )
 
 // deadlines are those of the run: no single request waits longer than a case may
@@ -44,6 +48,17 @@ func (s *stage) execWithin() time.Duration {
 		within = min(longestLookAtMany, s.runner.Timeout)
 	}
 	return s.patience(within)
+}
+
+// firstLookWithin is the deadline of a look into a container before anything is done in its pod. Without an answer
+// such a pod's cases are inconclusive, however long was waited for it, and nothing else: on a target that does not
+// answer, the later ones wait for a short time. One lost answer shortens nothing, and an answer ends it.
+func (s *stage) firstLookWithin() time.Duration {
+	within := s.execWithin()
+	if s.health.silent() {
+		within = min(within, s.patience(shortLook))
+	}
+	return within
 }
 
 // actsExecWithin is that of the act's own commands.

@@ -13,10 +13,13 @@ type Cost struct {
 	Execs, Requests int
 }
 
-// Together is the cost where the pods are deleted by one request.
-func (c Cost) Together() Cost {
-	c.Requests -= max(0, c.Pods-1)
-	return c
+// Together is the cost of so many nodes whose pods are deleted together.
+func (c Cost) Together(nodes int) Cost {
+	all := c.Times(nodes)
+	if c.Pods > 0 {
+		all.Requests += (nodes+nodesTogether-1)/nodesTogether - all.Pods
+	}
+	return all
 }
 
 // Times is the cost of so many targets.
@@ -38,51 +41,58 @@ const (
 // own commands and requests are an average: what only reads is exact, as long as nothing is
 // asked twice.
 func CostOf(cases []Case, fixtures func(file string) ([]byte, error)) (Cost, error) {
-	var cost Cost
-	counted := map[stageKey]bool{}
-	count := func(file string, act *Act, submit Submission) error {
-		key := stageKey{file, act, submit}
-		if file == "" || counted[key] {
-			return nil
+	pods := map[stageKey]*looks{}
+	use := func(key stageKey, sees []string) {
+		if key.file == "" {
+			return
 		}
-		counted[key] = true
-		if submit.Dry() {
-			cost.Requests++
-			return nil
+		if pods[key] == nil {
+			pods[key] = &looks{}
 		}
-		raw, err := fixtures(file)
-		if err != nil {
-			return err
-		}
-		manifest, err := DecodeManifest(file, raw)
-		if err != nil {
-			return err
-		}
-		cost.Pods++
-		cost.Requests += 2 + len(manifest.Secrets) + len(manifest.ConfigMaps) // created, and deleted
-		if submit == Stored {
-			return nil
-		}
-		execs := len(manifest.Pod.Spec.Containers) + len(manifest.Ephemeral())
-		if act != nil {
-			execs *= 1 + looksOfAnAct
-			cost.Requests += requestsOfAnAct
-		}
-		cost.Execs += execs
-		cost.Requests += execs
-		return nil
+		pods[key].add(sees)
 	}
 	for _, c := range cases {
-		for _, one := range []struct {
-			file   string
-			act    *Act
-			submit Submission
-		}{{c.Fixture, c.Act, c.Submit}, {c.Control, c.Act, c.Submit}, {c.Neighbour, nil, Runs}} {
-			if err := count(one.file, one.act, one.submit); err != nil {
-				return Cost{}, fmt.Errorf("%s: %w", one.file, err)
-			}
-		}
+		use(stageKey{c.Fixture, c.Act, c.Submit}, nil)
+		use(stageKey{c.Control, c.Act, c.Submit}, c.controlSees)
+		use(stageKey{c.Neighbour, nil, Runs}, nil)
 	}
+	var cost Cost
+	for key, looks := range pods {
+		one, err := key.cost(fixtures, looks.only())
+		if err != nil {
+			return Cost{}, fmt.Errorf("%s: %w", key.file, err)
+		}
+		cost = cost.Plus(one)
+	}
+	return cost, nil
+}
+
+// cost is that of one pod, of which the containers in only are looked into; nil: all.
+func (k stageKey) cost(fixtures func(file string) ([]byte, error), only []string) (Cost, error) {
+	if k.submit.Dry() {
+		return Cost{Requests: 1}, nil
+	}
+	raw, err := fixtures(k.file)
+	if err != nil {
+		return Cost{}, err
+	}
+	manifest, err := DecodeManifest(k.file, raw)
+	if err != nil {
+		return Cost{}, err
+	}
+	cost := Cost{Pods: 1, Requests: 2 + len(manifest.Secrets) + len(manifest.ConfigMaps)} // created, and deleted
+	if k.submit == Stored {
+		return cost, nil
+	}
+	cost.Execs = len(only)
+	if only == nil {
+		cost.Execs = len(manifest.Pod.Spec.Containers) + len(manifest.Ephemeral())
+	}
+	if k.act != nil {
+		cost.Execs *= 1 + looksOfAnAct
+		cost.Requests += requestsOfAnAct
+	}
+	cost.Requests += cost.Execs
 	return cost, nil
 }
 

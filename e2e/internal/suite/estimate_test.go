@@ -53,8 +53,9 @@ func TestCostTakes(t *testing.T) {
 		assert.Equal(t, row.want+aNamespace, row.cost.Takes(limits).Round(time.Microsecond), name)
 	}
 	assert.Equal(t, 2, Minutes(61*time.Second))
-	assert.Equal(t, Cost{2, 6, 9}, Cost{2, 6, 10}.Together())
-	assert.Equal(t, Cost{}, Cost{}.Together())
+	assert.Equal(t, Cost{2, 6, 9}, Cost{2, 6, 10}.Together(1))
+	assert.Equal(t, Cost{22, 66, 90}, Cost{2, 6, 10}.Together(11))
+	assert.Equal(t, Cost{}, Cost{}.Together(7))
 	assert.Equal(t, Cost{2, 4, 6}, Cost{1, 2, 3}.Plus(Cost{1, 2, 3}))
 	assert.Equal(t, "about 2 pods and 6 requests, 2 of them execs", Cost{2, 2, 6}.String())
 }

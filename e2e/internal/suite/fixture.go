@@ -2,6 +2,8 @@ package suite
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -21,6 +23,17 @@ import (
 
 // RunLabel is on every object that a run creates, with the run's ID.
 const RunLabel = "procns.run"
+
+// NodeLabel is on the pods of a sweep that are deleted together with those of other nodes: the IDOfNode of
+// that on which they run.
+const NodeLabel = "procns.node"
+
+// IDOfNode stands for a node's name, which is longer than a label may be.
+func IDOfNode(name string) string {
+	const bytes = 10
+	sum := sha256.Sum256([]byte(name))
+	return hex.EncodeToString(sum[:bytes])
+}
 
 // Manifest is a decoded fixture: one pod, or the workload that makes it, and the
 // Secrets and ConfigMaps that it mounts.

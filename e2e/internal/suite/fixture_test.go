@@ -254,3 +254,18 @@ func TestYAMLDecodesAgain(t *testing.T) {
 	assert.Equal(t, placed.Pod.Name, again.Pod.Name)
 	assert.Equal(t, placed.Secrets[0].StringData, again.Secrets[0].StringData)
 }
+
+// TestNodeLabel: pods that are deleted with those of other nodes have a label for it, whatever the node's name, and
+// no other pod has.
+func TestNodeLabel(t *testing.T) {
+	raw, err := manifestFor("fixture.yaml")
+	require.NoError(t, err)
+	m, err := DecodeManifest("fixture.yaml", raw)
+	require.NoError(t, err)
+	long := Target{Node: strings.Repeat("node.", 50) + "example"}
+	assert.NotContains(t, m.Place(Placement{RunID: "r1", Target: long}).Pod.Labels, NodeLabel)
+	labels := m.Place(Placement{RunID: "r1", Target: long, Together: true}).Pod.Labels
+	assert.Equal(t, IDOfNode(long.Node), labels[NodeLabel])
+	assert.Len(t, labels[NodeLabel], 20)
+	assert.NotEqual(t, IDOfNode("a"), IDOfNode("b"))
+}

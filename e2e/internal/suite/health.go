@@ -40,6 +40,7 @@ type health struct {
 	mu     sync.Mutex
 	closed string              // why the node takes no new pods, or ""
 	images map[string]*missing // by image
+	lost   int                 // looks without an answer since the last answer, in pods in which nothing was done
 }
 
 // missing is an image that a pod could not have.
@@ -79,6 +80,23 @@ func (h *health) close(why string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.closed = why
+}
+
+// looked notes whether a look into a container, before anything was done in its pod, had an answer in its time.
+func (h *health) looked(answered bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.lost++
+	if answered {
+		h.lost = 0
+	}
+}
+
+// silent tells that the target does not answer.
+func (h *health) silent() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.lost >= lostInARow
 }
 
 // noMore is why a pod is not created on a node that takes none.

@@ -29,7 +29,7 @@ func (s *stage) observeUntil(ctx context.Context, pod *corev1.Pod, when string, 
 // holds. Where one never does, its case says itself what it misses.
 func (s *stage) observeUntilGiven(ctx context.Context, pod *corev1.Pod) error {
 	var broken error
-	err := s.observeUntil(ctx, pod, "before", nil, s.runner.Timeout, func(before map[string]*probe.Snapshot) bool {
+	err := s.observeUntil(ctx, pod, before, s.looks.only(), s.runner.Timeout, func(before map[string]*probe.Snapshot) bool {
 		s.observation.Before = before
 		missing := unobserved(s.observation)
 		for _, e := range s.cases {
@@ -52,7 +52,7 @@ func (s *stage) observe(ctx context.Context, pod *corev1.Pod, when string, only 
 	snapshots := map[string]*probe.Snapshot{}
 	var hung error
 	for _, name := range s.observable(pod, only) {
-		snapshot, raw, err := s.sees(ctx, s.pod, name, s.paths())
+		snapshot, raw, err := s.look(ctx, when, name)
 		var late *probe.DeadlineError
 		if errors.As(err, &late) {
 			snapshots[name] = &probe.Snapshot{Container: name, Failure: err.Error()}
@@ -71,6 +71,22 @@ func (s *stage) observe(ctx context.Context, pod *corev1.Pod, when string, only 
 		s.runner.Evidence.Save(s.folder(), transcriptFile(name, when), raw)
 	}
 	return snapshots, hung
+}
+
+// before is when nothing has been done in the pod yet.
+const before = "before"
+
+// look looks into one container. Where that is before anything is done there, the target's health knows of it.
+func (s *stage) look(ctx context.Context, when, container string) (*probe.Snapshot, string, error) {
+	if when != before || s.disruption != nil {
+		return s.sees(ctx, s.execWithin(), s.pod, container, s.paths())
+	}
+	snapshot, raw, err := s.sees(ctx, s.firstLookWithin(), s.pod, container, s.paths())
+	var late *probe.DeadlineError
+	if unanswered := errors.As(err, &late); unanswered || err == nil && !snapshot.Cut {
+		s.health.looked(!unanswered)
+	}
+	return snapshot, raw, err
 }
 
 // observable names the containers to look into: those named, or else every one

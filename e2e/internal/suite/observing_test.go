@@ -56,6 +56,66 @@ func TestHungObservation(t *testing.T) {
 	assert.Contains(t, evidence.observation.Before["hangs"].Failure, "did not end within")
 }
 
+// silentFor is a bench whose containers do not answer before so many looks, and then at once. Those that do not
+// answer take the time that they are given.
+type silentFor struct {
+	*bench
+	lock  sync.Mutex
+	looks int
+	given []time.Duration
+}
+
+func (s *silentFor) Observe(_ context.Context, within time.Duration, _, container string, _ []string) (*probe.Snapshot, string, error) {
+	s.lock.Lock()
+	s.given = append(s.given, within)
+	silent := s.looks > 0
+	s.looks--
+	s.lock.Unlock()
+	if silent {
+		time.Sleep(within) // in a bubble
+		return nil, "", &probe.DeadlineError{What: "exec in container " + container, Within: within}
+	}
+	return &probe.Snapshot{Container: container}, "", nil
+}
+
+// TestSilentTarget: on a target that has not answered twice in a row, a look into a pod in which nothing was done
+// is given up soon; a single lost answer shortens no other look, and an answer ends it. What an act looks at, and an
+// act's commands, have all their time.
+func TestSilentTarget(t *testing.T) {
+	const full, forever = time.Minute, 1000
+	for name, row := range map[string]struct {
+		silent int
+		given  []time.Duration
+	}{
+		"answers":    {0, []time.Duration{full, full, full, full}},
+		"lost one":   {1, []time.Duration{full, full, full, full}},
+		"lost two":   {2, []time.Duration{full, full, shortLook, full}},
+		"lost three": {3, []time.Duration{full, full, shortLook, shortLook}},
+		"is silent":  {forever, []time.Duration{full, full, shortLook, shortLook}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &silentFor{bench: newBench(), looks: row.silent}
+			var cases []Case
+			for _, name := range []string{"one", "two", "three", "four"} {
+				cases = append(cases, Case{ID: "a/" + name, Fixture: name + ".yaml", NoControl: "test", Judge: func(Observation) error { return nil }})
+			}
+			runner := runnerOn(t, s, cases...)
+			runner.Timeout = 5 * time.Minute
+			for i, r := range runner.Run(t.Context()) {
+				assert.Equal(t, i < row.silent, r.Outcome == Inconclusive, "%s: %s: %s", name, r.Case.ID, r.Reason)
+			}
+			assert.Equal(t, row.given, s.given, name)
+		})
+	}
+	known := &health{lost: forever}
+	acting := &stage{runner: &Runner{Timeout: 5 * time.Minute}, health: known, key: stageKey{act: &Act{}}}
+	assert.Equal(t, shortLook, acting.firstLookWithin())
+	assert.Equal(t, full, acting.execWithin())
+	assert.Equal(t, full, acting.actsExecWithin())
+	acting.ready = 40 * time.Second
+	assert.Equal(t, 2*full, acting.firstLookWithin(), "a node at work")
+}
+
 // kept keeps the last observation.
 type kept struct{ observation *Observation }
 

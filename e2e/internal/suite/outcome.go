@@ -174,6 +174,10 @@ func (j judged) decide(r *Result) {
 	default:
 		r.Outcome = Inconclusive
 		r.Reason = "the control could not be judged: " + j.control.Error()
+		if sees := r.Case.controlSees; len(sees) > 0 {
+			r.Reason = fmt.Sprintf("the check does not fail on the control pod, %s, as far as it was looked into, from %s: %s",
+				r.Case.Control, strings.Join(sees, ", "), j.control.Error())
+		}
 		if errors.As(j.control, &f) {
 			r.Expected, r.Observed, r.Evidence = f.Expected, f.Observed, f.Evidence
 		}

@@ -3,6 +3,7 @@ package suite
 import (
 	"context"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -79,8 +80,8 @@ func redactedResult(own probe.Own, r probe.CommandResult) probe.CommandResult {
 
 // sees takes one snapshot, and forgets at once what is not the suite's own: neither
 // the snapshot nor the raw text beside it holds that.
-func (s *stage) sees(ctx context.Context, pod, container string, paths []string) (*probe.Snapshot, string, error) {
-	snapshot, raw, err := s.runner.Cluster.Observe(ctx, s.execWithin(), pod, container, paths)
+func (s *stage) sees(ctx context.Context, within time.Duration, pod, container string, paths []string) (*probe.Snapshot, string, error) {
+	snapshot, raw, err := s.runner.Cluster.Observe(ctx, within, pod, container, paths)
 	if err != nil {
 		return snapshot, "", err
 	}

@@ -22,6 +22,8 @@ type Placement struct {
 	PullSecret string
 	// PodLabels and PodAnnotations are put on every pod, besides the opt-outs.
 	PodLabels, PodAnnotations map[string]string
+	// Together says that the pods are deleted with those of other nodes, by NodeLabel.
+	Together bool
 	// Tolerations are those that pods get on a node, by its name.
 	Tolerations map[string][]corev1.Toleration
 }
@@ -32,6 +34,9 @@ type Placement struct {
 func (m Manifest) Place(p Placement) Manifest {
 	suffix := "-" + probe.RandomHex(4)
 	labels := map[string]string{RunLabel: p.RunID}
+	if p.Together {
+		labels[NodeLabel] = IDOfNode(p.Target.Node)
+	}
 	placed := Manifest{File: m.File, Pod: m.Pod.DeepCopy(), Markers: m.Markers, Documented: m.imagesByContainer()}
 	pod := placed.Pod
 	pod.Name += suffix

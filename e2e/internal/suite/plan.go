@@ -28,7 +28,7 @@ func (r *Runner) plan(target Target, limits limits, known *health) plan {
 		return stages[key]
 	}
 	skipped := map[string]string{}
-	for _, c := range r.casesOn(target, limits.asks) {
+	for _, c := range limits.casesOn(target) {
 		if reason := r.skip(c, target); reason != "" {
 			skipped[c.ID] = reason
 			continue
@@ -46,6 +46,7 @@ func (r *Runner) plan(target Target, limits limits, known *health) plan {
 		}
 		if c.Neighbour != "" {
 			neighbour := use(c.Neighbour, nil, Runs, nil)
+			neighbour.looks.add(nil)
 			for _, s := range lookouts {
 				s.neighbours = append(s.neighbours, neighbour)
 				neighbour.lookouts = append(neighbour.lookouts, s)

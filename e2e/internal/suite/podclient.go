@@ -122,7 +122,7 @@ func (h *podClient) ExecUnread(ctx context.Context, container string, command ..
 }
 
 func (h *podClient) Observe(ctx context.Context, container string) (*probe.Snapshot, error) {
-	snapshot, _, err := h.stage.sees(ctx, h.stage.pod, container, nil)
+	snapshot, _, err := h.stage.sees(ctx, h.stage.execWithin(), h.stage.pod, container, nil)
 	if err == nil && snapshot.Cut {
 		err = fmt.Errorf("container %s could not be observed: %s", container, snapshot.Failure)
 	}
@@ -305,7 +305,7 @@ func (h *podClient) look(ctx context.Context, name string, pod *corev1.Pod, chan
 			if h.stage.added[c.Name] {
 				continue
 			}
-			snapshot, raw, err := h.stage.sees(waiting, pod.Name, c.Name, nil)
+			snapshot, raw, err := h.stage.sees(waiting, h.stage.execWithin(), pod.Name, c.Name, nil)
 			if err != nil {
 				return false, err
 			}

@@ -34,6 +34,9 @@ type Runner struct {
 	// that has no result for it; nil: nobody is.
 	Absent    func(node string) string
 	OnLeftOut func(target Target, why string)
+	// Latecomers are targets that have come since the run began, or since it was last asked: it is asked
+	// when all others are done, at most latecomerRounds times. nil: nobody comes.
+	Latecomers func(context.Context) []Target
 	// Room is how many pods of the run a node can take, by its name, where that is known.
 	Room     map[string]int
 	Evidence EvidenceSink
@@ -79,20 +82,47 @@ type EvidenceSink interface {
 // the order of the targets and the cases.
 func (r *Runner) Run(ctx context.Context) []Result {
 	began := time.Now()
-	results := make([][]Result, len(r.Targets))
-	limits := r.limits()
-	for _, target := range r.Targets {
+	all := r.runOn(ctx, r.Targets)
+	for range latecomerRounds {
+		late := r.latecomers(ctx)
+		if len(late) == 0 {
+			break
+		}
+		r.Targets = append(slices.Clone(r.Targets), late...)
+		all = append(all, r.runOn(ctx, late)...)
+	}
+	r.keepNodeLogs(ctx, began.Unix(), all)
+	return all
+}
+
+// latecomerRounds is how often a run looks for targets that have come meanwhile: a cluster that grows for ever
+// does not keep it from its end.
+const latecomerRounds = 3
+
+// latecomers are the targets that have come, unless the run has to end.
+func (r *Runner) latecomers(ctx context.Context) []Target {
+	if r.Latecomers == nil || ctx.Err() != nil || r.stopped() != nil {
+		return nil
+	}
+	return r.Latecomers(ctx)
+}
+
+// runOn runs the cases on some targets, and returns the results in the order of these and of the cases.
+func (r *Runner) runOn(ctx context.Context, targets []Target) []Result {
+	results := make([][]Result, len(targets))
+	limits := r.limits(targets)
+	for _, target := range targets {
 		limits.turns[target.Node].quiet.Add(1)
 	}
-	r.eachInWindow(
-		func(i int) { results[i] = r.runTarget(ctx, r.Targets[i], limits) },
+	r.eachInWindow(targets,
+		func(i int) { results[i] = r.runTarget(ctx, targets[i], limits) },
 		func(node string) { r.discardTogether(ctx, node, limits) },
 	)
+	r.discardOn(ctx, limits.finished.take())
 	var all []Result
 	for _, some := range results {
 		all = append(all, slices.DeleteFunc(some, func(r Result) bool { return r.notRun })...)
 	}
-	r.keepNodeLogs(ctx, began.Unix(), all)
 	return all
 }
 
@@ -100,17 +130,18 @@ func (r *Runner) Run(ctx context.Context) []Result {
 // pod in, and the turns on their nodes.
 type limits struct {
 	acting, starting chan struct{}
-	turns            map[string]*turn // by the node's name
-	asks             func(id, target string) bool
-	together         map[string]bool // the nodes whose pods are deleted together
+	turns            map[string]*turn    // by the node's name
+	casesOn          func(Target) []Case // that are asked there
+	together         map[string]bool     // the nodes whose pods are deleted together
+	finished         *finishedNodes      // of these, those whose pods are still there
 }
 
-func (r *Runner) limits() limits {
+func (r *Runner) limits(targets []Target) limits {
 	turns := map[string]*turn{}
-	for _, target := range r.Targets {
+	for _, target := range targets {
 		turns[target.Node] = &turn{}
 	}
-	return limits{acting: make(chan struct{}, max(1, r.Parallel)), starting: make(chan struct{}, max(1, r.Starting)), turns: turns, asks: r.Scope.Asks(), together: r.together()}
+	return limits{acting: make(chan struct{}, max(1, r.Parallel)), starting: make(chan struct{}, max(1, r.Starting)), turns: turns, casesOn: r.Scope.CasesOn(r.Cases), together: r.together(targets), finished: &finishedNodes{}}
 }
 
 func (r *Runner) runTarget(ctx context.Context, target Target, limits limits) []Result {
@@ -118,7 +149,7 @@ func (r *Runner) runTarget(ctx context.Context, target Target, limits limits) []
 	defer giveUp(nil)
 	plan := r.plan(target, limits, &health{giveUp: giveUp})
 	stages, skipped := plan.stages, plan.skipped
-	cases := r.casesOn(target, limits.asks)
+	cases := limits.casesOn(target)
 	for _, c := range cases {
 		if _, ok := skipped[c.ID]; !ok {
 			for _, s := range stagesOf(c, stages) {

@@ -7,6 +7,27 @@ type Scope struct {
 	// names of the targets on which all are.
 	Everywhere []string `json:"everywhere"`
 	Samples    []string `json:"samples"`
+	// Late are the names of targets that came while the sweep ran, and were asked in the end.
+	Late []string `json:"late,omitempty"`
+}
+
+// Join takes in targets that came while the sweep ran. there are those that it has had and that were not left
+// out: of a kind of which no sample is among them, the first that came is one.
+func (s *Scope) Join(late, there []Target) {
+	samples, sampled := map[string]bool{}, map[Model]bool{}
+	for _, name := range s.Samples {
+		samples[name] = true
+	}
+	for _, t := range there {
+		sampled[t.Model()] = sampled[t.Model()] || samples[t.Name()]
+	}
+	for _, t := range late {
+		s.Late = append(s.Late, t.Name())
+		if m := t.Model(); !sampled[m] {
+			sampled[m] = true
+			s.Samples = append(s.Samples, t.Name())
+		}
+	}
 }
 
 // NewScope takes the first target of each Model for a sample. Of the selected cases, those
@@ -65,16 +86,26 @@ func (s *Scope) On(targets []Target, selected, everywhere int) int {
 	return wanted
 }
 
-// casesOn are the cases that are asked on a target.
-func (r *Runner) casesOn(target Target, asks func(id, target string) bool) []Case {
-	if r.Scope == nil {
-		return r.Cases
+// CasesOn returns what tells which of the cases are asked on a target, and how: on one that is no sample, with
+// their pairs.
+func (s *Scope) CasesOn(cases []Case) func(Target) []Case {
+	if s == nil {
+		return func(Target) []Case { return cases }
 	}
-	var some []Case
-	for _, c := range r.Cases {
-		if asks(c.ID, target.Name()) {
-			some = append(some, c)
+	asks, samples := s.Asks(), map[string]bool{}
+	for _, target := range s.Samples {
+		samples[target] = true
+	}
+	var swept []Case
+	for _, c := range cases {
+		if asks(c.ID, "") { // everywhere
+			swept = append(swept, c.Swept())
 		}
 	}
-	return some
+	return func(target Target) []Case {
+		if samples[target.Name()] {
+			return cases
+		}
+		return swept
+	}
 }

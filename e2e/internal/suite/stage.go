@@ -47,6 +47,7 @@ type stage struct {
 	places *places // of the target
 	await  *Await
 	cases  []expectation
+	looks  looks    // of the cases, and of the stages whose neighbour it is
 	after  []*stage // controls whose effect must have shown first
 	// disruption is shared with the other pods of the same act on the node.
 	disruption *disruption
@@ -94,6 +95,11 @@ func (e expectation) answered(err error) bool {
 
 func (s *stage) expect(c Case, holds bool) {
 	s.cases = append(s.cases, expectation{c: c, holds: holds})
+	if holds {
+		s.looks.add(nil)
+	} else {
+		s.looks.add(c.controlSees)
+	}
 }
 
 func (s *stage) folder() string {
@@ -212,7 +218,7 @@ func (s *stage) perform(ctx context.Context) error {
 		return fmt.Errorf("the suite's own manifest is broken: %w", err)
 	}
 	placement := s.runner.Placement
-	placement.Target = s.target
+	placement.Target, placement.Together = s.target, s.together[s.target.Node]
 	placed := manifest.Place(placement)
 	if adopted {
 		placed.Pod.Name = witness.Witness.Created

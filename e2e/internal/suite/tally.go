@@ -53,7 +53,7 @@ func (t *Tally) Add(manifest string, changes Changes, cases []Case) {
 		row.manifests[manifest] = true
 		one := &Changes{Differences: []difference.Difference{d}, Images: changes.Images, By: changes.By}
 		for _, c := range cases {
-			if slices.Contains([]string{c.Fixture, c.Control, c.Neighbour}, of) && len(c.Decisive(one)) > 0 {
+			if slices.Contains(c.Manifests(), of) && len(c.Decisive(one)) > 0 {
 				row.without[c.ID], row.wayOut = true, WayOut(changes.By)
 			}
 		}

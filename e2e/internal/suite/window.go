@@ -13,7 +13,7 @@ const NodesAtOnce = 250
 // on together, because disruptions of a node wait for all its targets.
 type window struct {
 	nodes   []string
-	targets map[string][]int // places in Runner.Targets, by node
+	targets map[string][]int // places in the list of targets, by node
 }
 
 func newWindow(targets []Target) window {
@@ -31,8 +31,8 @@ func newWindow(targets []Target) window {
 // returns when all is done. A node that had to wait, and is not there or not Ready when its turn
 // comes, is tried once more at the end, and then left out. done is told of each node that was
 // worked on.
-func (r *Runner) eachInWindow(work func(target int), done func(node string)) {
-	w := newWindow(r.Targets)
+func (r *Runner) eachInWindow(targets []Target, work func(target int), done func(node string)) {
+	w := newWindow(targets)
 	atOnce := r.NodesAtOnce
 	if atOnce <= 0 {
 		atOnce = NodesAtOnce
@@ -64,7 +64,7 @@ func (r *Runner) eachInWindow(work func(target int), done func(node string)) {
 		places <- struct{}{}
 		if why := r.absent(node); why != "" {
 			for _, target := range w.targets[node] {
-				r.leaveOut(r.Targets[target], why)
+				r.leaveOut(targets[target], why)
 			}
 			<-places
 			continue
@@ -90,9 +90,9 @@ func (r *Runner) leaveOut(target Target, why string) {
 	}
 }
 
-// together are the nodes of a sweep whose pods are deleted by one request, when all is done there:
+// together are the nodes of a sweep whose pods are deleted with those of others, when all is done there:
 // those on which only what is asked everywhere is. nil: each pod is deleted when nobody needs it.
-func (r *Runner) together() map[string]bool {
+func (r *Runner) together(targets []Target) map[string]bool {
 	if r.Scope == nil || r.KeepFailed || r.Adopted != nil {
 		return nil
 	}
@@ -101,7 +101,7 @@ func (r *Runner) together() map[string]bool {
 		samples[name] = true
 	}
 	nodes, full := map[string]bool{}, map[string]bool{}
-	for _, t := range r.Targets {
+	for _, t := range targets {
 		nodes[t.Node] = true
 		if samples[t.Name()] {
 			full[t.Node] = true
@@ -113,10 +113,42 @@ func (r *Runner) together() map[string]bool {
 	return nodes
 }
 
-// discardTogether deletes the pods of a node that are deleted together. An interrupted run leaves
-// that to the clean-up.
+// nodesTogether is of how many nodes the pods are deleted by one request: a request each would be a sixth of all.
+const nodesTogether = 10
+
+// finishedNodes are those on which all is done, and whose pods wait to be deleted together.
+type finishedNodes struct {
+	mu    sync.Mutex
+	nodes []string
+}
+
+// add takes in a node, and returns those whose pods are to be deleted now, if any.
+func (d *finishedNodes) add(node string) []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.nodes = append(d.nodes, node); len(d.nodes) < nodesTogether {
+		return nil
+	}
+	return d.take()
+}
+
+// take returns those that wait.
+func (d *finishedNodes) take() []string {
+	all := d.nodes
+	d.nodes = nil
+	return all
+}
+
+// discardTogether has the pods of a node be deleted together with those of others.
 func (r *Runner) discardTogether(ctx context.Context, node string, limits limits) {
-	if limits.together[node] && ctx.Err() == nil {
-		r.Cluster.DiscardOn(ctx, node)
+	if limits.together[node] {
+		r.discardOn(ctx, limits.finished.add(node))
+	}
+}
+
+// discardOn deletes the pods of nodes. An interrupted run leaves that to the clean-up.
+func (r *Runner) discardOn(ctx context.Context, nodes []string) {
+	if len(nodes) > 0 && ctx.Err() == nil {
+		r.Cluster.DiscardOn(ctx, nodes)
 	}
 }

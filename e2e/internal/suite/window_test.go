@@ -15,6 +15,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+
+	"procns/e2e/internal/probe"
 )
 
 func nodesNamed(n int) []Target {
@@ -194,10 +196,167 @@ func TestScope(t *testing.T) {
 	discarded := slices.Clone(b.discarded) // the pods of the samples go when they go
 	b.mu.Unlock()
 	discarded = slices.DeleteFunc(discarded, func(what string) bool { return !strings.HasPrefix(what, "all on ") })
-	slices.Sort(discarded)
-	assert.Equal(t, []string{"all on b", "all on d"}, discarded, "one request for the pods of a node")
+	assert.Equal(t, []string{"all on b d"}, discarded, "one request for the pods of some nodes")
 	assert.Equal(t, 6, runner.Scope.On(runner.Targets, 2, 1))
 	assert.Equal(t, 8, (*Scope)(nil).On(runner.Targets, 2, 1))
+}
+
+// TestASweepAsksWithThePair: on each node but the samples, the two pods of a case's pair, and of the control
+// the containers that the pair names; as many for each node, whatever their number. A control that shares leaves
+// a node inconclusive.
+func TestASweepAsksWithThePair(t *testing.T) {
+	const nodes, shares = 1000, 77
+	b := newBench()
+	var mu sync.Mutex
+	execs := map[string]int{}
+	b.observe = func(file string, _ int) *probe.Snapshot {
+		mu.Lock()
+		defer mu.Unlock()
+		execs[file]++
+		return nil
+	}
+	c := sampleCase()
+	c.Pair = &Pair{Fixture: "pair.yaml", Control: "pair-control.yaml", ControlSees: []string{"app"}}
+	c.Judge = func(o Observation) error {
+		switch control := strings.Contains(o.Pod.Name, "control"); {
+		case !control && len(o.Before) != 2:
+			return CannotTell("both containers of "+o.Pod.Name, fmt.Sprint(len(o.Before)))
+		case control && o.Node.Kernel.BootID == "shares":
+			return CannotTell("a look into container beside", "app sees its process")
+		case control:
+			return Violation("the fixture", o.Pod.Name)
+		}
+		return nil
+	}
+	runner := runnerOn(t, b, c)
+	runner.Fixtures = func(file string) ([]byte, error) {
+		raw, err := manifestFor(file)
+		return append(raw, "  - {name: beside, image: busybox}\n"...), err
+	}
+	runner.Log = func(string, ...any) {}
+	runner.Targets, runner.NodesAtOnce, runner.Parallel, runner.Starting, runner.AtOnce = nodesNamed(nodes), 10, 64, 64, 2
+	runner.Targets[shares].BootID = "shares"
+	runner.Scope = NewScope(runner.Targets, runner.Cases, func(Case) bool { return true })
+	for i, r := range runner.Run(t.Context()) {
+		switch i {
+		case 0:
+			assert.Equal(t, "fixture.yaml", r.Case.Fixture)
+		case shares:
+			assert.Equal(t, Inconclusive, r.Outcome)
+			assert.Equal(t, "the check does not fail on the control pod, pair-control.yaml, as far as it was looked into, from app: "+
+				"expected a look into container beside; observed app sees its process", r.Reason)
+			continue
+		default:
+			require.Equal(t, "pair.yaml", r.Case.Fixture)
+		}
+		require.Equal(t, Conformant, r.Outcome, r.Reason)
+	}
+	assert.Equal(t, map[string]int{"fixture.yaml": 1, "control.yaml": 1, "pair.yaml": nodes - 1, "pair-control.yaml": nodes - 1}, b.created)
+	assert.Len(t, b.discarded, 2+nodes/nodesTogether, "the sample's own two, and a request for each ten of the others")
+	assert.Equal(t, map[string]int{"fixture.yaml": 2, "control.yaml": 2, "pair.yaml": 2 * (nodes - 1), "pair-control.yaml": nodes - 1}, execs)
+}
+
+// TestLooks: a pod is looked into from all containers where one of the cases that it is for needs that.
+func TestLooks(t *testing.T) {
+	for name, row := range map[string]struct {
+		cases [][]string
+		want  []string
+	}{
+		"nobody":        {nil, nil},
+		"one":           {[][]string{{"a"}}, []string{"a"}},
+		"two":           {[][]string{{"a"}, {"b", "a"}}, []string{"a", "b"}},
+		"one needs all": {[][]string{{"a"}, nil}, nil},
+	} {
+		var l looks
+		for _, names := range row.cases {
+			l.add(names)
+		}
+		assert.Equal(t, row.want, l.only(), name)
+	}
+}
+
+// TestLatecomersAreAsked: targets that come while others are worked on are asked in the end, each once and in
+// windows like the others; they are looked for a few times, and not once the run has to end. One of a new
+// kind is its sample.
+func TestLatecomersAreAsked(t *testing.T) {
+	first := []Target{{Node: "a"}, {Node: "b"}}
+	waves := [][]Target{{{Node: "c"}, {Node: "d", Kernel: "7"}, {Node: "e", Kernel: "7"}}, {{Node: "f", Kernel: "7"}}, {{Node: "g"}}, {{Node: "h"}}}
+	everywhere, elsewhere := sampleCase(), sampleCase()
+	elsewhere.ID, elsewhere.Fixture = "area/other", "same-as-fixture.yaml"
+	b := newBench()
+	runner := runnerOn(t, b, everywhere, elsewhere)
+	runner.Targets, runner.NodesAtOnce = first, 1
+	runner.Scope = NewScope(first, runner.Cases, func(c Case) bool { return c.ID == everywhere.ID })
+	asked := 0
+	runner.Latecomers = func(context.Context) []Target {
+		late := waves[asked]
+		asked++
+		runner.Scope.Join(late, runner.Targets)
+		return late
+	}
+	var gone []string
+	runner.Absent = func(node string) string {
+		if node == "e" {
+			return "deleted during the run"
+		}
+		return ""
+	}
+	runner.OnLeftOut = func(target Target, _ string) { gone = append(gone, target.Name()) }
+	var ran []string
+	for _, r := range runner.Run(t.Context()) {
+		assert.Equal(t, Conformant, r.Outcome, r.Reason)
+		ran = append(ran, r.Target.Node+" "+r.Case.ID)
+	}
+	assert.Equal(t, []string{"a area/case", "a area/other", "b area/case", "c area/case", "d area/case", "d area/other", "f area/case", "g area/case"}, ran)
+	assert.Equal(t, latecomerRounds, asked)
+	assert.Equal(t, []string{"e"}, gone, "one that came and went is left out like any other")
+	assert.Equal(t, []string{"a", "d"}, runner.Scope.Samples)
+	assert.Equal(t, []string{"c", "d", "e", "f", "g"}, runner.Scope.Late)
+	assert.Len(t, runner.Targets, 7)
+}
+
+// TestNobodyIsLookedForInVain: a run that nobody has come to, that was stopped, or interrupted, ends.
+func TestNobodyIsLookedForInVain(t *testing.T) {
+	for name, row := range map[string]struct {
+		stopped, interrupted bool
+		asked                int
+	}{
+		"nobody came": {false, false, 1}, "stopped": {true, false, 0}, "interrupted": {false, true, 0},
+	} {
+		ctx, interrupt := context.WithCancel(t.Context())
+		runner := runnerOn(t, newBench(), sampleCase())
+		asked := 0
+		runner.Latecomers = func(context.Context) []Target { asked++; return nil }
+		if row.stopped {
+			runner.Stopped = func() string { return "it failed" }
+		}
+		if row.interrupted {
+			interrupt()
+		}
+		runner.Run(ctx)
+		interrupt()
+		assert.Equal(t, row.asked, asked, name)
+	}
+}
+
+// TestJoin: of the targets that come, one is the sample of its kind where no other one is there.
+func TestJoin(t *testing.T) {
+	old, twin, fresh := Target{Node: "old"}, Target{Node: "twin"}, Target{Node: "fresh", Kernel: "7"}
+	for name, row := range map[string]struct {
+		late, there []Target
+		samples     []string
+	}{
+		"nobody":                    {nil, []Target{old}, []string{"old"}},
+		"of a kind that has one":    {[]Target{twin}, []Target{old}, []string{"old"}},
+		"of a new kind":             {[]Target{fresh, {Node: "fresh2", Kernel: "7"}}, []Target{old}, []string{"old", "fresh"}},
+		"the sample was left out":   {[]Target{twin}, nil, []string{"old", "twin"}},
+		"... and others were asked": {[]Target{twin}, []Target{{Node: "third"}}, []string{"old", "twin"}},
+	} {
+		s := &Scope{Samples: []string{"old"}}
+		s.Join(row.late, row.there)
+		assert.Equal(t, row.samples, s.Samples, name)
+		assert.Len(t, s.Late, len(row.late), name)
+	}
 }
 
 // TestTogether: the pods of a node are deleted by one request only where nothing but the sweep's
@@ -214,6 +373,6 @@ func TestTogether(t *testing.T) {
 		"are kept":    {Runner{Targets: targets, Scope: scope, KeepFailed: true}, nil},
 		"are adopted": {Runner{Targets: targets, Scope: scope, Adopted: map[WitnessKey]Adopted{}}, nil},
 	} {
-		assert.Equal(t, row.want, row.runner.together(), name)
+		assert.Equal(t, row.want, row.runner.together(targets), name)
 	}
 }

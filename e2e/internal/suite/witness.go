@@ -101,7 +101,7 @@ func (r *Runner) Leave(ctx context.Context) []Left {
 		c.Act = nil
 		leaving.Cases = append(leaving.Cases, c)
 	}
-	limits := leaving.limits()
+	limits := leaving.limits(leaving.Targets)
 	var lock sync.Mutex
 	var all []Left
 	var wg sync.WaitGroup
