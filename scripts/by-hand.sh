@@ -109,7 +109,7 @@ attached() {
 	coproc TERMINAL { exec script --quiet --flush --command "kubectl --namespace $namespace attach -it nginx -c shell" /dev/null 2>&1; }
 	exec 3<&"${TERMINAL[0]}" 4>&"${TERMINAL[1]}"
 	terminal=$TERMINAL_PID
-	expect walkthrough/attach-prompt says "$(typed '')" '^/ $'
+	expect walkthrough/attach-prompt says "$(prompted)" '/ $'
 	list=$(typed 'ps ax')
 	expect walkthrough/attach-ps says "$list" '^ *1 ' 'nginx: master' 'nginx: worker' ' sh$' ' ps ax$'
 	master=$(awk '/nginx: master/ { print $1 }' <<<"$list")
@@ -123,12 +123,24 @@ attached() {
 	wait "$terminal" 2>/dev/null || true
 }
 
-# typed LINE types a line, and prints what the terminal shows up to the next prompt, "/ # ".
-typed() {
+# prompted presses Enter, and prints what the terminal shows up to the next prompt, "/ # ".
+prompted() {
 	local shown=
-	printf '%s\n' "$1" >&4
+	printf '\n' >&4
 	IFS= read -r -t 30 -d '#' shown <&3 || true
-	tr -d '\r' <<<"$shown"
+	printf '%s\n' "$shown"
+}
+
+# typed LINE types a line, and prints what the terminal shows up to its end. The word that tells the end is
+# typed with quotes in it, since the terminal shows what is typed as well.
+typed() {
+	local line end=$RANDOM
+	printf "%s; echo e''nd-%s\n" "$1" "$end" >&4
+	while IFS= read -r -t 30 line <&3; do
+		line=${line%$'\r'}
+		[[ $line != *"end-$end" ]] || break
+		printf '%s\n' "$line"
+	done
 }
 
 #
