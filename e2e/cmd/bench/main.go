@@ -1,6 +1,9 @@
 // Command bench measures what a run of the suite costs:
 //
 //	bench budget REPORT.json ...    compares runs with their budget
+//	bench limit SUITE-FLAG ...      makes the pods of a run, and nothing else
+//	bench run FLAG ...              runs that, the suite and what it is compared with, and keeps the raw figures
+//	bench render RAW.json PAGE.md   writes the page's section about them
 //
 // It exits with 0 if all is well, with 1 if a run exceeds its budget, and with 3 if something could not
 // be told.
@@ -18,14 +21,20 @@ import (
 
 func main() {
 	if len(os.Args) < 2 {
-		fail("what is to be done? budget REPORT.json ...")
+		fail("what is to be done? budget, limit, run or render")
 	}
 	arguments := os.Args[2:]
 	switch os.Args[1] {
 	case "budget":
 		os.Exit(budget(arguments))
+	case "limit":
+		os.Exit(limit(arguments))
+	case "run":
+		os.Exit(run(arguments))
+	case "render":
+		render(arguments)
 	default:
-		fail(fmt.Sprintf("%q is nothing that can be done: budget", os.Args[1]))
+		fail(fmt.Sprintf("%q is nothing that can be done: budget, limit, run or render", os.Args[1]))
 	}
 }
 
@@ -57,7 +66,31 @@ func budget(files []string) int {
 	return code
 }
 
+// render writes the section of a page about raw figures.
+func render(files []string) {
+	if len(files) != 2 {
+		fail("name the raw figures and the page: render RAW.json PAGE.md")
+	}
+	raw, err := bench.ReadRaw(files[0])
+	if err != nil {
+		fail(err.Error())
+	}
+	page, err := os.ReadFile(files[1])
+	if err != nil {
+		fail(err.Error())
+	}
+	text, err := bench.WithSection(string(page), "figures", bench.Figures(raw))
+	if err != nil {
+		fail(files[1] + ": " + err.Error())
+	}
+	if err := os.WriteFile(files[1], []byte(text), 0o644); err != nil {
+		fail(err.Error())
+	}
+}
+
+func say(text string) { fmt.Fprintln(os.Stderr, "bench: "+text) }
+
 func fail(why string) {
-	fmt.Fprintln(os.Stderr, "bench: "+why)
+	say(why)
 	os.Exit(suite.ExitUsage)
 }
