@@ -139,9 +139,9 @@ func (r Raw) Write(file string) error {
 	return os.Rename(part, file)
 }
 
-// Has tells whether there is a sample of a subject in a round.
+// Has tells whether a subject came to a proper end in a round.
 func (r Raw) Has(s Subject, round int) bool {
-	return slices.ContainsFunc(r.Samples, func(one Sample) bool { return one.Subject == s && one.Round == round })
+	return slices.ContainsFunc(r.Of(s), func(one Sample) bool { return one.Round == round })
 }
 
 // Of are the samples of a subject that came to a proper end.
