@@ -51,6 +51,10 @@ hydrophone-e2e: ## Hydrophone, built from its Go module, runs the bundle's image
 registry-e2e: ## A kind cluster that pulls from a registry of this machine: one that serves, asks for a password, refuses, throttles, stalls.
 	@scripts/check-in-cluster.sh registry
 
+.PHONY: bench
+bench: ## What a run costs, on a kind cluster: beside a bare client, a kubectl script, e2e-framework. ROUNDS (3), ONLY, WORKERS. Hours.
+	@scripts/bench.sh
+
 .PHONY: versions
 versions: ## Print the Kubernetes versions that are supported, as JSON: the nightly run's matrix.
 	@scripts/versions.sh

@@ -295,17 +295,21 @@ func (c *Run) makeRunner(client kubernetes.Interface, placement suite.Placement,
 	}
 }
 
-// startingAtOnce is how many pods start at one time. The nodes of a cluster of
-// the suite's own share this machine's processors.
 func (c *Run) startingAtOnce() int {
-	if c.Starting > 0 {
-		return c.Starting
+	return StartingAtOnce(c.Options, c.kind != nil, len(c.report.Targets))
+}
+
+// StartingAtOnce is how many pods of a run start at one time. own says that the cluster is the suite's:
+// its nodes share this machine's processors.
+func StartingAtOnce(o options.Options, own bool, targets int) int {
+	if o.Starting > 0 {
+		return o.Starting
 	}
-	if c.kind != nil {
+	if own {
 		return 4 * runtime.NumCPU()
 	}
 	const each, most = 8, 64
-	return min(each*len(c.report.Targets), most)
+	return min(each*targets, most)
 }
 
 // gateOff creates the documented pod, on servers whose feature gate may be off,

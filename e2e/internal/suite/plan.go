@@ -56,6 +56,31 @@ func (r *Runner) plan(target Target, limits limits, known *health) plan {
 	return plan{stages, order, skipped}
 }
 
+// PlannedPod is a pod that a runner would make on a target.
+type PlannedPod struct {
+	File   string
+	Submit Submission
+	// Await says when it is settled, where that is not "Ready"; nil where it is, and for what is only stored.
+	Await *Await
+}
+
+// PlannedPods are the pods that the runner would make on a target, in the order in which they start. What
+// is only submitted makes none, and those that acts and workloads make besides are not among them.
+func (r *Runner) PlannedPods(target Target) []PlannedPod {
+	var quiet, disruptive []PlannedPod
+	for _, s := range queued(r.plan(target, r.limits(), &health{}).order) {
+		pod := PlannedPod{s.key.file, s.key.submit, s.await}
+		switch {
+		case s.key.submit.Dry():
+		case s.key.act.disrupts(): // they wait for all others
+			disruptive = append(disruptive, pod)
+		default:
+			quiet = append(quiet, pod)
+		}
+	}
+	return append(quiet, disruptive...)
+}
+
 // stagesOf are the pods that a case is judged by.
 func stagesOf(c Case, stages map[stageKey]*stage) []*stage {
 	all := []*stage{stages[stageKey{c.Fixture, c.Act, c.Submit}]}
