@@ -68,7 +68,7 @@ type PlannedPod struct {
 // is only submitted makes none, and those that acts and workloads make besides are not among them.
 func (r *Runner) PlannedPods(target Target) []PlannedPod {
 	var quiet, disruptive []PlannedPod
-	for _, s := range queued(r.plan(target, r.limits(), &health{}).order) {
+	for _, s := range queued(r.plan(target, r.limits([]Target{target}), &health{}).order) {
 		pod := PlannedPod{s.key.file, s.key.submit, s.await}
 		switch {
 		case s.key.submit.Dry():
