@@ -20,7 +20,7 @@ import (
 // limit makes the pods that a run of the suite with these flags would make, on a kind cluster of its own,
 // and nothing else. It returns the exit code.
 func limit(flags []string) int {
-	o, err := options.Parse(flags, os.Stdout)
+	o, err := options.Sources{Arguments: flags}.Parse(os.Stdout)
 	if err != nil {
 		fail(err.Error())
 	}
