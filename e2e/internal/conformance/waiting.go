@@ -191,8 +191,11 @@ func (c *Run) Await(ctx context.Context, exitCode int) {
 func (c *Run) await(ctx context.Context, exitCode int) {
 	l := c.waiting.linger
 	l.Ended(exitCode)
-	fetched := l.Await(ctx, c.Linger)
-	if !fetched && ctx.Err() != nil && l.Visited() {
+	// Where nothing ran, for want of a permission or of an image, all that there is to know is one
+	// line, and it is in the log.
+	nothing := exitCode == suite.ExitUsage && c.runner == nil
+	fetched := !nothing && l.Await(ctx, c.Linger)
+	if !fetched && (nothing || ctx.Err() != nil) && l.Visited() {
 		fetched = l.Await(context.Background(), min(c.Linger, forThoseThere))
 	}
 	switch { // the view is closed

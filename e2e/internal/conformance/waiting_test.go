@@ -254,41 +254,53 @@ func TestLinger(t *testing.T) {
 	assert.Len(t, archivetest.Unpacked(t, in), len(files))
 }
 
-// TestLingerInterrupted: who waits when the pod is deleted gets the reports all the same;
-// where nobody does, the run ends at once.
-func TestLingerInterrupted(t *testing.T) {
-	for name, visited := range map[string]bool{"somebody waits": true, "nobody does": false} {
-		t.Run(name, func(t *testing.T) {
-			folder, err := os.MkdirTemp("", "procns")
-			require.NoError(t, err)
-			defer os.RemoveAll(folder)
-			t.Setenv("ARTIFACTS", folder)
-			var stdout, stderr locked.Buffer
-			run, _ := Begin([]string{"-run", "pid1/is-the-sandbox", "-kubeconfig", "k", "-linger", "1h"}, "test", &stdout, &stderr)
-			require.NotNil(t, run, stderr.String())
-			var fetched bytes.Buffer
-			codes := make(chan int, 1)
-			if visited {
-				go func() {
-					_, code := Begin([]string{"-archive", "-"}, "test", &fetched, io.Discard)
-					codes <- code
-				}()
-				require.Eventually(t, run.waiting.linger.Visited, 10*time.Second, time.Millisecond)
-			}
-			ctx, interrupt := context.WithCancelCause(t.Context())
-			interrupt(errors.New("interrupted by terminated"))
-			_ = run.Prepare(ctx)
-			run.Finish(ctx)
-			code := run.WriteReports(&stdout)
-			run.Await(ctx, code)
-			assert.Equal(t, suite.ExitInconclusive, code)
-			if !visited {
-				assert.Contains(t, stderr.String(), "nobody fetched the reports")
-				return
-			}
-			assert.Equal(t, code, <-codes)
-			assert.Contains(t, archivetest.Unpacked(t, &fetched)["e2e.log"], "interrupted by terminated")
-		})
+// TestLingerForNobody: who waits when the pod is deleted, or when nothing could be run, gets the
+// reports all the same; where nobody does, the run ends at once.
+func TestLingerForNobody(t *testing.T) {
+	for name, row := range map[string]struct {
+		kubeconfig  string
+		interrupted bool
+		code        int
+		says        string
+	}{
+		"interrupted":   {"k", true, suite.ExitInconclusive, "interrupted by terminated"},
+		"nothing to do": {"/nonexistent/kubeconfig", false, suite.ExitUsage, "/nonexistent/kubeconfig"},
+	} {
+		for whose, visited := range map[string]bool{"somebody waits": true, "nobody does": false} {
+			t.Run(name+", "+whose, func(t *testing.T) {
+				folder, err := os.MkdirTemp("", "procns")
+				require.NoError(t, err)
+				defer os.RemoveAll(folder)
+				t.Setenv("ARTIFACTS", folder)
+				var stdout, stderr locked.Buffer
+				run, _ := Begin([]string{"-run", "pid1/is-the-sandbox", "-kubeconfig", row.kubeconfig, "-linger", "1h"}, "test", &stdout, &stderr)
+				require.NotNil(t, run, stderr.String())
+				var fetched bytes.Buffer
+				codes := make(chan int, 1)
+				if visited {
+					go func() {
+						_, code := Begin([]string{"-archive", "-"}, "test", &fetched, io.Discard)
+						codes <- code
+					}()
+					require.Eventually(t, run.waiting.linger.Visited, 10*time.Second, time.Millisecond)
+				}
+				ctx, interrupt := context.WithCancelCause(t.Context())
+				if row.interrupted {
+					interrupt(errors.New("interrupted by terminated"))
+				}
+				_ = run.Prepare(ctx)
+				run.Finish(ctx)
+				code := run.WriteReports(&stdout)
+				run.Await(ctx, code)
+				assert.Equal(t, row.code, code)
+				if !visited {
+					assert.Contains(t, stderr.String(), "nobody fetched the reports")
+					return
+				}
+				assert.Equal(t, code, <-codes)
+				assert.Contains(t, archivetest.Unpacked(t, &fetched)["e2e.log"], row.says)
+			})
+		}
 	}
 }
 
