@@ -90,9 +90,9 @@ forget_mirrors() {
 }
 
 # forget_images takes what the fixtures use from the workers, by whatever name, so that it has to be pulled.
-# What the node's own sandboxes are made of is left. An image goes through the runtime's own interface: taken
-# away behind its back, it would be looked for by a name that is gone. What an archive was imported as goes
-# too: it would keep the layers, which then need no pulling.
+# What the node's own sandboxes are made of is left. kind has loaded the images by the digests of their
+# archives as well (import-DATE@DIGEST): these names go too, for they would keep the layers, which then
+# need no pulling, and so does the runtime's memory of them, in which they have a name that does not go.
 forget_images() {
 	local node
 	for node in worker worker2; do
@@ -104,10 +104,15 @@ forget_images() {
 					{ digest[\$1] = \$3 }
 					END { for (name in digest) if (digest[name] in ours && !(digest[name] in kept)) print name }"
 			}
-			ours | grep "^sha256:" | xargs -r crictl rmi
+			imported() { ctr -n k8s.io images list --quiet | grep "^import-"; }
 			ours | remove
-			ctr -n k8s.io images list --quiet | grep "^import-" | remove' >/dev/null
+			if imported >/dev/null; then
+				imported | remove
+				systemctl restart containerd
+			fi' >/dev/null
+		retry 60 on_node "$node" crictl info >/dev/null
 	done
+	until_ready
 }
 
 # asked_for PATTERN tells whether the registry was asked for something since the last run began.
