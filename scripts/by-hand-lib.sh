@@ -63,7 +63,7 @@ inside() {
 
 # processes POD CONTAINER prints what a container sees: a PID and a command line for each process.
 processes() {
-	inside "$1" "$2" sh -c 'for p in /proc/[0-9]*; do echo "${p#/proc/} $(tr "\0\n" "  " 2>/dev/null <"$p/cmdline")"; done'
+	inside "$1" "$2" sh -c 'for p in /proc/[0-9]*; do echo "${p#/proc/} $(cat "$p/cmdline" 2>/dev/null | tr "\0\n" "  ")"; done'
 }
 
 # pid TEXT prints the first PID whose command line holds the text, of what processes printed on standard input.

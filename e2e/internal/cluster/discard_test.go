@@ -13,7 +13,7 @@ import (
 // TestDiscardOn: one request deletes the pods of some nodes, and of no other run or node.
 func TestDiscardOn(t *testing.T) {
 	var asked []string
-	s := &Session{RunID: "r1", Namespace: "there", Counts: &Counts{}, Client: clientOf(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s := newSession(clientOf(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked = append(asked, r.Method+" "+r.URL.Path)
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write([]byte(`{"kind":"Status","apiVersion":"v1","status":"Success"}`))
@@ -31,7 +31,7 @@ func TestDiscardOn(t *testing.T) {
 			assert.Equal(t, row.selected, selector.Matches(pod), "%+v", row)
 		}
 		assert.False(t, selector.Matches(labels.Set{suite.RunLabel: "r1"}), "a pod that is deleted by itself")
-	}))}
+	})), nil, "r1", &Counts{}, "there")
 	s.DiscardOn(t.Context(), []string{"a", "b.example"})
 	assert.Equal(t, []string{"DELETE /api/v1/namespaces/there/pods"}, asked)
 }
