@@ -285,6 +285,7 @@ func TestLingerForNobody(t *testing.T) {
 					require.Eventually(t, run.waiting.linger.Visited, 10*time.Second, time.Millisecond)
 				}
 				ctx, interrupt := context.WithCancelCause(t.Context())
+				defer interrupt(nil)
 				if row.interrupted {
 					interrupt(errors.New("interrupted by terminated"))
 				}
