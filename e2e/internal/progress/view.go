@@ -48,13 +48,24 @@ type View struct {
 	// open says that the last line has no end as yet, and held that nothing is drawn:
 	// somebody else asks the user for something.
 	open, held bool
+	// alike counts the results of a case that were printed, by their outcome.
+	alike map[alike]int
 
 	wake, stop, ended chan struct{}
 	screen            screen
 	drawn             time.Time
 }
 
+// alike are the results of one case that came out in the same way.
+type alike struct {
+	id      string
+	outcome suite.Outcome
+}
+
 const (
+	// mostAlike is how many of them are printed as they come, each on a target of its own: where
+	// thousands of nodes are asked, one fault, or an interrupt, is that of all.
+	mostAlike = 40
 	// redrawn is how often a live view shows how time goes by, and atOnce how soon after
 	// the last drawing another event is drawn, unless a line goes with it.
 	redrawn, atOnce = 500 * time.Millisecond, 100 * time.Millisecond
@@ -243,8 +254,12 @@ func (v *View) line(e Event) string {
 		}
 		return e.Text + "\n"
 	case CaseEnded:
-		if v.Mode != Quiet && (v.Verbose || noPass(e)) {
+		switch {
+		case v.Mode == Quiet || !v.Verbose && !noPass(e):
+		case v.Verbose:
 			return v.result(e)
+		default:
+			return v.unlessTold(e)
 		}
 	case AreaEnded:
 		if v.Mode == Lines {
@@ -258,6 +273,22 @@ func (v *View) line(e Event) string {
 // noPass tells that a result is one that users want to know of at once.
 func noPass(e Event) bool {
 	return e.Level != suite.Informational && e.Outcome.Failed()
+}
+
+// unlessTold is one result in a line, as long as not too many like it were printed.
+func (v *View) unlessTold(e Event) string {
+	if v.alike == nil {
+		v.alike = map[alike]int{}
+	}
+	which := alike{e.Case, e.Outcome}
+	v.alike[which]++
+	switch n := v.alike[which]; {
+	case n <= mostAlike:
+		return v.result(e)
+	case n == mostAlike+1:
+		return fmt.Sprintf("    … further targets on which %s is %s are told of in the end\n", e.Case, e.Outcome.In(e.Level))
+	}
+	return ""
 }
 
 // result is one result in a line. Its reason is cut: the whole is told in the end.

@@ -57,6 +57,24 @@ func TestLines(t *testing.T) {
 	}
 }
 
+// TestAlike: of a case that fails on thousands of nodes, the first ones are told as they come.
+func TestAlike(t *testing.T) {
+	for verbose, want := range map[bool]int{false: 2 * (mostAlike + 1), true: 2 * 100} {
+		var out bytes.Buffer
+		v := &View{Verbose: verbose, Out: &out}
+		v.Open()
+		for i := range 200 {
+			outcome := []suite.Outcome{suite.NonConformant, suite.Inconclusive}[i%2]
+			v.Tell(Event{Kind: CaseEnded, Case: "a/one", Target: fmt.Sprint("node-", i), Level: suite.Core, Outcome: outcome})
+		}
+		v.Close()
+		assert.Equal(t, want, strings.Count(out.String(), "\n"), out.String())
+		if !verbose {
+			assert.Contains(t, out.String(), "    … further targets on which a/one is inconclusive are told of in the end\n")
+		}
+	}
+}
+
 // TestLive: what stays above the view is each result that did not pass, as in lines.
 func TestLive(t *testing.T) {
 	g := &glass{width: 100}
