@@ -154,7 +154,7 @@ results() {
 # show_reasons OUTCOME prints why results are what they are, the most frequent reasons first.
 show_reasons() {
 	outcomes | awk -F '\t' -v outcome="$1" '$1 == outcome { print $2 ": " substr($4, 1, 300) }' |
-		sed -E 's/-[0-9a-f]{8}\b/-…/g' | sort | uniq -c | sort -rn | head -n 6 >&2
+		sed -E 's/-[0-9a-f]{8}\b/-…/g' | sort | uniq -c | sort -rn | sed -n 1,6p >&2
 }
 
 # nothing_left tells whether no run of the suite left anything on the cluster.

@@ -12,7 +12,7 @@ start_registry() {
 	local folder=$CHECKS/registry host kind name value pushes=()
 	mkdir -p "$folder/layout"
 	tar -xf "$BUNDLE/images.tar" -C "$folder/layout"
-	host=$(on_node worker ip -4 route show default | awk '{ print $3; exit }')
+	host=$(on_node worker ip -4 route show default | awk '{ if (NR == 1) print $3 }')
 	while IFS=$'\t' read -r name value; do
 		pushes+=(-push "$name=$value" -push "$name=mirrored/${value##*/}")
 	done < <(pushed_as)

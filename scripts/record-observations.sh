@@ -16,7 +16,7 @@ cd "$(dirname "$0")/.."
 run=${1:?name the folder of a run, such as _artifacts/20260101-120000-abcd}
 shift
 into=e2e/cases/testdata/recorded
-target=$(find "$run" -mindepth 1 -maxdepth 1 -type d ! -name nodes | sort | head -n 1)
+target=$(find "$run" -mindepth 1 -maxdepth 1 -type d ! -name nodes | sort | sed -n 1p)
 [ -n "$target" ] || {
 	echo "$run holds no target's evidence: name the folder of a run that judged something" >&2
 	exit 3

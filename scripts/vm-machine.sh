@@ -30,7 +30,7 @@ find_bridge() {
 	GATEWAY=$(grep -oP ' src \K\S+' <<<"$route")
 	[[ -d /sys/class/net/$BRIDGE/bridge ]] ||
 		die "the way to the control plane ($CONTROL_PLANE) is over $BRIDGE, which is no bridge of this host: the engine has to be root's, and run here"
-	PREFIX=$(ip -4 -oneline address show dev "$BRIDGE" | awk '{ sub(".*/", "", $4); print $4; exit }')
+	PREFIX=$(ip -4 -oneline address show dev "$BRIDGE" | awk '{ sub(".*/", "", $4); if (NR == 1) print $4 }')
 	ADDRESS=${CONTROL_PLANE%.*}.$HOST_NUMBER
 }
 
