@@ -46,6 +46,25 @@ func DetectHost(root string) (Host, error) {
 	return h, nil
 }
 
+// instancesOfANode is how many inotify instances systemd, containerd and kubelet of a kind node hold
+// together: with 128, which is Linux's default, kubelet started on seven of twelve nodes.
+const instancesOfANode = 18
+
+// ScarceInstances says that a user has too few inotify instances for so many nodes, below root ("/"), or
+// "". kubelet does not start without any ("inotify_init: too many open files"), and the node never joins.
+func ScarceInstances(root string, nodes int) string {
+	raw, err := os.ReadFile(filepath.Join(root, "proc/sys/fs/inotify/max_user_instances"))
+	if err != nil {
+		return ""
+	}
+	has, err := strconv.Atoi(strings.TrimSpace(string(raw)))
+	if err != nil || has >= nodes*instancesOfANode {
+		return ""
+	}
+	return fmt.Sprintf("this machine has %d inotify instances for a user, which may be too few for %d nodes: if they do not get Ready, raise them (sysctl -w fs.inotify.max_user_instances=%d)",
+		has, nodes, max(512, 2*nodes*instancesOfANode))
+}
+
 // Change is one change to kind's configuration that this host needs.
 type Change struct {
 	Cause string

@@ -74,3 +74,26 @@ func TestConfigure(t *testing.T) {
 	require.Error(t, err)
 	assert.Contains(t, err.Error(), "kind-config.yaml")
 }
+
+func TestScarceInstances(t *testing.T) {
+	for name, row := range map[string]struct {
+		file  string
+		nodes int
+		want  string
+	}{
+		"three nodes, Linux's default": {"128\n", 3, ""},
+		"nine nodes":                   {"128\n", 9, "this machine has 128 inotify instances for a user, which may be too few for 9 nodes: if they do not get Ready, raise them (sysctl -w fs.inotify.max_user_instances=512)"},
+		"nine nodes, raised":           {"1024\n", 9, ""},
+		"hundred nodes":                {"1024\n", 100, "this machine has 1024 inotify instances for a user, which may be too few for 100 nodes: if they do not get Ready, raise them (sysctl -w fs.inotify.max_user_instances=3600)"},
+		"unreadable":                   {"many\n", 9, ""},
+		"not there":                    {"", 9, ""},
+	} {
+		root := t.TempDir()
+		if row.file != "" {
+			folder := filepath.Join(root, "proc/sys/fs/inotify")
+			require.NoError(t, os.MkdirAll(folder, 0o755), name)
+			require.NoError(t, os.WriteFile(filepath.Join(folder, "max_user_instances"), []byte(row.file), 0o600), name)
+		}
+		assert.Equal(t, row.want, ScarceInstances(root, row.nodes), name)
+	}
+}

@@ -59,6 +59,9 @@ func (c *Run) provisionCluster(ctx context.Context) error {
 			return err
 		}
 		c.created = true
+		if scarce := cluster.ScarceInstances("/", nodes); scarce != "" {
+			c.say("==> %s", scarce)
+		}
 		if err := c.step(fmt.Sprintf("kind cluster %s (%d nodes)", name, nodes), func() error {
 			return c.kind.Create(ctx, configFile)
 		}); err != nil {
