@@ -263,7 +263,7 @@ func (c *Run) makeRunner(client kubernetes.Interface, placement suite.Placement,
 	}
 	c.runner = &suite.Runner{
 		Cluster: c.session, Nodes: own, Cases: ordinary(c.Cases), Targets: c.report.Targets, Fixtures: fixtures.Read,
-		Placement: placement, Scope: c.report.Sweep, Facts: &suite.Facts{},
+		Placement: placement, Scope: c.report.Sweep, Facts: &suite.Facts{}, Spent: &suite.Spent{},
 		Timeout: c.CaseTimeout, Parallel: c.Parallel, Starting: c.startingAtOnce(), AtOnce: c.Pods, NodesAtOnce: c.NodesAtOnce, KeepFailed: c.KeepOnFailure,
 		Evidence: c.folder, Log: c.folder.log.Printf,
 		OnResult: func(r suite.Result) {

@@ -151,6 +151,7 @@ func (c *Run) Start(ctx context.Context) {
 		c.tellResumed()
 		c.report.Results = c.withResumed(append(c.judgeWitnesses(ctx), c.runner.Run(ctx)...))
 		c.keepFacts()
+		c.noteSpent()
 		c.dropped.forget(c.report.Results)
 		c.leaveWitnesses(ctx)
 		c.report.Stats.CatalogueSeconds = time.Since(began).Seconds()

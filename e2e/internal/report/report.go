@@ -173,6 +173,8 @@ type Stats struct {
 	Pods             int     `json:"pods"`
 	APIRequests      int     `json:"apiRequests"` // as the client's transport counted them
 	Execs            int     `json:"execs"`
+	// ExecsFor is how many of the execs there were for each purpose.
+	ExecsFor map[string]int `json:"execsFor,omitempty"`
 }
 
 // T is the longest time from apply to Ready among the targets.

@@ -79,9 +79,9 @@ const before = "before"
 // look looks into one container. Where that is before anything is done there, the target's health knows of it.
 func (s *stage) look(ctx context.Context, when, container string) (*probe.Snapshot, string, error) {
 	if when != before || s.disruption != nil {
-		return s.sees(ctx, s.execWithin(), s.pod, container, s.paths())
+		return s.sees(ctx, when, s.execWithin(), s.pod, container, s.paths())
 	}
-	snapshot, raw, err := s.sees(ctx, s.firstLookWithin(), s.pod, container, s.paths())
+	snapshot, raw, err := s.sees(ctx, when, s.firstLookWithin(), s.pod, container, s.paths())
 	var late *probe.DeadlineError
 	if unanswered := errors.As(err, &late); unanswered || err == nil && !snapshot.Cut {
 		s.health.looked(!unanswered)

@@ -79,8 +79,9 @@ func redactedResult(own probe.Own, r probe.CommandResult) probe.CommandResult {
 }
 
 // sees takes one snapshot, and forgets at once what is not the suite's own: neither
-// the snapshot nor the raw text beside it holds that.
-func (s *stage) sees(ctx context.Context, within time.Duration, pod, container string, paths []string) (*probe.Snapshot, string, error) {
+// the snapshot nor the raw text beside it holds that. The purpose is that of the exec.
+func (s *stage) sees(ctx context.Context, purpose string, within time.Duration, pod, container string, paths []string) (*probe.Snapshot, string, error) {
+	s.spend(purpose)
 	snapshot, raw, err := s.runner.Cluster.Observe(ctx, within, pod, container, paths)
 	if err != nil {
 		return snapshot, "", err

@@ -109,6 +109,7 @@ func put[V any](into *map[string]V, name string, value V) {
 func (h *podClient) Before() Observation { return h.stage.observation }
 
 func (h *podClient) Exec(ctx context.Context, name, container string, command ...string) (probe.CommandResult, error) {
+	h.stage.spend(forCommands)
 	result, err := h.cluster().Exec(ctx, h.stage.actsExecWithin(), h.stage.pod, container, command...)
 	h.record(func(o *Observation) { put(&o.Ran, name, redactedResult(h.stage.ownProcesses, result)) })
 	if err == nil && result.Cut {
@@ -118,11 +119,12 @@ func (h *podClient) Exec(ctx context.Context, name, container string, command ..
 }
 
 func (h *podClient) ExecUnread(ctx context.Context, container string, command ...string) error {
+	h.stage.spend(forUnread)
 	return h.cluster().ExecUnread(ctx, h.stage.pod, container, command...)
 }
 
 func (h *podClient) Observe(ctx context.Context, container string) (*probe.Snapshot, error) {
-	snapshot, _, err := h.stage.sees(ctx, h.stage.execWithin(), h.stage.pod, container, nil)
+	snapshot, _, err := h.stage.sees(ctx, forLooks, h.stage.execWithin(), h.stage.pod, container, nil)
 	if err == nil && snapshot.Cut {
 		err = fmt.Errorf("container %s could not be observed: %s", container, snapshot.Failure)
 	}
@@ -133,6 +135,7 @@ func (h *podClient) Attach(ctx context.Context, container string, converse func(
 	within := max(h.stage.patience(h.stage.runner.deadlines().Conversation), h.stage.key.act.ExecWithin)
 	conversing, end := context.WithTimeoutCause(ctx, within, &probe.DeadlineError{What: "the terminal of container " + container, Within: within})
 	defer end()
+	h.stage.spend(forTerminals)
 	return h.cluster().Attach(conversing, h.stage.pod, container, converse)
 }
 
@@ -305,7 +308,7 @@ func (h *podClient) look(ctx context.Context, name string, pod *corev1.Pod, chan
 			if h.stage.added[c.Name] {
 				continue
 			}
-			snapshot, raw, err := h.stage.sees(waiting, h.stage.execWithin(), pod.Name, c.Name, nil)
+			snapshot, raw, err := h.stage.sees(waiting, forOtherPods, h.stage.execWithin(), pod.Name, c.Name, nil)
 			if err != nil {
 				return false, err
 			}

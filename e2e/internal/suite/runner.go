@@ -64,6 +64,8 @@ type Runner struct {
 	Adopted map[WitnessKey]Adopted
 	// Prefix begins the names of the folders of evidence.
 	Prefix string
+	// Spent counts the execs; nil: nobody does.
+	Spent *Spent
 	// Facts collects what the pods show of their targets; nil: nothing does.
 	Facts *Facts
 
