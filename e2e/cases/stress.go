@@ -137,7 +137,7 @@ func endSessions(pod suite.PodClient, sessions []*session) error {
 }
 
 // execAtOnce has each container look at the next one's first process, many times
-// at one time.
+// at one time. Where one does not see the next there is nothing to look at, and the judge says so.
 func execAtOnce(ctx context.Context, pod suite.PodClient) error {
 	o := pod.Before()
 	since := time.Now()
@@ -147,7 +147,10 @@ func execAtOnce(ctx context.Context, pod suite.PodClient) error {
 	defer cancel()
 	for i := range execsAtOnce {
 		in, of := execPair(i)
-		next, _ := o.Container(in).Find(firstOf(o, of)) // not seen: PID 0, which is nobody's
+		next, seen := o.Container(in).Find(firstOf(o, of))
+		if !seen {
+			continue
+		}
 		wg.Go(func() {
 			_, err := pod.Exec(ctx, execName(i), in, "cat", fmt.Sprintf("/proc/%d/cmdline", next.PID))
 			if err != nil && ctx.Err() == nil {
@@ -228,6 +231,9 @@ func execsCameBack(o suite.Observation) error {
 		in, of := execPair(i)
 		if _, err := ownFirst(o, of); err != nil {
 			return err
+		}
+		if _, seen := o.Container(in).Find(firstOf(o, of)); !seen {
+			return suite.Violation(fmt.Sprintf("container %s sees the first process of container %s", in, of), "it does not", o.Container(in), o.Container(of))
 		}
 		r, ok := o.Ran[execName(i)]
 		if !ok {

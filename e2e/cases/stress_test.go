@@ -1,6 +1,11 @@
 package cases
 
 import (
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
 	"procns/e2e/internal/probe"
 	"procns/e2e/internal/suite"
 )
@@ -23,4 +28,17 @@ var stressBreakages = map[string][]breakage{
 		seesNoMore("killer", "five"),
 		{"a container runs in a namespace of its own", func(o *suite.Observation) { o.After["four"].Namespaces["pid"]++ }},
 	},
+}
+
+// TestExecsAtWhatIsSeen: where a container does not see the next one's first process, no exec looks at
+// it, and the judge says that it does not see it.
+func TestExecsAtWhatIsSeen(t *testing.T) {
+	c := named(t, "stress/execs-at-once")
+	for file, runs := range map[string]bool{c.Fixture: true, c.Control: false} {
+		h := &cutHands{seen: recorded(t, c, file), undone: map[string]error{}}
+		h.seen.Ran = nil
+		err := execAtOnce(t.Context(), h)
+		assert.Equal(t, runs, errors.Is(err, errCut), "%s: %v", file, err)
+		assert.Equal(t, !runs, suite.IsViolation(c.Judge(h.seen)), file)
+	}
 }
