@@ -154,13 +154,13 @@ func killContainerTwo(ctx context.Context, pod suite.PodClient) error {
 
 // lookAfterwards notes what container one sees, and which namespaces execs join.
 func lookAfterwards(ctx context.Context, pod suite.PodClient) error {
-	now, err := lookWhenBack(ctx, pod, "one")
+	now, err := reached(ctx, pod, "one")
 	if err != nil {
 		return err
 	}
 	joined := map[string]uint64{}
 	for _, name := range []string{"two", "three"} {
-		s, err := lookWhenBack(ctx, pod, name)
+		s, err := reached(ctx, pod, name)
 		if err != nil {
 			return err
 		}
@@ -170,6 +170,15 @@ func lookAfterwards(ctx context.Context, pod suite.PodClient) error {
 		saw.Disrupted = suite.Disrupted{Processes: identities(now.Processes), Table: now.Table(), Namespace: now.Namespaces["pid"], Joined: joined}
 	})
 	return nil
+}
+
+// reached is what was seen from a container when the disrupted pod could be looked into again, which
+// was a moment ago; where it was not seen then, it is looked at once it is back.
+func reached(ctx context.Context, pod suite.PodClient, container string) (*probe.Snapshot, error) {
+	if s := pod.Before().After[container]; s != nil && s.Failure == "" {
+		return s, nil
+	}
+	return lookWhenBack(ctx, pod, container)
 }
 
 // restartSucceeded tells whether there was a disruption at all.

@@ -134,3 +134,36 @@ func TestLookWhenBack(t *testing.T) {
 	_, err = lookWhenBack(ctx, &comingBack{fails: 2}, "one")
 	assert.ErrorContains(t, err, "container not found")
 }
+
+// looksCounted sees what it was told to when the pod was reached again, and counts further looks.
+type looksCounted struct {
+	suite.PodClient
+	seen  suite.Observation
+	looks int
+}
+
+func (c *looksCounted) Before() suite.Observation { return c.seen }
+
+func (c *looksCounted) Observe(context.Context, string) (*probe.Snapshot, error) {
+	c.looks++
+	return &probe.Snapshot{Self: 2}, nil
+}
+
+// TestReached: what was seen when the pod could be looked into again is not looked at a second time.
+func TestReached(t *testing.T) {
+	for name, row := range map[string]struct {
+		between map[string]*probe.Snapshot
+		self    int
+		looks   int
+	}{
+		"seen":         {map[string]*probe.Snapshot{"one": {Self: 1}}, 1, 0},
+		"not answered": {map[string]*probe.Snapshot{"one": {Failure: "no answer"}}, 2, 1},
+		"not asked":    {nil, 2, 1},
+	} {
+		c := &looksCounted{seen: suite.Observation{After: row.between}}
+		s, err := reached(t.Context(), c, "one")
+		require.NoError(t, err, name)
+		assert.Equal(t, row.self, s.Self, name)
+		assert.Equal(t, row.looks, c.looks, name)
+	}
+}
