@@ -27,10 +27,10 @@ func TestSpent(t *testing.T) {
 	runner := runnerOn(t, newBench(), c)
 	runner.Spent = &Spent{}
 	runner.Run(t.Context())
-	assert.Equal(t, map[string]int{"before": 2, "after": 2, forCommands: 2, forUnread: 2, forTerminals: 2, forLooks: 2}, runner.Spent.ByPurpose())
+	assert.Equal(t, map[string]int{"before": 2, "after": 1, forCommands: 2, forUnread: 2, forTerminals: 2, forLooks: 2}, runner.Spent.ByPurpose())
 	assert.Equal(t, []string{
-		"6 execs for control.act: after 1 before 1 commands of acts 1 looks of acts 1 terminals 1 unread sessions 1",
 		"6 execs for fixture.act: after 1 before 1 commands of acts 1 looks of acts 1 terminals 1 unread sessions 1",
+		"5 execs for control.act: before 1 commands of acts 1 looks of acts 1 terminals 1 unread sessions 1",
 	}, runner.Spent.Lines())
 
 	var nobody *Spent
