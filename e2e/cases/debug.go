@@ -81,8 +81,9 @@ func debugCases() []suite.Case {
 
 // copyReversed makes a copy in which the field says the opposite.
 var copyReversed = &suite.Act{
-	Name: "copy",
-	Ends: true, // the original stays as it was
+	Name:   "copy",
+	Ends:   true, // the original stays as it was
+	Spares: true,
 	Do: func(ctx context.Context, pod suite.PodClient) error {
 		return pod.Copy(ctx, "reversed", pod.Before().Pod.Sharing != "true")
 	},

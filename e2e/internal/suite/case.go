@@ -87,7 +87,8 @@ type Case struct {
 	// own root, and below every process's /proc/PID/root.
 	Read []string
 	// Act is what is done between the two snapshots. Cases with the same Act,
-	// Fixture and Control share one pod; without an Act they are read-only.
+	// Fixture and Control share one pod; without an Act they are read-only, and have what is seen
+	// of such a pod before it is acted on.
 	Act *Act
 
 	// Experiments are those of the act that the claim turns on: what else could not be carried out is
@@ -144,6 +145,8 @@ type Act struct {
 	// Ends marks an act that ends the pod, or leaves nothing to look at: the
 	// judges are asked once, of what it recorded.
 	Ends bool
+	// Spares marks an act that does nothing to the pod: others may look for what runs there meanwhile.
+	Spares bool
 	// Disrupts marks an act on the node itself. It waits until every other case
 	// of the node's targets is done, and is then carried out once for each target, for
 	// all the pods that cases name for it.

@@ -184,22 +184,29 @@ func (s *stage) attributed(ctx context.Context, differences []difference.Differe
 	return &Changes{Differences: differences, Images: s.placed.Documented, By: &by}
 }
 
-// setAside takes the cases that turn on the changes out of those that the stage
-// waits for.
+// setAside takes the cases that turn on the changes out of those that the stage, and
+// those that it carries, wait for.
 func (s *stage) setAside(file string, changes *Changes) error {
-	var left []expectation
-	for _, e := range s.cases {
-		if len(e.c.Decisive(changes)) == 0 {
-			left = append(left, e)
+	for _, one := range s.aboard() {
+		if one.handed {
+			continue
+		}
+		var left []expectation
+		for _, e := range one.cases {
+			if len(e.c.Decisive(changes)) == 0 {
+				left = append(left, e)
+			}
+		}
+		if one.allChanged = len(left) == 0 && len(one.cases) > 0; !one.allChanged {
+			one.cases = left
 		}
 	}
 	if s.runner.OnChanges != nil {
 		s.runner.OnChanges(file, *changes)
 	}
-	if len(left) == 0 && len(s.cases) > 0 {
+	if s.idle() {
 		return errAllChanged
 	}
-	s.cases = left
 	return nil
 }
 

@@ -28,7 +28,11 @@ func (p plan) shareTime(results []Result) {
 		if _, ok := p.skipped[r.Case.ID]; ok {
 			return nil // it was not run
 		}
-		return stagesOf(r.Case, p.stages)
+		var carriers []*stage
+		for _, s := range stagesOf(r.Case, p.stages) {
+			carriers = append(carriers, s.carrier())
+		}
+		return carriers
 	}
 	for _, r := range results {
 		for _, s := range of(r) {

@@ -41,26 +41,16 @@ const (
 // own commands and requests are an average: what only reads is exact, as long as nothing is
 // asked twice.
 func CostOf(cases []Case, fixtures func(file string) ([]byte, error)) (Cost, error) {
-	pods := map[stageKey]*looks{}
-	use := func(key stageKey, sees []string) {
-		if key.file == "" {
-			return
-		}
-		if pods[key] == nil {
-			pods[key] = &looks{}
-		}
-		pods[key].add(sees)
-	}
-	for _, c := range cases {
-		use(stageKey{c.Fixture, c.Act, c.Submit}, nil)
-		use(stageKey{c.Control, c.Act, c.Submit}, c.controlSees)
-		use(stageKey{c.Neighbour, nil, Runs}, nil)
-	}
+	needs := needsOf(cases)
+	carried := carriedBy(needs)
 	var cost Cost
-	for key, looks := range pods {
-		one, err := key.cost(fixtures, looks.only())
+	for _, n := range needs {
+		if _, rides := carried[n.key]; rides {
+			continue
+		}
+		one, err := n.key.cost(fixtures, n.looks.only())
 		if err != nil {
-			return Cost{}, fmt.Errorf("%s: %w", key.file, err)
+			return Cost{}, fmt.Errorf("%s: %w", n.key.file, err)
 		}
 		cost = cost.Plus(one)
 	}
@@ -94,6 +84,34 @@ func (k stageKey) cost(fixtures func(file string) ([]byte, error), only []string
 	}
 	cost.Requests += cost.Execs
 	return cost, nil
+}
+
+// needsOf are the stages of the cases, as a plan has them.
+func needsOf(cases []Case) []need {
+	var order []*need
+	needs := map[stageKey]*need{}
+	use := func(key stageKey, sees []string, await, neighbour bool) {
+		if key.file == "" {
+			return
+		}
+		n := needs[key]
+		if n == nil {
+			n = &need{key: key}
+			needs[key], order = n, append(order, n)
+		}
+		n.looks.add(sees)
+		n.await, n.neighbour = n.await || await, n.neighbour || neighbour
+	}
+	for _, c := range cases {
+		use(stageKey{c.Fixture, c.Act, c.Submit}, nil, c.Await != nil, false)
+		use(stageKey{c.Control, c.Act, c.Submit}, c.controlSees, c.Await != nil, false)
+		use(stageKey{c.Neighbour, nil, Runs}, nil, false, true)
+	}
+	var all []need
+	for _, n := range order {
+		all = append(all, *n)
+	}
+	return all
 }
 
 // Limits are what keeps a run from being done at once.

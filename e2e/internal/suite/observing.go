@@ -32,7 +32,7 @@ func (s *stage) observeUntilGiven(ctx context.Context, pod *corev1.Pod) error {
 	err := s.observeUntil(ctx, pod, before, s.looks.only(), s.runner.Timeout, func(before map[string]*probe.Snapshot) bool {
 		s.observation.Before = before
 		missing := unobserved(s.observation)
-		for _, e := range s.cases {
+		for _, e := range s.expected() {
 			missing = errors.Join(missing, unmet(e.c, s.observation))
 		}
 		if missing != nil && (s.await == nil || !s.await.MayEnd) {
@@ -145,7 +145,7 @@ func initializing(pod *corev1.Pod, c ContainerState) bool {
 func (s *stage) paths() []string {
 	var all []string
 	seen := map[string]bool{}
-	for _, e := range s.cases {
+	for _, e := range s.expected() {
 		for _, path := range e.c.Read {
 			if !seen[path] {
 				seen[path] = true

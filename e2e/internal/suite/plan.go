@@ -53,6 +53,9 @@ func (r *Runner) plan(target Target, limits limits, known *health) plan {
 			}
 		}
 	}
+	if r.Adopted == nil {
+		order = board(stages, order)
+	}
 	return plan{stages, order, skipped}
 }
 
@@ -105,7 +108,7 @@ func queued(stages []*stage) []*stage {
 		}
 		seen[s] = true
 		for _, earlier := range slices.Concat(s.after, s.neighbours) {
-			add(earlier)
+			add(earlier.carrier())
 		}
 		order = append(order, s)
 	}

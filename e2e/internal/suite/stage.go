@@ -54,6 +54,12 @@ type stage struct {
 	// neighbours are observed first: what they run is looked for.
 	neighbours []*stage
 	lookouts   []*stage // those that look for what this one runs
+	// host is the stage whose pod this one has, riders those that have this one's: see board.
+	host   *stage
+	riders []*stage
+	handed bool // it has what it needs of its host
+	// allChanged says that the cluster changed the pod so that none of its own cases can be judged.
+	allChanged bool
 
 	placed       Manifest
 	ownProcesses probe.Own       // what its containers are told to run
@@ -115,8 +121,11 @@ func (s *stage) ephemeral() []corev1.EphemeralContainer {
 }
 
 func (s *stage) run(ctx context.Context) {
-	s.began = time.Now()
-	defer close(s.done)
+	foreign := ""
+	for _, one := range s.aboard() {
+		one.began = time.Now()
+		defer close(one.done)
+	}
 	defer func() { s.own = s.ownTime() }()
 	if s.disruption != nil {
 		defer s.disruption.arrive(s) // also where it never came to the act
@@ -126,6 +135,7 @@ func (s *stage) run(ctx context.Context) {
 			s.err = fmt.Errorf("the suite itself failed (panic: %v): report this", p)
 		}
 		s.runner.Evidence.Save(s.folder(), "observation.json", s.observation)
+		s.alight(foreign)
 		if s.err != nil {
 			s.runner.Log("%s: %s: %v", s.target.Name(), s.key.folder(), s.err)
 		}
@@ -141,6 +151,7 @@ func (s *stage) run(ctx context.Context) {
 		s.err = s.perform(ctx)
 	}
 	if said := s.foreign(); said != "" && ctx.Err() == nil {
+		foreign = said
 		s.err = blame(said, s.err)
 	}
 	s.learn(ctx, s.err)
@@ -174,15 +185,20 @@ func (s *stage) retire(ctx context.Context) {
 	if s.placed.Pod == nil || s.key.submit.Dry() || ctx.Err() != nil {
 		return
 	}
-	if s.runner.KeepFailed || !s.asExpected() { // a pod that nobody will ask about need not wait for its cases
-		s.undecided.Wait()
-		if s.failed.Load() {
-			s.keepEvidence(ctx)
-			if s.runner.KeepFailed {
-				s.runner.Log("%s: pod %s is kept", s.target.Name(), s.pod)
-				return
-			}
+	kept := false
+	for _, one := range s.aboard() {
+		if !s.runner.KeepFailed && one.asExpected() { // a pod that nobody will ask about need not wait for its cases
+			continue
 		}
+		one.undecided.Wait()
+		if one.failed.Load() {
+			one.keepEvidence(ctx)
+			kept = s.runner.KeepFailed
+		}
+	}
+	if kept {
+		s.runner.Log("%s: pod %s is kept", s.target.Name(), s.pod)
+		return
 	}
 	if s.runner.Adopted != nil || s.together[s.target.Node] {
 		return // whoever adopted it gives it back, or it goes with the node's others
@@ -258,6 +274,10 @@ func (s *stage) perform(ctx context.Context) error {
 	defer s.takePlace()()
 	if err := s.observeUntilGiven(ctx, pod); err != nil {
 		return err
+	}
+	s.handOver(Runs)
+	if s.allChanged {
+		return errAllChanged
 	}
 	if s.key.act == nil {
 		return nil

@@ -104,18 +104,27 @@ func (s *stage) blurred() error {
 	case never != nil:
 		return nil
 	}
-	blurred := false
-	for _, e := range s.cases {
-		err := errors.Join(unmet(e.c, s.observation), e.c.Judge(s.observation))
-		if e.holds && IsViolation(err) {
-			return nil
-		}
-		blurred = blurred || !e.answered(err)
-	}
-	if !blurred {
+	if !s.unclear() {
 		return nil
 	}
 	return failed
+}
+
+// unclear tells that a case of the stage has no answer in what was seen, and none has found a violation. What is
+// judged with a neighbour is not asked.
+func (s *stage) unclear() bool {
+	if len(s.neighbours) > 0 {
+		return false
+	}
+	unclear := false
+	for _, e := range s.cases {
+		err := errors.Join(unmet(e.c, s.observation), e.c.Judge(s.observation))
+		if e.holds && IsViolation(err) {
+			return false
+		}
+		unclear = unclear || !e.answered(err)
+	}
+	return unclear
 }
 
 // cleared makes room for the same once more, because of what blurred it.
@@ -126,6 +135,7 @@ func (s *stage) cleared(ctx context.Context, why error) bool {
 	s.runner.Log("%s: %s: %v: once more, from the beginning", s.target.Name(), s.key.folder(), why)
 	s.runner.Evidence.Save(s.folder(), "observation-blurred.json.gz", s.observation)
 	s.observation, s.added, s.ready = Observation{}, nil, 0
+	s.takeBack()
 	return true
 }
 

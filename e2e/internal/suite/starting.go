@@ -30,8 +30,10 @@ func (s *stage) begins() {
 	if s.runner.OnStart == nil {
 		return
 	}
-	for _, e := range s.cases {
-		s.runner.OnStart(e.c, s.target)
+	for _, one := range s.aboard() {
+		for _, e := range one.cases {
+			s.runner.OnStart(e.c, s.target)
+		}
 	}
 }
 
@@ -93,8 +95,19 @@ func (s *stage) attempt(ctx context.Context, waiting *waiting) (*corev1.Pod, err
 		put(&s.observation.Answers, "create", Answer{Code: http.StatusCreated, Sharing: s.observation.Pod.Sharing})
 		return stored, s.compare(ctx, stored, true)
 	}
+	if len(s.riders) > 0 {
+		put(&s.observation.Answers, "create", Answer{Code: http.StatusCreated, Sharing: s.observation.Pod.Sharing})
+	}
+	err = s.compare(ctx, stored, true)
+	s.handOver(Stored)
+	if len(s.riders) > 0 {
+		s.observation.Answers = nil
+	}
 	// Nothing is awaited of a pod that is not the one that was sent.
-	if err := s.compare(ctx, stored, true); err != nil {
+	if err == nil && s.idle() {
+		err = errAllChanged
+	}
+	if err != nil {
 		return stored, err
 	}
 
