@@ -153,8 +153,9 @@ func copyDoesNotShare(o suite.Observation) error {
 // attachAgain talks to the shell twice, with a detachment between, tells it the sizes of its
 // terminal the third time, and ends it the fourth.
 var attachAgain = &suite.Act{
-	Name:   "attach-again",
-	Within: comeback,
+	Name:    "attach-again",
+	Within:  comeback,
+	Follows: hangUpPID1, // whatever it did, it did to nginx
 	Do: func(ctx context.Context, pod suite.PodClient) error {
 		for _, experiment := range []struct {
 			name     string

@@ -180,8 +180,9 @@ const execsGrace = 1
 
 // deleteBesideUnread deletes the pod while such a session is open.
 var deleteBesideUnread = &suite.Act{
-	Name: "delete-beside-unread",
-	Ends: true,
+	Name:    "delete-beside-unread",
+	Ends:    true,
+	Follows: endBesideExecs, // both containers run again
 	Do: func(ctx context.Context, pod suite.PodClient) error {
 		open, err := openUnread(ctx, pod, "killed")
 		if err != nil {

@@ -21,6 +21,7 @@ var hangUpPID1 = &suite.Act{
 	Within:   30 * time.Second,
 	NoEffect: true,
 	Sees:     []string{"nginx"},
+	Follows:  walkByExec, // it left nginx other workers
 	Do: func(ctx context.Context, pod suite.PodClient) error {
 		_, err := pod.Exec(ctx, "nginx", "nginx", "sh", "-c", "kill -HUP 1")
 		return err

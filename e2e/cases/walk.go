@@ -30,9 +30,10 @@ var walkByAttach = &suite.Act{
 }
 
 var walkByExec = &suite.Act{
-	Name:   "walk-by-exec",
-	Within: 30 * time.Second,
-	Sees:   []string{"nginx"},
+	Name:    "walk-by-exec",
+	Within:  30 * time.Second,
+	Sees:    []string{"nginx"},
+	Follows: walkByAttach, // it left nginx other workers
 	Do: func(ctx context.Context, pod suite.PodClient) error {
 		ask := func(name string) error {
 			return pod.Apart(ctx, byAsking, func(ctx context.Context) error { return askNginx(ctx, pod, name, "shell") })

@@ -147,6 +147,10 @@ type Act struct {
 	Ends bool
 	// Spares marks an act that does nothing to the pod: others may look for what runs there meanwhile.
 	Spares bool
+	// Follows is an act that leaves the pod as this one needs it, and so do those that it follows itself: this
+	// one may be done in the same pod, behind it, where all was as the cases expected it and every container
+	// runs. nil: the act needs a pod to which nothing was done.
+	Follows *Act
 	// Disrupts marks an act on the node itself. It waits until every other case
 	// of the node's targets is done, and is then carried out once for each target, for
 	// all the pods that cases name for it.

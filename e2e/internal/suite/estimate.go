@@ -45,10 +45,11 @@ func CostOf(cases []Case, fixtures func(file string) ([]byte, error)) (Cost, err
 	carried := carriedBy(needs)
 	var cost Cost
 	for _, n := range needs {
-		if _, rides := carried[n.key]; rides {
+		_, rides := carried[n.key]
+		if rides && n.key.act == nil {
 			continue
 		}
-		one, err := n.key.cost(fixtures, n.looks.only())
+		one, err := n.key.cost(fixtures, n.looks.only(), !rides)
 		if err != nil {
 			return Cost{}, fmt.Errorf("%s: %w", n.key.file, err)
 		}
@@ -57,8 +58,8 @@ func CostOf(cases []Case, fixtures func(file string) ([]byte, error)) (Cost, err
 	return cost, nil
 }
 
-// cost is that of one pod, of which the containers in only are looked into; nil: all.
-func (k stageKey) cost(fixtures func(file string) ([]byte, error), only []string) (Cost, error) {
+// cost is that of one stage, with its own pod or without, of which the containers in only are looked into; nil: all.
+func (k stageKey) cost(fixtures func(file string) ([]byte, error), only []string, own bool) (Cost, error) {
 	if k.submit.Dry() {
 		return Cost{Requests: 1}, nil
 	}
@@ -70,7 +71,10 @@ func (k stageKey) cost(fixtures func(file string) ([]byte, error), only []string
 	if err != nil {
 		return Cost{}, err
 	}
-	cost := Cost{Pods: 1, Requests: 2 + len(manifest.Secrets) + len(manifest.ConfigMaps)} // created, and deleted
+	var cost Cost
+	if own {
+		cost = Cost{Pods: 1, Requests: 2 + len(manifest.Secrets) + len(manifest.ConfigMaps)} // created, and deleted
+	}
 	if k.submit == Stored {
 		return cost, nil
 	}

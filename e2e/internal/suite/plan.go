@@ -107,8 +107,10 @@ func queued(stages []*stage) []*stage {
 			return
 		}
 		seen[s] = true
-		for _, earlier := range slices.Concat(s.after, s.neighbours) {
-			add(earlier.carrier())
+		for _, one := range append([]*stage{s}, s.followers...) {
+			for _, earlier := range slices.Concat(one.after, one.neighbours) {
+				add(earlier.placeHolder())
+			}
 		}
 		order = append(order, s)
 	}

@@ -23,7 +23,7 @@ func (n need) partly() bool { return n.looks.only() != nil }
 // carriedBy says of stages that need no pod of their own whose they have. What was only stored has any
 // pod that runs. What only reads has the pod of an act; that of a neighbour must stay as it is.
 func carriedBy(needs []need) map[stageKey]stageKey {
-	carried := map[stageKey]stageKey{}
+	carried := following(needs)
 	first := func(of need, can func(need) bool) {
 		i := slices.IndexFunc(needs, func(n need) bool {
 			return n.key.file == of.key.file && n.key.submit == Runs && !n.key.act.disrupts() && !n.partly() && can(n)
@@ -35,7 +35,8 @@ func carriedBy(needs []need) map[stageKey]stageKey {
 	for _, n := range needs {
 		if n.key.act == nil && n.key.submit == Runs && !n.await {
 			first(n, func(host need) bool {
-				return host.key.act != nil && !host.await && (!n.neighbour || host.key.act.Spares)
+				_, follows := carried[host.key]
+				return host.key.act != nil && !follows && !host.await && (!n.neighbour || host.key.act.Spares)
 			})
 		}
 	}
@@ -60,12 +61,20 @@ func board(stages map[stageKey]*stage, order []*stage) []*stage {
 			continue
 		}
 		host := stages[key]
+		if s.key.act != nil {
+			s.first = host
+			host.followers = append(host.followers, s)
+			continue
+		}
 		s.host = host
 		host.riders = append(host.riders, s)
 		host.neighbours = append(host.neighbours, s.neighbours...)
 		host.lookouts = append(host.lookouts, s.lookouts...)
 	}
-	return slices.DeleteFunc(order, func(s *stage) bool { return s.host != nil })
+	for _, s := range order {
+		slices.SortStableFunc(s.followers, func(a, b *stage) int { return a.key.act.behind() - b.key.act.behind() })
+	}
+	return slices.DeleteFunc(order, func(s *stage) bool { return s.host != nil || s.first != nil })
 }
 
 // carrier is the stage that has the pod.

@@ -220,8 +220,10 @@ func (r *Runner) start(ctx, onTarget context.Context, stages []*stage, turn *tur
 			s.places.take()
 			go func() {
 				s.run(onTarget)
+				s.runFollowers(onTarget)
 				s.places.leave()
 				s.retire(ctx)
+				s.retireFollowers(ctx)
 				retired.Done()
 			}()
 		}
@@ -229,6 +231,9 @@ func (r *Runner) start(ctx, onTarget context.Context, stages []*stage, turn *tur
 	go func() {
 		for _, s := range quiet {
 			<-s.done
+			for _, f := range s.followers {
+				<-f.done
+			}
 		}
 		if len(disruptive) > 0 {
 			turn.quiet.Wait()

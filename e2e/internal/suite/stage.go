@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -58,6 +59,11 @@ type stage struct {
 	host   *stage
 	riders []*stage
 	handed bool // it has what it needs of its host
+	// first is the stage behind which this one acts, followers those that act behind this one, in their
+	// order; heir says that it acts in the pod of the first: see following.
+	first     *stage
+	followers []*stage
+	heir      bool
 	// allChanged says that the cluster changed the pod so that none of its own cases can be judged.
 	allChanged bool
 
@@ -186,7 +192,7 @@ func (s *stage) retire(ctx context.Context) {
 		return
 	}
 	kept := false
-	for _, one := range s.aboard() {
+	for _, one := range slices.Concat(s.aboard(), s.heirs()) {
 		if !s.runner.KeepFailed && one.asExpected() { // a pod that nobody will ask about need not wait for its cases
 			continue
 		}
@@ -224,6 +230,9 @@ func (s *stage) rest(wait func()) {
 }
 
 func (s *stage) perform(ctx context.Context) error {
+	if s.heir {
+		return s.performInherited(ctx)
+	}
 	raw, err := s.runner.Fixtures(s.key.file)
 	if err != nil {
 		return err
@@ -271,6 +280,11 @@ func (s *stage) perform(ctx context.Context) error {
 			<-n.done
 		}
 	})
+	return s.lookAndAct(ctx, pod)
+}
+
+// lookAndAct takes the first snapshots of the pod, and acts.
+func (s *stage) lookAndAct(ctx context.Context, pod *corev1.Pod) error {
 	defer s.takePlace()()
 	if err := s.observeUntilGiven(ctx, pod); err != nil {
 		return err

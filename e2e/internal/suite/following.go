@@ -1,0 +1,125 @@
+package suite
+
+import (
+	"context"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// Stages that follow: an act that another one leaves the pod for is done in the same pod, behind it.
+
+// behind is how many acts there are before one in its line.
+func (a *Act) behind() (n int) {
+	for ; a != nil && a.Follows != nil; a = a.Follows {
+		n++
+	}
+	return n
+}
+
+// following says of stages whose act follows another one in the same pod which stage is the first there.
+func following(needs []need) map[stageKey]stageKey {
+	known := map[stageKey]need{}
+	for _, n := range needs {
+		known[n.key] = n
+	}
+	first := map[stageKey]stageKey{}
+	for _, n := range needs {
+		if n.key.act == nil || n.key.submit != Runs || n.await || n.key.act.disrupts() {
+			continue
+		}
+		for a := n.key.act.Follows; a != nil; a = a.Follows {
+			if earlier, ok := known[stageKey{n.key.file, a, Runs}]; ok && !earlier.await {
+				first[n.key] = earlier.key // the first of the line is the last that is found
+			}
+		}
+	}
+	return first
+}
+
+// placeHolder is the stage that takes a place for this one.
+func (s *stage) placeHolder() *stage {
+	if s.first != nil {
+		return s.first
+	}
+	return s.carrier()
+}
+
+// runFollowers runs those that follow, one behind the other: in the stage's pod as long as each leaves it as
+// it should be, and from then on each in one of its own.
+func (s *stage) runFollowers(ctx context.Context) {
+	last := s
+	for _, f := range s.followers {
+		f.heir = last != nil && last.leavesPod()
+		f.run(ctx)
+		if last = f; !f.heir {
+			last = nil
+		}
+	}
+}
+
+// leavesPod tells whether another act may be done in the stage's pod: all was as its cases expect it, and
+// every container runs.
+func (s *stage) leavesPod() bool {
+	if s.err != nil || s.allChanged || !s.cameOut() || s.deletes.Load() || s.placed.Workload != nil || s.runner.Adopted != nil || len(s.copies) > 0 {
+		return false
+	}
+	pod, ok := s.runner.Cluster.Current(s.pod)
+	if !ok || pod.DeletionTimestamp != nil {
+		return false
+	}
+	state := s.state(pod)
+	return state.Ready && !slices.ContainsFunc(pod.Spec.Containers, func(c corev1.Container) bool {
+		is, known := state.Containers[c.Name]
+		return known && !is.Running
+	})
+}
+
+// cameOut tells whether every case has the answer that is asked of this pod, yes on a fixture and no on a control. One that
+// no further look can change is not enough, as it is where nobody acts behind it: an act without its effect may have it late.
+func (s *stage) cameOut() bool {
+	if unobserved(s.observation) != nil {
+		return false
+	}
+	return !slices.ContainsFunc(s.cases, func(e expectation) bool {
+		err := e.c.Judge(s.observation)
+		return e.holds && err != nil || !e.holds && !IsViolation(err)
+	})
+}
+
+// performInherited acts in the pod of the first of the line.
+func (s *stage) performInherited(ctx context.Context) error {
+	first := s.first
+	s.placed, s.ownProcesses, s.added, s.pod, s.from, s.ready = first.placed, first.ownProcesses, first.added, first.pod, first.from, first.ready
+	s.observation.Markers, s.observation.Node = s.placed.Markers, s.target.facts()
+	s.begins()
+	s.runner.Evidence.Save(s.folder(), "manifest.yaml", s.placed.YAML())
+	s.runner.Evidence.Save(s.folder(), "same-pod-as.txt", first.key.folder()+"\n")
+	pod, ok := s.runner.Cluster.Current(s.pod)
+	if !ok {
+		pod, _ = s.runner.Cluster.Last(s.pod)
+	}
+	s.observation.Pod = s.state(pod)
+	s.runner.Evidence.Save(s.folder(), "pod.json", s.withoutOthers(pod))
+	if changes := first.observation.Changes; changes != nil {
+		s.observation.Changes = changes
+		if err := s.setAside(s.key.file, changes); err != nil {
+			return err
+		}
+	}
+	return s.lookAndAct(ctx, pod)
+}
+
+// heirs are those that acted in the stage's pod behind it.
+func (s *stage) heirs() []*stage {
+	return slices.DeleteFunc(slices.Clone(s.followers), func(f *stage) bool { return !f.heir })
+}
+
+// retireFollowers gives back the pods of those that had their own.
+func (s *stage) retireFollowers(ctx context.Context) {
+	for _, f := range s.followers {
+		if !f.heir {
+			f.retire(ctx)
+		}
+	}
+}

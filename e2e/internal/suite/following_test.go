@@ -1,0 +1,101 @@
+package suite
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	corev1 "k8s.io/api/core/v1"
+)
+
+// TestFollowing: who follows whom, in whose pod.
+func TestFollowing(t *testing.T) {
+	one := &Act{Name: "one"}
+	two := &Act{Name: "two", Follows: one}
+	three := &Act{Name: "three", Follows: two}
+	on := func(file string, act *Act) stageKey { return stageKey{file, act, Runs} }
+	for name, row := range map[string]struct {
+		needs []need
+		want  map[stageKey]stageKey
+	}{
+		"alone":                      {[]need{{key: on("a", three)}}, nil},
+		"a line":                     {[]need{{key: on("a", three)}, {key: on("a", one)}, {key: on("a", two)}}, map[stageKey]stageKey{on("a", two): on("a", one), on("a", three): on("a", one)}},
+		"the middle was not chosen":  {[]need{{key: on("a", one)}, {key: on("a", three)}}, map[stageKey]stageKey{on("a", three): on("a", one)}},
+		"the first was not chosen":   {[]need{{key: on("a", two)}, {key: on("a", three)}}, map[stageKey]stageKey{on("a", three): on("a", two)}},
+		"another manifest":           {[]need{{key: on("a", one)}, {key: on("b", two)}}, nil},
+		"it settles in its own way":  {[]need{{key: on("a", one)}, {key: on("a", two), await: true}}, nil},
+		"the first settles that way": {[]need{{key: on("a", one), await: true}, {key: on("a", two)}}, nil},
+	} {
+		got := following(row.needs)
+		assert.Len(t, got, len(row.want), name)
+		for follower, first := range row.want {
+			assert.Equal(t, first, got[follower], name)
+		}
+	}
+	assert.Equal(t, []int{0, 0, 1, 2}, []int{(*Act)(nil).behind(), one.behind(), two.behind(), three.behind()})
+	reads := stageKey{"a", nil, Runs}
+	assert.Equal(t, on("a", one), carriedBy([]need{{key: on("a", two)}, {key: reads}, {key: on("a", one)}})[reads], "what reads comes before all acts")
+}
+
+// TestFollowers: an act is done in the pod of the one that it follows, as long as that leaves it as it should be.
+func TestFollowers(t *testing.T) {
+	broken := errors.New("the act failed")
+	nothing := func(context.Context, PodClient) error { return nil }
+	for name, row := range map[string]struct {
+		first    func(context.Context, PodClient) error
+		judge    func(Observation) error // of the first; nil: that of all
+		bench    func(*bench)
+		noEffect bool
+		pods     map[string]int
+		outcomes []Outcome
+	}{
+		"in one pod":                    {first: nothing, pods: map[string]int{"fixture.yaml": 1, "control.yaml": 1}, outcomes: []Outcome{Conformant, Conformant}},
+		"where nothing may happen":      {first: nothing, noEffect: true, pods: map[string]int{"fixture.yaml": 1, "control.yaml": 1}, outcomes: []Outcome{Conformant, Conformant}},
+		"the first act fails":           {first: func(context.Context, PodClient) error { return broken }, pods: map[string]int{"fixture.yaml": 2, "control.yaml": 2}, outcomes: []Outcome{Inconclusive, Conformant}},
+		"the first finds the pod wrong": {first: nothing, judge: func(Observation) error { return Violation("a", "b") }, pods: map[string]int{"fixture.yaml": 2, "control.yaml": 1}, outcomes: []Outcome{NonConformant, Conformant}},
+		"the first lets a control pass": {first: nothing, judge: func(Observation) error { return nil }, pods: map[string]int{"fixture.yaml": 1, "control.yaml": 2}, outcomes: []Outcome{Inconclusive, Conformant}},
+		"the first leaves a container that does not run": {first: nothing, bench: func(b *bench) {
+			b.create = func(_ string, pod *corev1.Pod) error {
+				pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "app"}}
+				return nil
+			}
+		}, pods: map[string]int{"fixture.yaml": 2, "control.yaml": 2}, outcomes: []Outcome{Conformant, Conformant}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				first, second := sampleCase(), sampleCase()
+				first.Act = &Act{Name: "one", Within: time.Second, Do: row.first}
+				if row.judge != nil {
+					first.Judge = row.judge
+				}
+				second.ID = "area/second"
+				second.Act = &Act{Name: "two", Within: time.Second, NoEffect: row.noEffect, Follows: first.Act, Do: func(ctx context.Context, pod PodClient) error {
+					if len(pod.Before().Before) == 0 || len(pod.Before().Ran) > 0 {
+						return errors.New("it has not looked at the pod itself")
+					}
+					_, err := pod.Exec(ctx, "command", "app", "true")
+					return err
+				}}
+				b := newBench()
+				if row.bench != nil {
+					row.bench(b)
+				}
+				runner := runnerOn(t, b, second, first) // the order of the cases is no matter
+				runner.Timeout, runner.AtOnce = time.Minute, 1
+				results := runner.Run(t.Context())
+				assert.Equal(t, row.outcomes, []Outcome{results[1].Outcome, results[0].Outcome}, "%v", results)
+				assert.Equal(t, row.pods, b.created)
+				synctest.Wait()
+				created := 0
+				for _, n := range row.pods {
+					created += n
+				}
+				assert.Len(t, b.discarded, created, "every pod is given back, once")
+				assert.Equal(t, "a/fixture.two", results[0].Folder)
+			})
+		})
+	}
+}
