@@ -16,12 +16,15 @@ import (
 
 // observeUntil takes snapshots again and again until they are enough, or the time
 // is over: /proc offers no watch, and each round is one exec a container long. It is
-// over as well when a container did not answer in its time: that one is not asked again.
+// over as well when a container did not answer in its time: that one is not asked again. A
+// container that does not run, as the pod's watched status has it, is not asked until it does, but
+// for the last round, in which all are.
 func (s *stage) observeUntil(ctx context.Context, pod *corev1.Pod, when string, only []string, within time.Duration, enough func(map[string]*probe.Snapshot) bool) error {
 	began := time.Now()
-	return pace.RetryWith(ctx, within, s.pause, func() (bool, error) {
-		snapshots, err := s.observe(ctx, pod, when, only)
-		return snapshots != nil && !enough(snapshots) && err == nil && time.Since(began) <= within, err
+	return pace.RetryWith(ctx, pace.Forever, s.pause, func() (bool, error) {
+		last := time.Since(began) >= within
+		snapshots, err := s.observe(ctx, pod, when, only, last)
+		return snapshots != nil && !enough(snapshots) && err == nil && !last, err
 	})
 }
 
@@ -44,14 +47,20 @@ func (s *stage) observeUntilGiven(ctx context.Context, pod *corev1.Pod) error {
 }
 
 // observe takes one snapshot from each container that runs, or from those named. Where
-// one does not answer in its time, there are the others' snapshots beside the error.
-func (s *stage) observe(ctx context.Context, pod *corev1.Pod, when string, only []string) (map[string]*probe.Snapshot, error) {
+// one does not answer in its time, there are the others' snapshots beside the error. Those that do not
+// run are asked if all are to be; otherwise their snapshots say that they do not.
+func (s *stage) observe(ctx context.Context, pod *corev1.Pod, when string, only []string, all bool) (map[string]*probe.Snapshot, error) {
 	if current, ok := s.runner.Cluster.Current(s.pod); ok {
 		pod = current
 	}
 	snapshots := map[string]*probe.Snapshot{}
 	var hung error
+	containers := s.state(pod).Containers
 	for _, name := range s.observable(pod, only) {
+		if why := stopped(containers, name); why != "" && !all {
+			snapshots[name] = &probe.Snapshot{Container: name, Failure: why}
+			continue
+		}
 		snapshot, raw, err := s.look(ctx, when, name)
 		var late *probe.DeadlineError
 		if errors.As(err, &late) {
@@ -87,6 +96,19 @@ func (s *stage) look(ctx context.Context, when, container string) (*probe.Snapsh
 		s.health.looked(!unanswered)
 	}
 	return snapshot, raw, err
+}
+
+// stopped says why there is no use in looking into a container, by its status: it does not run. It is ""
+// where it does, and where nothing is known of it.
+func stopped(containers map[string]ContainerState, name string) string {
+	c, known := containers[name]
+	switch {
+	case !known || c.Running:
+		return ""
+	case c.Waiting != "":
+		return "it does not run, it waits: " + c.Waiting
+	}
+	return "it does not run"
 }
 
 // observable names the containers to look into: those named, or else every one

@@ -208,3 +208,64 @@ func TestDeadlines(t *testing.T) {
 	many := &stage{runner: &Runner{Timeout: 10 * time.Minute}, key: stageKey{act: &Act{Many: true}}}
 	assert.Equal(t, 5*time.Minute, many.execWithin(), "a look at what an act left")
 }
+
+// runs sets whether the container app of every pod runs, by its status.
+func (b *bench) runs(running bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for name, pod := range b.pods {
+		is := corev1.ContainerStatus{Name: "app"}
+		if running {
+			is.State.Running = &corev1.ContainerStateRunning{}
+		} else {
+			is.State.Waiting = &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff"}
+		}
+		pod = pod.DeepCopy()
+		pod.Status.ContainerStatuses = []corev1.ContainerStatus{is}
+		b.pods[name] = pod
+	}
+}
+
+// TestStoppedContainersAreNotAsked: a container that does not run is looked into when it does, or in the
+// last round.
+func TestStoppedContainersAreNotAsked(t *testing.T) {
+	for name, back := range map[string]bool{"it comes back": true, "it does not": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b, began := newBench(), time.Now()
+				const until, within = 30 * time.Second, time.Minute
+				var asked []time.Duration // after the act
+				acted := false
+				b.observe = func(string, int) *probe.Snapshot {
+					if acted {
+						asked = append(asked, time.Since(began))
+					}
+					return nil
+				}
+				c := sampleCase()
+				c.Control, c.NoControl, c.Judge = "", "test", func(o Observation) error {
+					if o.AfterIn("app").Failure != "" {
+						return CannotTell("a look", "none")
+					}
+					return nil
+				}
+				c.Act = &Act{Name: "stop", Within: within, Do: func(context.Context, PodClient) error {
+					acted = true
+					b.runs(false)
+					if back {
+						time.AfterFunc(until, func() { b.runs(true) })
+					}
+					return nil
+				}}
+				assert.Equal(t, Conformant, run(t, b, oneTarget, c)[0].Outcome)
+				require.Len(t, asked, 1)
+				if back {
+					assert.GreaterOrEqual(t, asked[0], until)
+					assert.Less(t, asked[0], until+5*time.Second)
+				} else {
+					assert.GreaterOrEqual(t, asked[0], within)
+				}
+			})
+		})
+	}
+}
