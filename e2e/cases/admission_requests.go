@@ -221,7 +221,8 @@ func descriptionOfField(document string) string {
 // inspectSandbox has the node's own crictl tell which PID mode the pod's sandbox
 // was asked for with.
 var inspectSandbox = &suite.Act{
-	Name: "inspect-sandbox",
+	Name:   "inspect-sandbox",
+	Spares: true,
 	Do: func(ctx context.Context, pod suite.PodClient) error {
 		if ready, err := pod.Await(ctx, soon, "Ready", func(p suite.PodState) bool { return p.Ready }); err != nil || !ready {
 			return err

@@ -145,7 +145,8 @@ type Act struct {
 	// Ends marks an act that ends the pod, or leaves nothing to look at: the
 	// judges are asked once, of what it recorded.
 	Ends bool
-	// Spares marks an act that does nothing to the pod: others may look for what runs there meanwhile.
+	// Spares marks an act that does nothing to the pod: others may look for what runs there meanwhile, and
+	// it may be done in a pod that is only looked at.
 	Spares bool
 	// Follows is an act that leaves the pod as this one needs it, and so do those that it follows itself: this
 	// one may be done in the same pod, behind it, where all was as the cases expected it and every container

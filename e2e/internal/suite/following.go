@@ -2,6 +2,7 @@ package suite
 
 import (
 	"context"
+	"net/http"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -50,7 +51,7 @@ func (s *stage) placeHolder() *stage {
 func (s *stage) runFollowers(ctx context.Context) {
 	last := s
 	for _, f := range s.followers {
-		f.heir = last != nil && last.leavesPod()
+		f.heir = last != nil && last.leavesPod(f)
 		f.run(ctx)
 		if last = f; !f.heir {
 			last = nil
@@ -58,10 +59,10 @@ func (s *stage) runFollowers(ctx context.Context) {
 	}
 }
 
-// leavesPod tells whether another act may be done in the stage's pod: all was as its cases expect it, and
-// every container runs.
-func (s *stage) leavesPod() bool {
-	if s.err != nil || s.allChanged || !s.cameOut() || s.deletes.Load() || s.placed.Workload != nil || s.runner.Adopted != nil || len(s.copies) > 0 {
+// leavesPod tells whether the next stage may act in this one's pod: every container runs, and all was as its
+// cases expect it. What spares the pod asks for no more than that it runs.
+func (s *stage) leavesPod(next *stage) bool {
+	if s.err != nil || s.allChanged || !next.key.act.Spares && !s.cameOut() || s.deletes.Load() || s.placed.Workload != nil || s.runner.Adopted != nil || len(s.copies) > 0 {
 		return false
 	}
 	pod, ok := s.runner.Cluster.Current(s.pod)
@@ -106,6 +107,11 @@ func (s *stage) performInherited(ctx context.Context) error {
 		if err := s.setAside(s.key.file, changes); err != nil {
 			return err
 		}
+	}
+	if s.key.submit == Stored {
+		put(&s.observation.Answers, "create", Answer{Code: http.StatusCreated, Sharing: s.observation.Pod.Sharing})
+		defer s.takePlace()()
+		return s.act(ctx, pod)
 	}
 	return s.lookAndAct(ctx, pod)
 }

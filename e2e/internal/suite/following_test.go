@@ -40,6 +40,27 @@ func TestFollowing(t *testing.T) {
 	assert.Equal(t, on("a", one), carriedBy([]need{{key: on("a", two)}, {key: reads}, {key: on("a", one)}})[reads], "what reads comes before all acts")
 }
 
+// TestFollowersOfWhatReads: an act that spares a stored pod is done in one that is only read, whatever the
+// judges say of that.
+func TestFollowersOfWhatReads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reads, acts := sampleCase(), sampleCase()
+		reads.Judge = func(Observation) error { return Violation("a", "b") }
+		acts.ID, acts.Submit = "area/acts", Stored
+		acts.Act = &Act{Name: "spares", Spares: true, Do: func(ctx context.Context, pod PodClient) error {
+			_, err := pod.Exec(ctx, "command", "app", "true")
+			return err
+		}}
+		b := newBench()
+		runner := runnerOn(t, b, reads, acts)
+		runner.Spent = &Spent{}
+		results := runner.Run(t.Context())
+		assert.Equal(t, []Outcome{NonConformant, Conformant}, []Outcome{results[0].Outcome, results[1].Outcome}, "%v", results)
+		assert.Equal(t, map[string]int{"fixture.yaml": 1, "control.yaml": 1}, b.created)
+		assert.Equal(t, map[string]int{"before": 2, forCommands: 2}, runner.Spent.ByPurpose(), "nobody looks for it")
+	})
+}
+
 // TestFollowers: an act is done in the pod of the one that it follows, as long as that leaves it as it should be.
 func TestFollowers(t *testing.T) {
 	broken := errors.New("the act failed")

@@ -21,7 +21,8 @@ type need struct {
 func (n need) partly() bool { return n.looks.only() != nil }
 
 // carriedBy says of stages that need no pod of their own whose they have. What was only stored has any
-// pod that runs. What only reads has the pod of an act; that of a neighbour must stay as it is.
+// pod that runs, and an act that spares such a pod is done in one that is only read. What only reads has
+// the pod of an act; that of a neighbour must stay as it is.
 func carriedBy(needs []need) map[stageKey]stageKey {
 	carried := following(needs)
 	first := func(of need, can func(need) bool) {
@@ -41,9 +42,13 @@ func carriedBy(needs []need) map[stageKey]stageKey {
 		}
 	}
 	for _, n := range needs {
-		if n.key.act == nil && n.key.submit == Stored {
-			first(n, func(host need) bool { _, rides := carried[host.key]; return !rides })
+		if n.key.submit != Stored {
+			continue
 		}
+		first(n, func(host need) bool {
+			_, rides := carried[host.key]
+			return !rides && (n.key.act == nil || n.key.act.Spares && host.key.act == nil && !host.await)
+		})
 	}
 	return carried
 }

@@ -35,6 +35,8 @@ func TestCarriedBy(t *testing.T) {
 		"a neighbour that is spared":  {[]need{{key: reads, neighbour: true}, {key: acts}, {key: sparing}}, map[stageKey]stageKey{reads: sparing}},
 		"it settles in its own way":   {[]need{{key: reads, await: true}, {key: acts}}, nil},
 		"only admitted":               {[]need{{key: stageKey{"a", nil, DryRun}}, {key: acts}}, nil},
+		"a stored pod is spared":      {[]need{{key: stageKey{"a", spares, Stored}}, {key: reads}}, map[stageKey]stageKey{{"a", spares, Stored}: reads}},
+		"not where another act is":    {[]need{{key: stageKey{"a", spares, Stored}}, {key: acts}}, nil},
 		"acts have pods of their own": {[]need{{key: acts}, {key: sparing}, {key: stageKey{"a", act, Stored}}}, nil},
 	} {
 		assert.Equal(t, row.want == nil, len(carriedBy(row.needs)) == 0, name)
