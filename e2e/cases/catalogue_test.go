@@ -195,3 +195,16 @@ func TestDocumentedFixture(t *testing.T) {
 	assert.Equal(t, "SYS_PTRACE", string(shell.SecurityContext.Capabilities.Add[0]))
 	assert.Empty(t, manifest.Markers, "the page's bytes carry nothing of ours")
 }
+
+// TestPodsOfATarget: what the catalogue asks of one target does not grow unseen.
+func TestPodsOfATarget(t *testing.T) {
+	core := slices.DeleteFunc(All(), func(c suite.Case) bool { return c.Level != suite.Core })
+	for name, row := range map[string]struct {
+		cases []suite.Case
+		pods  int
+	}{"all": {All(), 111}, "Core": {core, 45}} {
+		cost, err := suite.CostOf(row.cases, fixtures.Read)
+		require.NoError(t, err)
+		assert.Equal(t, row.pods, cost.Pods, name)
+	}
+}
