@@ -73,11 +73,12 @@ func TestFollowers(t *testing.T) {
 		pods     map[string]int
 		outcomes []Outcome
 	}{
-		"in one pod":                    {first: nothing, pods: map[string]int{"fixture.yaml": 1, "control.yaml": 1}, outcomes: []Outcome{Conformant, Conformant}},
-		"where nothing may happen":      {first: nothing, noEffect: true, pods: map[string]int{"fixture.yaml": 1, "control.yaml": 1}, outcomes: []Outcome{Conformant, Conformant}},
-		"the first act fails":           {first: func(context.Context, PodClient) error { return broken }, pods: map[string]int{"fixture.yaml": 2, "control.yaml": 2}, outcomes: []Outcome{Inconclusive, Conformant}},
-		"the first finds the pod wrong": {first: nothing, judge: func(Observation) error { return Violation("a", "b") }, pods: map[string]int{"fixture.yaml": 2, "control.yaml": 1}, outcomes: []Outcome{NonConformant, Conformant}},
-		"the first lets a control pass": {first: nothing, judge: func(Observation) error { return nil }, pods: map[string]int{"fixture.yaml": 1, "control.yaml": 2}, outcomes: []Outcome{Inconclusive, Conformant}},
+		"in one pod":                     {first: nothing, pods: map[string]int{"fixture.yaml": 1, "control.yaml": 1}, outcomes: []Outcome{Conformant, Conformant}},
+		"where nothing may happen":       {first: nothing, noEffect: true, pods: map[string]int{"fixture.yaml": 1, "control.yaml": 1}, outcomes: []Outcome{Conformant, Conformant}},
+		"the first act fails":            {first: func(context.Context, PodClient) error { return broken }, pods: map[string]int{"fixture.yaml": 2, "control.yaml": 2}, outcomes: []Outcome{Inconclusive, Conformant}},
+		"the first finds the pod wrong":  {first: nothing, judge: func(Observation) error { return Violation("a", "b") }, pods: map[string]int{"fixture.yaml": 2, "control.yaml": 1}, outcomes: []Outcome{NonConformant, Conformant}},
+		"the first finds it so for good": {first: nothing, judge: func(Observation) error { return Final(Violation("a", "b")) }, pods: map[string]int{"fixture.yaml": 2, "control.yaml": 1}, outcomes: []Outcome{NonConformant, Conformant}},
+		"the first lets a control pass":  {first: nothing, judge: func(Observation) error { return nil }, pods: map[string]int{"fixture.yaml": 1, "control.yaml": 2}, outcomes: []Outcome{Inconclusive, Conformant}},
 		"the first leaves a container that does not run": {first: nothing, bench: func(b *bench) {
 			b.create = func(_ string, pod *corev1.Pod) error {
 				pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "app"}}
@@ -119,4 +120,13 @@ func TestFollowers(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestPlannedPods: those that ride, and those that follow, have no pod in the plan.
+func TestPlannedPods(t *testing.T) {
+	act := &Act{Name: "act"}
+	behind := sampleCase()
+	behind.ID, behind.Act = "area/behind", &Act{Name: "behind", Follows: act}
+	runner := runnerOn(t, newBench(), append(carriedCases(act), behind)...)
+	assert.ElementsMatch(t, []PlannedPod{{File: "fixture.yaml"}, {File: "control.yaml"}}, runner.PlannedPods(runner.Targets[0]))
 }

@@ -36,24 +36,26 @@ func (h *hanging) Observe(_ context.Context, within time.Duration, _, container 
 // TestHungObservation: a container that does not answer makes its cases inconclusive, is
 // not asked again, and does not keep the others from being observed.
 func TestHungObservation(t *testing.T) {
-	h := &hanging{bench: newBench(), asked: map[string]int{}}
-	var judged bool
-	c := Case{ID: "a/hangs", Fixture: "two.yaml", NoControl: "test", Judge: func(Observation) error { judged = true; return nil }}
-	evidence := &kept{}
-	runner := runnerOn(t, h, c)
-	runner.Evidence = evidence
-	runner.Fixtures = func(string) ([]byte, error) {
-		return []byte("apiVersion: v1\nkind: Pod\nmetadata: {name: two}\nspec:\n  containers:\n  - {name: hangs, image: busybox}\n  - {name: answers, image: busybox}\n"), nil
-	}
-	results := runner.Run(t.Context())
-	require.Len(t, results, 1)
-	assert.Equal(t, Inconclusive, results[0].Outcome)
-	assert.Contains(t, results[0].Reason, "container hangs could not be observed: exec in container hangs did not end within 50ms: pod x is Running")
-	assert.False(t, judged)
-	assert.Equal(t, map[string]int{"hangs": 1, "answers": 1}, h.asked)
-	require.NotNil(t, evidence.observation)
-	assert.Empty(t, evidence.observation.Before["answers"].Failure)
-	assert.Contains(t, evidence.observation.Before["hangs"].Failure, "did not end within")
+	synctest.Test(t, func(t *testing.T) {
+		h := &hanging{bench: newBench(), asked: map[string]int{}}
+		var judged bool
+		c := Case{ID: "a/hangs", Fixture: "two.yaml", NoControl: "test", Judge: func(Observation) error { judged = true; return nil }}
+		evidence := &kept{}
+		runner := runnerOn(t, h, c)
+		runner.Evidence = evidence
+		runner.Fixtures = func(string) ([]byte, error) {
+			return []byte("apiVersion: v1\nkind: Pod\nmetadata: {name: two}\nspec:\n  containers:\n  - {name: hangs, image: busybox}\n  - {name: answers, image: busybox}\n"), nil
+		}
+		results := runner.Run(t.Context())
+		require.Len(t, results, 1)
+		assert.Equal(t, Inconclusive, results[0].Outcome)
+		assert.Contains(t, results[0].Reason, "container hangs could not be observed: exec in container hangs did not end within 50ms: pod x is Running")
+		assert.False(t, judged)
+		assert.Equal(t, map[string]int{"hangs": 1, "answers": 1}, h.asked)
+		require.NotNil(t, evidence.observation)
+		assert.Empty(t, evidence.observation.Before["answers"].Failure)
+		assert.Contains(t, evidence.observation.Before["hangs"].Failure, "did not end within")
+	})
 }
 
 // silentFor is a bench whose containers do not answer before so many looks, and then at once. Those that do not
