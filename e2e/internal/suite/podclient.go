@@ -114,6 +114,7 @@ func (h *podClient) Exec(ctx context.Context, name, container string, command ..
 	h.record(func(o *Observation) { put(&o.Ran, name, redactedResult(h.stage.ownProcesses, result)) })
 	if err == nil && result.Cut {
 		err = fmt.Errorf("exec in container %s: the connection was cut: %s", container, result.Failure)
+		h.stage.cutOff.Store(&err)
 	}
 	return result, err
 }

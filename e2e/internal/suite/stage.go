@@ -91,6 +91,8 @@ type stage struct {
 	failed    atomic.Bool
 	// deletes says that the act deletes or evicts the pod itself.
 	deletes atomic.Bool
+	// cutOff is why nobody knows what became of one of the act's commands; nil: each was answered.
+	cutOff atomic.Pointer[error]
 }
 
 // expectation is one case's interest in a stage.

@@ -77,8 +77,8 @@ func startedLate(pod *corev1.Pod) error {
 	return nil
 }
 
-// blurred says that the runtime failed to start a container during the act, where this may be all that
-// was seen; nil where it is not. Where kubelet tried again, restarts are counted that nothing of the
+// blurred says that the runtime failed to start a container during the act, or that the connection of one
+// of its commands was cut, where this may be all that was seen; nil where it is not. Where kubelet tried again, restarts are counted that nothing of the
 // case's caused: if nobody can judge that, it is done once more; a violation that was found stays one.
 // An ephemeral container is started once: whether it can be is known when it failed twice.
 func (s *stage) blurred() error {
@@ -88,6 +88,9 @@ func (s *stage) blurred() error {
 	current, ok := s.runner.Cluster.Current(s.pod)
 	if !ok {
 		return nil
+	}
+	if cut := s.cutOff.Load(); cut != nil && (s.err != nil || s.unclear()) {
+		return *cut
 	}
 	late, never := startedLate(current), ephemeralNotStarted(current)
 	failed := errors.Join(late, never)
@@ -135,6 +138,7 @@ func (s *stage) cleared(ctx context.Context, why error) bool {
 	s.runner.Log("%s: %s: %v: once more, from the beginning", s.target.Name(), s.key.folder(), why)
 	s.runner.Evidence.Save(s.folder(), "observation-blurred.json.gz", s.observation)
 	s.observation, s.added, s.ready, s.heir = Observation{}, nil, 0, false
+	s.cutOff.Store(nil)
 	s.takeBack()
 	return true
 }

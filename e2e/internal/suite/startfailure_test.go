@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"procns/e2e/internal/difference"
+	"procns/e2e/internal/probe"
 )
 
 // neverStarted is a pod of which the runtime did not start a container.
@@ -226,6 +227,64 @@ func TestActOnceMore(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			result, acts := actWhoseStartsFail(t, row.failures, lateStart, row.judge)
 			assert.Equal(t, row.outcome, result.Outcome, result.Reason)
+			assert.Equal(t, row.acts, acts)
+		})
+	}
+}
+
+// cutting is a cluster that cuts the connections of the first commands.
+type cutting struct {
+	deletable
+	left *int
+}
+
+func (c cutting) Exec(context.Context, time.Duration, string, string, ...string) (probe.CommandResult, error) {
+	if *c.left == 0 {
+		return probe.CommandResult{}, nil
+	}
+	*c.left--
+	return probe.CommandResult{Failure: "connection reset by peer", Cut: true}, nil
+}
+
+// TestActCutOff: where the connection of an act's command was cut, and nobody can tell therefore, pod
+// and act are begun anew once. What was told stands, whether the act gives up or goes on.
+func TestActCutOff(t *testing.T) {
+	ran := func(o Observation) error {
+		if r, ok := o.Ran["say"]; !ok || r.Cut {
+			return CannotTell("what it says", "the connection was cut")
+		}
+		return nil
+	}
+	violates := func(Observation) error { return Violation("one", "two") }
+	for name, row := range map[string]struct {
+		cuts    int
+		goesOn  bool
+		judge   func(Observation) error
+		outcome Outcome
+		acts    int
+	}{
+		"none":                  {0, false, ran, Conformant, 1},
+		"once":                  {1, false, ran, Conformant, 2},
+		"once, and it goes on":  {1, true, ran, Conformant, 2},
+		"each time":             {9, false, ran, Inconclusive, 2},
+		"a violation beside it": {9, true, violates, NonConformant, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench()
+			acts := 0
+			c := sampleCase()
+			c.Control, c.NoControl, c.Judge = "", "none needed", row.judge
+			c.Act = &Act{Name: "act", Within: time.Millisecond, Do: func(ctx context.Context, pod PodClient) error {
+				acts++
+				_, err := pod.Exec(ctx, "say", "app", "echo")
+				if row.goesOn {
+					return nil
+				}
+				return err
+			}}
+			results := runnerOn(t, cutting{deletable{b}, &row.cuts}, c).Run(t.Context())
+			require.Len(t, results, 1)
+			assert.Equal(t, row.outcome, results[0].Outcome, results[0].Reason)
 			assert.Equal(t, row.acts, acts)
 		})
 	}
