@@ -27,8 +27,7 @@ func abandonPods(ctx context.Context, client kubernetes.Interface, namespace str
 		return nil
 	}
 	now := time.Now()
-	held := slices.DeleteFunc(slices.Clone(pods.Items), func(p corev1.Pod) bool { return !heldUp(p, now) })
-	if err := deleteAtOnce(ctx, client, held); err != nil {
+	if err := deleteAtOnce(ctx, client, pods.Items, func(p corev1.Pod) bool { return heldUp(p, now) }); err != nil {
 		return err
 	}
 	nodes, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
@@ -39,8 +38,7 @@ func abandonPods(ctx context.Context, client kubernetes.Interface, namespace str
 	for _, n := range nodes.Items {
 		answers[n.Name] = nodeState(n).NotReady == ""
 	}
-	lost := slices.DeleteFunc(pods.Items, func(p corev1.Pod) bool { return answers[p.Spec.NodeName] || heldUp(p, now) })
-	return deleteAtOnce(ctx, client, lost)
+	return deleteAtOnce(ctx, client, pods.Items, func(p corev1.Pod) bool { return !answers[p.Spec.NodeName] && !heldUp(p, now) })
 }
 
 // heldUp tells of a pod that was to be gone startedLast ago, and of which kubelet says that none of
@@ -55,10 +53,13 @@ func heldUp(p corev1.Pod, now time.Time) bool {
 	})
 }
 
-// deleteAtOnce deletes pods without waiting for their kubelets.
-func deleteAtOnce(ctx context.Context, client kubernetes.Interface, pods []corev1.Pod) error {
+// deleteAtOnce deletes those of the pods without waiting for their kubelets.
+func deleteAtOnce(ctx context.Context, client kubernetes.Interface, pods []corev1.Pod, those func(corev1.Pod) bool) error {
 	var now int64
 	for _, p := range pods {
+		if !those(p) {
+			continue
+		}
 		err := client.CoreV1().Pods(p.Namespace).Delete(ctx, p.Name, metav1.DeleteOptions{GracePeriodSeconds: &now})
 		if err != nil && !apierrors.IsNotFound(err) {
 			return suite.Failed(err, "deleting pod %s", p.Name)
