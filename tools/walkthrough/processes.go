@@ -13,13 +13,18 @@ type processes struct {
 	workers []string
 }
 
-// parse reads what busybox's ps prints: PID, user, time and command. Lines that are nothing of the kind
-// are left out.
+// parse reads what busybox's ps prints: PID, user and command, with the time between them where it is
+// built to show that. The heading tells which column the command begins in. Lines that are nothing of the
+// kind are left out.
 func parse(list string) processes {
 	var p processes
+	command := -1
 	for line := range strings.Lines(list) {
 		fields := strings.Fields(line)
-		const command = 3
+		if command < 0 {
+			command = slices.Index(fields, "COMMAND")
+			continue
+		}
 		if len(fields) <= command {
 			continue
 		}

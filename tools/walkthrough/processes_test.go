@@ -6,8 +6,9 @@ import (
 	"testing"
 )
 
-const page = `PID   USER     TIME  COMMAND
-    1 root      0:00 /pause
+const heading = "PID   USER     TIME  COMMAND\n"
+
+const page = heading + `    1 root      0:00 /pause
     8 root      0:00 nginx: master process nginx -g daemon off;
    14 101       0:00 nginx: worker process
    15 root      0:00 sh
@@ -22,9 +23,11 @@ func TestParse(t *testing.T) {
 	}{
 		"the page's":    {page, processes{"/pause", "8", []string{"14"}}, ""},
 		"nothing":       {"", processes{}, "process 1"},
-		"isolated":      {"1 root 0:00 sh\n7 root 0:00 ps ax\n", processes{first: "sh"}, "process 1"},
-		"without nginx": {"1 root 0:00 /pause\n", processes{first: "/pause"}, "master"},
-		"no workers":    {"1 root 0:00 /pause\n8 root 0:00 nginx: master process\n", processes{first: "/pause", master: "8"}, "workers"},
+		"no heading":    {"1 root 0:00 /pause\n", processes{}, "process 1"},
+		"isolated":      {heading + "1 root 0:00 sh\n7 root 0:00 ps ax\n", processes{first: "sh"}, "process 1"},
+		"without nginx": {heading + "1 root 0:00 /pause\n", processes{first: "/pause"}, "master"},
+		"no workers":    {heading + "1 root 0:00 /pause\n8 root 0:00 nginx: master process\n", processes{first: "/pause", master: "8"}, "workers"},
+		"without times": {strings.NewReplacer("  TIME", "", "0:00 ", "").Replace(page), processes{"/pause", "8", []string{"14"}}, ""},
 		"other lines":   {"error\n" + page, processes{"/pause", "8", []string{"14"}}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
