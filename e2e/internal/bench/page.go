@@ -140,7 +140,7 @@ func (p *page) head() {
 	if end := last.Format("2006-01-02"); end != when {
 		when += " to " + end
 	}
-	p.say("Measured on %s in %d rounds, in each of which all of this was run once, one after the other: on %s (%d processors, %d GB,\n"+
+	p.say("Measured on %s in %d rounds, in each of which this was run once, one after the other: on %s (%d processors, %d GB,\n"+
 		"%s, Linux %s), a kind cluster on %s with Kubernetes %s and %s; procns %s, %s.\n", when, p.raw.Rounds(),
 		orUnknown(m.Processor), m.Processors, m.MemoryGB, orUnknown(m.System), orUnknown(m.Kernel), orUnknown(m.Engine), orUnknown(m.Kubernetes),
 		orUnknown(m.Runtime), orUnknown(m.Suite), orUnknown(m.Go))
@@ -160,6 +160,15 @@ type column struct {
 	digits int
 }
 
+// seldom says in how many rounds a subject was run, where that is not all.
+func (p *page) seldom(s Subject) string {
+	n := len(p.raw.Of(s))
+	if n == p.raw.Rounds() {
+		return ""
+	}
+	return " (" + wording.Count(n, "round", "rounds") + ")"
+}
+
 // table writes one line for each subject.
 func (p *page) table(title string, columns []column) {
 	p.say("\n### %s\n\n| | targets |", title)
@@ -168,7 +177,7 @@ func (p *page) table(title string, columns []column) {
 	}
 	p.say("\n|---|--:|%s\n", strings.Repeat("--:|", len(columns)))
 	for _, s := range p.subjects {
-		p.say("| %s | %d |", s.called(), s.Targets)
+		p.say("| %s%s | %d |", s.called(), p.seldom(s), s.Targets)
 		for _, c := range columns {
 			p.say(" %s |", cell(p.spread(s, c), c.digits))
 		}
