@@ -111,15 +111,17 @@ var leaveOrphans = &suite.Act{
 	},
 }
 
-// waitingFor is a cat that waits for a writer on the FIFO named by a marker: a
-// process with a random text in its arguments, which does nothing.
+// waitingFor is a cat that waits for what nobody writes into the FIFO named by a marker: a
+// process with a random text in its arguments, which does nothing. It holds the other end
+// itself, so that it waits while it reads, and not while it opens: gVisor does not take an
+// opening up again when a container beside it ends.
 func waitingFor(o suite.Observation, marker string) func(probe.Process) bool {
 	carries := carrying(o, marker)
 	return func(p probe.Process) bool { return p.Comm == "cat" && carries(p) }
 }
 
 func oneOrphan(ctx context.Context, pod suite.PodClient) error {
-	const script = `mkfifo "/tmp/$ORPHAN" || exit; cat "/tmp/$ORPHAN" </dev/null >/dev/null 2>&1 &`
+	const script = `mkfifo "/tmp/$ORPHAN" || exit; cat "/tmp/$ORPHAN" 3<>"/tmp/$ORPHAN" </dev/null >/dev/null 2>&1 &`
 	if _, err := pod.Exec(ctx, "orphan", "maker", "sh", "-c", script); err != nil {
 		return err
 	}
@@ -153,7 +155,7 @@ func oneSession(ctx context.Context, pod suite.PodClient) error {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		_, _ = pod.Exec(running, "session", "maker", "sh", "-c", `mkfifo "$1" || exit; exec cat "$1"`, "session", fifo)
+		_, _ = pod.Exec(running, "session", "maker", "sh", "-c", `mkfifo "$1" || exit; exec cat "$1" 3<>"$1"`, "session", fifo)
 	}()
 	err := seeAndKill(ctx, pod, "session", func(saw *suite.Saw) *suite.Sight { return &saw.Command })
 	if err != nil {

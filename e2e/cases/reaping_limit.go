@@ -67,16 +67,18 @@ done
 // hoarder's, and tries again. From when the hoarder begins, nothing is done but
 // what a shell can do without starting a process, a wait of a second included
 // (read -t): both tries were started before, and wait for their turn. The shell that
-// the hoarder's refusal ended left room for a process: ten are tried. Where the
+// the hoarder's refusal ended left room for a process: ten are tried. The FIFOs are the
+// sibling's own, and it holds both ends: nothing waits while one opens. Where the
 // sibling has a namespace of its own, kill finds nobody by the group's number: the
 // hoarder got it among the first of its container, and what the sibling ran first is over.
 const exhaust = `
-mkfifo /tmp/full /tmp/freed /tmp/clock || exit
-exec 9<>/tmp/clock
+mkfifo /tmp/full /tmp/freed /tmp/never || exit
+exec 7<>/tmp/full 8<>/tmp/freed 9<>/tmp/never
+# try begins once it is told to, on its input.
 try() {
-	read -r go <"/tmp/$1"
+	read -r go
 	for process in 1 2 3 4 5 6 7 8 9 10; do
-		(read -r never </shared/never) &
+		(read -r never <&9) &
 	done
 }
 # conclude NAME PID lets a try begin, and prints how it ended.
@@ -89,16 +91,16 @@ conclude() {
 	echo "$1 $code $refusal"
 }
 # Whatever holds the session's output keeps it from ending.
-(try full) >/dev/null 2>/tmp/full-refused &
+(try) <&7 >/dev/null 2>/tmp/full-refused &
 full=$!
-(try freed) >/dev/null 2>/tmp/freed-refused &
+(try) <&8 >/dev/null 2>/tmp/freed-refused &
 freed=$!
 read -r group <"$1"
 
 echo go >/shared/fill
-read -r hoarder </shared/full
-read -r made </shared/made
-read -r refusal </shared/refused
+until { read -r hoarder made refusal </shared/full; } 2>/dev/null; do
+	read -r -t 1 never <&9
+done
 echo "hoarder $hoarder $made $refusal"
 set -- /proc/[0-9]*
 seen=$#
@@ -112,7 +114,7 @@ echo "kill $?"
 # something else.
 n=0
 while set -- /proc/[0-9]* && [ "$seen" -ge "$made" ] && [ "$#" -gt "$((seen - made + 10))" ] && [ "$n" -lt 10 ]; do
-	read -r -t 1 tick <&9
+	read -r -t 1 never <&9
 	n=$((n + 1))
 done
 echo "left $#"
@@ -135,7 +137,7 @@ var exhaustLimit = &suite.Act{
 		if err := lower("limit"); err != nil {
 			return err
 		}
-		// A FIFO whose other end is lost is waited for without end.
+		// A hoarder that has ended is waited for without end.
 		running, end := context.WithTimeout(ctx, comeback)
 		defer end()
 		if _, err := pod.Exec(running, "exhaust", "sibling", "sh", "-c", exhaust, "exhaust", hoarderGroup); err != nil {

@@ -93,7 +93,7 @@ func TestLimitCannotTell(t *testing.T) {
 		"the node is full, and the pod is not": ranOtherwise("exhaust", 0,
 			"hoarder 2 20 sh: can't fork: Resource temporarily unavailable\nseen 28\nfull 2 sh: can't fork: Resource temporarily unavailable\nkill 0\nleft 9\nfreed 0 \n", "").apply,
 		"the hoarder ended for another reason": ranOtherwise("exhaust", 0,
-			"hoarder 2 91 sh: can't open '/shared/never': No such file or directory\nseen 98\nfull 0 \nkill 0\nleft 9\nfreed 0 \n", "").apply,
+			"hoarder 2 91 sh: can't create /tmp/made: No space left on device\nseen 98\nfull 0 \nkill 0\nleft 9\nfreed 0 \n", "").apply,
 	} {
 		t.Run(name, func(t *testing.T) { cannotTellAfter(t, c, apply) })
 	}
