@@ -39,3 +39,5 @@ source "$ROOT/scripts/lib/cache.sh"
 source "$ROOT/scripts/lib/images.sh"
 # shellcheck source=scripts/lib/debian.sh
 source "$ROOT/scripts/lib/debian.sh"
+# shellcheck source=scripts/lib/cluster.sh
+source "$ROOT/scripts/lib/cluster.sh"

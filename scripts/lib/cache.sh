@@ -39,6 +39,10 @@ cached() {
 	mv -T "$folder" "$RESULT"
 }
 
+require_go() {
+	have go || die "go is not installed: install Go $(sed -n 's/^go //p' "$ROOT/go.mod") or newer"
+}
+
 # go_build MODULE_FOLDER ARGUMENTS... builds the packages that a module names as tools, into the
 # current folder, in the way of scripts/go.sh. The user's own Go settings must not change the result:
 # no workspace, no other flags, and go.mod and go.sum as they are committed.

@@ -76,12 +76,6 @@ reachable() {
 	timeout 10 "$ENGINE" manifest inspect "$1" >/dev/null 2>&1
 }
 
-# on_control_plane COMMAND... runs a command where the cluster's administrator is. With STDIN=1 it reads
-# standard input.
-on_control_plane() {
-	"$ENGINE" exec ${STDIN:+--interactive} --env KUBECONFIG=/etc/kubernetes/admin.conf "$CLUSTER-control-plane" "$@"
-}
-
 # pause_part builds our own pause, and sets RESULT to the folder with the program.
 pause_part() {
 	local hash

@@ -1,9 +1,10 @@
 # shellcheck shell=bash
 # Steps, process groups, temporary folders, locks, and how a script ends. Part of lib.sh, which sources it.
 
-TEMP=  # see make_temp
-CHILD= # see in_group
-LOCK=  # see lock
+TEMP=    # see make_temp
+CHILD=   # see in_group
+PROGRAM= # see run_program
+LOCK=    # see lock
 
 # step TEXT COMMAND... runs the command with its output in a log file and says how long it took.
 # On a terminal the line that announced the step is rewritten, elsewhere a second line follows.
@@ -83,14 +84,40 @@ step_failed() {
 	die "$text failed after ${seconds}s (exit status $code); the whole log is in $log"
 }
 
+# run_program COMMAND... runs a program that tidies up after itself, and waits for it: in the background,
+# because bash handles signals while it waits, and not before the end of a command in the foreground.
+run_program() {
+	local code=0
+	"$@" &
+	PROGRAM=$!
+	wait "$PROGRAM" || code=$?
+	PROGRAM=
+	return "$code"
+}
+
+# end_program asks that program to end, if one runs, waits until it has, and returns its exit code.
+end_program() {
+	if [[ -z $PROGRAM ]]; then
+		return 0 # in a trap, a bare return has the status from before it
+	fi
+	kill -TERM "$PROGRAM" 2>/dev/null || true
+	wait "$PROGRAM"
+}
+
+# on_exit FUNCTION has a function called when the script ends, also by a signal, with the usual exit codes.
+on_exit() {
+	# shellcheck disable=SC2064 # this function
+	trap "$1" EXIT
+	trap 'exit 129' HUP
+	trap 'exit 130' INT
+	trap 'exit 143' TERM
+}
+
 # make_temp sets TEMP to a new folder that vanishes with the script, however that ends. A script
 # that was killed outright could not tidy up: the next one does, by the process number in the name.
 make_temp() {
 	local folder owner
-	trap clean_up EXIT
-	trap 'exit 129' HUP
-	trap 'exit 130' INT
-	trap 'exit 143' TERM
+	on_exit clean_up
 	for folder in "$CACHE"/temp/*; do
 		owner="${folder##*/}"
 		if [[ -d $folder && ! -d /proc/${owner%%.*} ]]; then
