@@ -167,7 +167,7 @@ main() {
 		fi
 	done
 	trap clean_up EXIT
-	trap 'echo "by-hand: line $LINENO: $BASH_COMMAND" >&2; exit 3' ERR
+	trap 'echo "by-hand: ${BASH_SOURCE[0]##*/}, line $LINENO: $BASH_COMMAND" >&2; exit 3' ERR
 	trap 'exit 129' HUP
 	trap 'exit 130' INT
 	trap 'exit 143' TERM
