@@ -24,19 +24,13 @@ cd "$(dirname "$0")/.."
 CLUSTER=${CLUSTER:-procns-bench}
 WORKERS=${WORKERS:-2}
 PAGE=${PAGE-docs/BENCHMARKS.md}
-CHILD_PID=
 DELETE=
 
 # shellcheck disable=SC2317,SC2329 # called by the trap
 delete_cluster() {
 	local code=$?
-	trap - EXIT
-	trap '' HUP INT TERM
 	clean_up
-	if [[ -n $CHILD_PID ]]; then
-		kill -TERM "$CHILD_PID" 2>/dev/null || true
-		wait "$CHILD_PID" || code=$?
-	fi
+	end_program || code=$?
 	if [[ -n $DELETE ]]; then
 		bin/procns.test -down -kind-name "$CLUSTER" -engine "$ENGINE" -report-dir "$folder/made" || code=3
 	fi
@@ -70,28 +64,22 @@ targets() {
 }
 
 main() {
-	local flags=() options=() code=0
+	local options=() code=0
 	[[ $WORKERS =~ ^[1-9][0-9]*$ ]] || die "WORKERS is a number, not '$WORKERS'"
 	[[ -z ${RAW:-} || -f $RAW ]] || die "there is no $RAW"
 	folder=_artifacts/bench-$(date +%Y%m%d-%H%M%S)
 	mkdir -p "$folder"
-	trap delete_cluster EXIT
-	trap 'exit 129' HUP
-	trap 'exit 130' INT
-	trap 'exit 143' TERM
+	on_exit delete_cluster
 	build
 	use_engine
 	kind_config >"$folder/kind-config.yaml"
-	scripts/on-kind.sh >"$folder/on-kind"
-	mapfile -d '' -t flags <"$folder/on-kind"
-	rm "$folder/on-kind"
-	flags=("${flags[@]:1}")
+	kind_flags "$folder"
 
 	if [[ ${KEEP:-} != 1 && -z $("$ENGINE" ps --all --quiet --filter "label=io.x-k8s.kind.cluster=$CLUSTER") ]]; then
 		DELETE=1
 	fi
 	# One case shows that the cluster works.
-	step "kind cluster $CLUSTER" bin/procns.test "${flags[@]}" -keep -kind-name "$CLUSTER" -kind-config "$folder/kind-config.yaml" \
+	step "kind cluster $CLUSTER" bin/procns.test "${KIND_FLAGS[@]}" -keep -kind-name "$CLUSTER" -kind-config "$folder/kind-config.yaml" \
 		-report-dir "$folder/made" -run pid1/is-the-sandbox
 	if ! have kubectl; then
 		mkdir -p bin/kubectl
@@ -101,13 +89,8 @@ main() {
 	if [[ -n ${ONLY:-} ]]; then
 		options+=(-only "$ONLY")
 	fi
-	# In the background, because bash handles signals while it waits, and not before the end of
-	# a command in the foreground.
-	bin/bench run -cluster "$CLUSTER" -kubeconfig "$folder/made/$CLUSTER.kubeconfig" -kind-config "$folder/kind-config.yaml" \
-		-rounds "${ROUNDS:-3}" -targets "${TARGETS:-$(targets)}" -report-dir "$folder" -raw "${RAW:-$folder/raw.json}" "${options[@]}" -- "${flags[@]}" &
-	CHILD_PID=$!
-	wait "$CHILD_PID" || code=$?
-	CHILD_PID=
+	run_program bin/bench run -cluster "$CLUSTER" -kubeconfig "$folder/made/$CLUSTER.kubeconfig" -kind-config "$folder/kind-config.yaml" \
+		-rounds "${ROUNDS:-3}" -targets "${TARGETS:-$(targets)}" -report-dir "$folder" -raw "${RAW:-$folder/raw.json}" "${options[@]}" -- "${KIND_FLAGS[@]}" || code=$?
 	say "the raw figures are in ${RAW:-$folder/raw.json}"
 	if ((code != 0)); then
 		exit "$code"

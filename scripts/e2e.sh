@@ -12,10 +12,7 @@ cd "$(dirname "$0")/.."
 main() {
 	local flags=()
 	# Steps run in process groups of their own: an interrupt has to be passed on.
-	trap clean_up EXIT
-	trap 'exit 129' HUP
-	trap 'exit 130' INT
-	trap 'exit 143' TERM
+	on_exit clean_up
 	step "test binary bin/procns.test" make --no-print-directory build
 	if [ "${KEEP:-}" = 1 ]; then
 		flags+=(-keep)

@@ -40,7 +40,7 @@ fuzz() {
 	say "$target: $((SECONDS - begin))s"
 }
 
-have go || die "go is not installed: install Go $(sed -n 's/^go //p' go.mod) or newer"
+require_go
 
 targets=$(fuzz_targets)
 # One target a processor: targets that wait for each other would take a minute.

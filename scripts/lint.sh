@@ -87,7 +87,7 @@ shell() {
 	shellcheck --external-sources "${files[@]}"
 }
 
-have go || die "go is not installed: install Go $(sed -n 's/^go //p' go.mod) or newer"
+require_go
 have shellcheck || require_packages shellcheck
 
 staticcheck=("$ROOT/scripts/go.sh" tool "-modfile=$ROOT/tools/go.mod" staticcheck)

@@ -28,7 +28,7 @@ browser() {
 	return 1
 }
 
-have go || die "go is not installed: install Go $(sed -n 's/^go //p' go.mod) or newer"
+require_go
 if ! chromium=$(browser); then
 	[[ ! ${CHROMIUM:-} ]] || exit 3
 	require_packages chromium >&2

@@ -26,7 +26,7 @@ OUT=$ROOT/_artifacts/runtimes-$(date +%Y%m%d-%H%M%S)
 readonly OUT
 
 main() {
-	local chosen runtime parts=() code=0 reports flags=()
+	local chosen runtime parts=() code=0 flags=()
 	IFS=, read -ra chosen <<<"${RUNTIMES:-$(IFS=, && echo "${KNOWN[*]}")}"
 	for runtime in "${chosen[@]}"; do
 		[[ " ${KNOWN[*]} " == *" $runtime "* ]] || die "RUNTIMES: there is no $runtime, only ${KNOWN[*]}"
@@ -45,9 +45,7 @@ main() {
 	done
 	kind_config "${parts[@]}" >"$OUT/kind-config.yaml"
 	use_engine
-	say "making the cluster $CLUSTER (log: $OUT/made.log)"
-	# One case shows that the cluster works.
-	suite "$OUT/made" -run pid1/is-the-sandbox >"$OUT/made.log" 2>&1 || { tail -n 5 "$OUT/made.log" >&2; die "the cluster could not be made"; }
+	first_run
 	check_processes
 	if [[ " ${chosen[*]} " == *" crun "* ]]; then
 		step "a bus in $NODE" start_bus
@@ -59,13 +57,12 @@ main() {
 	STDIN=1 on_control_plane kubectl apply --filename - <"$OUT/runtime-classes.yaml" >/dev/null
 	# shellcheck disable=SC2086 # ARGS is a list of flags
 	suite "$OUT/run" -nodes sample -timeout 2h -runtime-classes "default,$(IFS=, && echo "${chosen[*]}")" ${ARGS:-} || code=$?
-	reports=("$OUT"/run/*/report.json)
-	[[ -f ${reports[0]} ]] || die "the run wrote no report (exit code $code)"
+	report_of "$OUT/run" "the run" "$code"
 	for runtime in default "${chosen[@]}"; do
 		flags+=(-version "$runtime=$(version_in_node "$runtime")")
 	done
 	say "the reports are in $OUT"
-	write_page "${flags[@]}" "${reports[0]}"
+	write_page "${flags[@]}" "$REPORT"
 }
 
 # write_page FLAG... REPORT writes the page beside the reports, and that of the repository if all of it
@@ -93,13 +90,6 @@ conclude() {
 			{ tail -n 1 "$OUT/down.log" >&2; code=3; }
 	fi
 	exit "$code"
-}
-
-# suite FOLDER FLAG... runs the suite on the cluster, which the first run makes.
-suite() {
-	local folder=$1
-	shift
-	KEEP=1 ARGS="-kind-name $CLUSTER -kind-config $OUT/kind-config.yaml -report-dir $folder $*" in_group scripts/e2e.sh </dev/null
 }
 
 # kind_config NAME=FOLDER... prints kind-config.yaml with one worker instead of two, so that all

@@ -18,18 +18,12 @@ cd "$(dirname "$0")/.."
 . scripts/lib.sh
 
 readonly CLUSTER=procns-sabotage
-CHILD_PID=
 
 # shellcheck disable=SC2317,SC2329 # called by the trap
 delete_cluster() {
 	local code=$?
-	trap - EXIT
-	trap '' HUP INT TERM
 	clean_up
-	if [[ -n $CHILD_PID ]]; then
-		kill -TERM "$CHILD_PID" 2>/dev/null || true
-		wait "$CHILD_PID" || code=$?
-	fi
+	end_program || code=$?
 	if [[ ${KEEP:-} != 1 && -n ${ENGINE:-} && -x bin/procns.test ]]; then
 		bin/procns.test -down -kind-name "$CLUSTER" -engine "$ENGINE" -report-dir "$folder" || code=3
 	fi
@@ -43,34 +37,23 @@ build() {
 }
 
 main() {
-	local flags=()
+	local flags code=0
 	folder=_artifacts/sabotage-$(date +%Y%m%d-%H%M%S)
 	mkdir -p "$folder"
-	trap delete_cluster EXIT
-	trap 'exit 129' HUP
-	trap 'exit 130' INT
-	trap 'exit 143' TERM
+	on_exit delete_cluster
 	build
 
 	use_engine
-	scripts/on-kind.sh >"$folder/on-kind"
-	mapfile -d '' -t flags <"$folder/on-kind"
-	rm "$folder/on-kind"
-	flags=("${flags[@]:1}" -cluster "$CLUSTER" -report-dir "$folder")
+	kind_flags "$folder"
+	flags=("${KIND_FLAGS[@]}" -cluster "$CLUSTER" -report-dir "$folder")
 	if [[ -n ${MUTANTS:-} ]]; then
 		flags+=(-mutants "$MUTANTS")
 	fi
 	if [[ ${RECORD:-} == 1 ]]; then
 		flags+=(-record)
 	fi
-	# In the background, because bash handles signals while it waits, and not before the end of
-	# a command in the foreground.
 	# shellcheck disable=SC2086 # ARGS is a list of flags
-	bin/sabotage "${flags[@]}" ${ARGS:-} &
-	CHILD_PID=$!
-	local code=0
-	wait "$CHILD_PID" || code=$?
-	CHILD_PID=
+	run_program bin/sabotage "${flags[@]}" ${ARGS:-} || code=$?
 	say "the reports are in $folder"
 	exit "$code"
 }

@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 # shellcheck source=scripts/lib.sh
 . scripts/lib.sh
 
-have go || die "go is not installed: install Go $(sed -n 's/^go //p' go.mod) or newer"
+require_go
 have "$(go env CC)" || require_packages gcc libc6-dev
 
 say "go test -race"

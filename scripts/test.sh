@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 # shellcheck source=scripts/lib.sh
 . scripts/lib.sh
 
-have go || die "go is not installed: install Go $(sed -n 's/^go //p' go.mod) or newer"
+require_go
 if ! have xmllint; then
 	if debian_like; then
 		require_packages libxml2-utils

@@ -141,13 +141,11 @@ upgrade_once() {
 # run MODE NAME FLAG... runs the suite on the cluster, and sets REPORT to its report.json. The first
 # run makes the cluster. A run that is not conformant is noted, and does not end the upgrade.
 run() {
-	local mode=$1 name=$2 code=0 folder="$OUT/$1/$2" reports
+	local mode=$1 name=$2 code=0 folder="$OUT/$1/$2"
 	shift 2
 	say "$mode: the suite, $name ($folder)"
 	KEEP=1 K8S_VERSION=$FROM ARGS="-kind-name $CLUSTER -report-dir $folder $* ${ARGS:-}" in_group scripts/e2e.sh </dev/null || code=$?
-	reports=("$folder"/*/report.json)
-	[[ -f ${reports[0]} ]] || die "the run $name wrote no report (exit code $code)"
-	REPORT=${reports[0]}
+	report_of "$folder" "the run $name" "$code"
 	if [[ $name == before ]]; then
 		# What was wrong before is in the baseline. Without witnesses there is nothing to go on with.
 		grep -q '"phase": "before"' "$REPORT" || die "the run before the upgrade left no witnesses (exit code $code)"

@@ -57,9 +57,7 @@ main() {
 	kernel=$RESULT
 	make_disk "$kernel"
 	kind_config >"$OUT/kind-config.yaml"
-	say "making the cluster $CLUSTER (log: $OUT/made.log)"
-	# One case shows that the cluster works.
-	suite "$OUT/made" -run pid1/is-the-sandbox >"$OUT/made.log" 2>&1 || { tail -n 5 "$OUT/made.log" >&2; die "the cluster could not be made"; }
+	first_run
 	find_bridge
 	prepare_run "$kernel"
 	start_machine "$kernel"
@@ -136,13 +134,6 @@ remove_leftovers() {
 	fi
 }
 
-# suite FOLDER FLAG... runs the suite on the cluster, which the first run makes.
-suite() {
-	local folder=$1
-	shift
-	KEEP=1 ARGS="-kind-name $CLUSTER -kind-config $OUT/kind-config.yaml -report-dir $folder $*" in_group scripts/e2e.sh </dev/null
-}
-
 # kind_config prints kind-config.yaml without its workers: the machine takes their place.
 kind_config() {
 	sed '/^  - role: worker$/d' kind-config.yaml
@@ -169,7 +160,7 @@ make_disk() {
 # one_pass PASS sets the node up as the pass wants it, writes down what it is, and runs the suite on it.
 # A run that is not conformant is noted, and does not end the others.
 one_pass() {
-	local name scope confined cases folder code=0 reports under=confined
+	local name scope confined cases folder code=0 under=confined
 	read -r name scope confined cases <<<"$1"
 	folder=$OUT/$name
 	mkdir -p "$folder"
@@ -180,8 +171,7 @@ one_pass() {
 	CONFINED_NOW=$confined
 	say "$name: $cases ($folder)"
 	suite "$folder" -nodes "$LABEL" -machine "$NODE=$OUT/on-machine" -run "$cases" "$PATIENCE" "${ARGS:-}" || code=$?
-	reports=("$folder"/*/report.json)
-	[[ -f ${reports[0]} ]] || die "the pass $name wrote no report (exit code $code)"
+	report_of "$folder" "the pass $name" "$code"
 	worse "$code"
 }
 

@@ -16,14 +16,24 @@ import (
 
 const byHand = "../../../scripts/by-hand.sh"
 
+// byHandAreas are the files that it sources.
+const byHandAreas = "../../../scripts/by-hand/*.sh"
+
 // notByHand are the Core cases that by-hand.sh leaves out, with the reason.
 var notByHand = map[string]string{}
 
 // TestByHandNamesItsCases: the script asserts each Core case by its ID, or leaves it out for a reason, and
 // names no other case.
 func TestByHandNamesItsCases(t *testing.T) {
-	script, err := os.ReadFile(byHand)
+	files, err := filepath.Glob(byHandAreas)
 	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	var script strings.Builder
+	for _, file := range append(files, byHand) {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		script.Write(text)
+	}
 	core := map[string]bool{}
 	areas := map[string]bool{}
 	for _, c := range cases.All() {
@@ -31,7 +41,7 @@ func TestByHandNamesItsCases(t *testing.T) {
 		core[c.ID] = c.Level == suite.Core
 	}
 	named := map[string]bool{}
-	for _, found := range regexp.MustCompile(`(?:expect "?|id=)([a-z0-9]+/[a-z0-9$-]+)`).FindAllStringSubmatch(string(script), -1) {
+	for _, found := range regexp.MustCompile(`(?:expect "?|id=)([a-z0-9]+/[a-z0-9$-]+)`).FindAllStringSubmatch(script.String(), -1) {
 		id := found[1]
 		if !strings.Contains(id, "$kind") {
 			named[id] = true

@@ -1,11 +1,11 @@
 # shellcheck shell=bash
-# What by-hand.sh does its work with. Source it, do not run it.
+# The tools of by-hand.sh. Source it, do not run it.
 # shellcheck disable=SC2016,SC2034 # what is in single quotes is for a container's shell, or for awk
 
 set -Eeuo pipefail
 shopt -s inherit_errexit
 
-fixtures=$(dirname "${BASH_SOURCE[0]}")/../fixtures
+fixtures=$(dirname "${BASH_SOURCE[0]}")/../../fixtures
 official() { awk -v name="$1" '$1 == name { print $2 }' "$fixtures/images/workloads.txt"; }
 
 NODE=${NODE:-}
