@@ -23,6 +23,10 @@ repeat-e2e: ## The suite RUNS times (10) on one kind cluster, and a table of wha
 field-e2e: ## What real clusters do to a run, on a kind cluster: policies, webhooks, signals. INPUTS='a|b' tries some.
 	@scripts/field.sh
 
+.PHONY: acceptance
+acceptance: ## Runs as users make them, disturbed and interrupted, on a kind cluster: hours. TESTS=TestRobustness/node tries some.
+	@scripts/acceptance.sh
+
 .PHONY: runtimes-e2e
 runtimes-e2e: ## crun, gVisor and an older runc beside the node's own: every case on each, docs/RUNTIMES.md. RUNTIMES=crun tries some.
 	@scripts/runtimes.sh

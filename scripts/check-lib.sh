@@ -67,8 +67,6 @@ on_node() {
 	"$ENGINE" exec ${STDIN:+--interactive} "$CLUSTER-$node" "$@"
 }
 
-engine_quietly() { "$ENGINE" "$@" >/dev/null; }
-
 kubectl() { on_control_plane kubectl "$@"; }
 
 # apply and unapply create and delete the objects on standard input.
@@ -106,18 +104,6 @@ start_run() {
 	# bash has background commands ignore SIGINT, which scripts could not undo; nohup has all ignore SIGHUP.
 	setsid env --default-signal=INT,HUP bin/procns.test -kubeconfig "$KUBECONFIG" -report-dir "$REPORTS" "${IMAGE_FLAGS[@]}" "$@" >"$REPORTS/out" 2>&1 &
 	RUNNING=$!
-}
-
-# await_results N waits until that many results are known, or the run has ended.
-await_results() {
-	local wanted=$1
-	while kill -0 "$RUNNING" 2>/dev/null; do
-		if [[ $(cat "$REPORTS"/*/e2e.log 2>/dev/null | grep -cE ': (conformant|non-conformant|inconclusive)( |$)') -ge $wanted ]]; then
-			return
-		fi
-		sleep 0.2 # between two looks into the run's log
-	done
-	return 0
 }
 
 # await_run SECONDS waits for the run, and interrupts it when the time is over. It returns the run's

@@ -90,12 +90,16 @@ shell() {
 require_go
 have shellcheck || require_packages shellcheck
 
+# The tests that need a cluster, each package with a build tag of its name.
+on_clusters=acceptance,field
+cluster_tests=(./e2e/acceptance ./e2e/field)
 staticcheck=("$ROOT/scripts/go.sh" tool "-modfile=$ROOT/tools/go.mod" staticcheck)
 
 check gofmt formatted
 check "go vet" in_modules "$ROOT/scripts/go.sh" vet ./...
-check "go vet, the tests on clusters" env PROCNS_TAGS=field "$ROOT/scripts/go.sh" vet ./e2e/field
+check "go vet, the tests on clusters" env PROCNS_TAGS="$on_clusters" "$ROOT/scripts/go.sh" vet "${cluster_tests[@]}"
 check staticcheck in_modules "${staticcheck[@]}" ./...
+check "staticcheck, the tests on clusters" env PROCNS_TAGS="$on_clusters" "${staticcheck[@]}" "${cluster_tests[@]}"
 check shellcheck shell
 if [[ -d .github/workflows ]]; then
 	check actionlint "$ROOT/scripts/go.sh" tool "-modfile=$ROOT/tools/go.mod" actionlint
