@@ -20,11 +20,8 @@ cd "$(dirname "$0")/.."
 . scripts/lib.sh
 
 # A step runs in a process group of its own: an interrupt has to be passed on.
-trap clean_up EXIT
-trap 'exit 129' HUP
-trap 'exit 130' INT
-trap 'exit 143' TERM
-have go || die "go is not installed: install Go $(sed -n 's/^go //p' go.mod) or newer"
+on_exit clean_up
+require_go
 have xmllint || require_packages libxml2-utils
 step "test binary bin/acceptance.test" env PROCNS_TAGS=acceptance scripts/go.sh test -c -o bin/acceptance.test ./e2e/acceptance
 # Not under go test, which makes any failure exit code 1 of its own, and ends tests that clean up.
