@@ -132,7 +132,9 @@ func (c *cluster) delete() error {
 	return nil
 }
 
-func (c *cluster) down() []string { return []string{"-down", "-engine", c.engine, "-kind-name", c.name} }
+func (c *cluster) down() []string {
+	return []string{"-down", "-engine", c.engine, "-kind-name", c.name}
+}
 
 func (c *cluster) byHand() string {
 	if !c.exists {
