@@ -111,9 +111,10 @@ func TestSettings(t *testing.T) {
 		}},
 		"what is for runs leaves the rest alone": {"-list -config procns.yaml", []string{"PROCNS_PHASE=before", "PROCNS_REQUIRE=core"}, "baseline: report.json\no: markdown\nkeep-on-failure: true\n", func(t *testing.T, o Options) {
 			assert.True(t, o.List)
-			assert.Empty(t, o.Baseline+string(o.Phase)+string(o.Require)+string(o.Form))
+			assert.Empty(t, o.Baseline+string(o.Phase)+string(o.Require))
+			assert.Equal(t, Text, o.Form)
 		}},
-		"a form for what has none": {"-print-rbac", []string{"PROCNS_O=json"}, "", func(t *testing.T, o Options) { assert.Empty(t, o.Form) }},
+		"a form for what has none": {"-print-rbac", []string{"PROCNS_O=json"}, "", func(t *testing.T, o Options) { assert.Equal(t, Text, o.Form) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o, err := sources(row.line, row.environment, row.file).Parse(io.Discard)

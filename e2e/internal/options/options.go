@@ -190,8 +190,9 @@ type Group struct {
 	flags *flag.FlagSet
 }
 
-// define declares every flag, in groups.
+// define declares every flag, in groups, and gives the options what the flags say is their default.
 func (o *Options) define() (*flag.FlagSet, []Group) {
+	o.Profile, o.Form, o.Progress = Full, Text, Auto
 	flags := flag.NewFlagSet("procns.test", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	var groups []Group
