@@ -1,6 +1,8 @@
 # shellcheck shell=bash
 # What is built once, kept by the hash of what it is made of. Part of lib.sh, which sources it.
 
+set -euo pipefail
+
 # hash_of prints a short content hash of its arguments: a file counts by its content, a folder by
 # the names and contents of its files and whether they can be run, anything else as the text it is.
 hash_of() {

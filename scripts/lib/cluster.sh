@@ -25,10 +25,10 @@ first_run() {
 
 # report_of FOLDER RUN CODE sets REPORT to the report.json of a run that ended with this exit code.
 report_of() {
-	local reports=("$1"/*/report.json)
-	[[ -f ${reports[0]} ]] || die "$2 wrote no report (exit code $3)"
+	local written=("$1"/*/report.json)
+	[[ -f ${written[0]} ]] || die "$2 wrote no report (exit code $3)"
 	# shellcheck disable=SC2034 # for who calls it
-	REPORT=${reports[0]}
+	REPORT=${written[0]}
 }
 
 # on_control_plane COMMAND... runs a command where the cluster's administrator is. With STDIN=1 it reads

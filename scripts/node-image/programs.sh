@@ -1,6 +1,8 @@
 # shellcheck shell=bash
 # The programs of a node and of its control plane, each built from a Go module. Part of node-image.sh, which sources it.
 
+set -euo pipefail
+
 # version_of MODULE_FOLDER MODULE prints the version that the folder's go.mod pins.
 version_of() {
 	(cd "$1" && GOWORK=off GOFLAGS=-mod=readonly go list -m -f '{{.Version}}' "$2")

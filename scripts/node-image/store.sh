@@ -1,12 +1,15 @@
 # shellcheck shell=bash
 # The control plane's images, in containerd's own store. Part of node-image.sh, which sources it.
 
+set -euo pipefail
+
 # Where the containerd that imports images listens. A socket's path has room for 107 characters,
 # and the path of the cache can be longer: this is the current folder of whoever opens it.
 readonly SOCKET=/proc/self/cwd/containerd.sock
 
 store_part() {
 	local parts=() name
+	# shellcheck disable=SC2153 # the parts that node-image.sh has made
 	for name in "${!PARTS[@]}"; do
 		case "$name" in
 		kubelet | kubectl | cni | cri-tools | runc) ;;
