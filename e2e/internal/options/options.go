@@ -190,7 +190,7 @@ type Group struct {
 	flags *flag.FlagSet
 }
 
-// define declares every flag, in groups, and gives the options what the flags say is their default.
+// define declares every flag, in groups. What the options have then is what the flags say is their default.
 func (o *Options) define() (*flag.FlagSet, []Group) {
 	o.Profile, o.Form, o.Progress = Full, Text, Auto
 	flags := flag.NewFlagSet("procns.test", flag.ContinueOnError)
@@ -211,7 +211,7 @@ func (o *Options) define() (*flag.FlagSet, []Group) {
 	flags.BoolVar(&o.InCluster, named("in-cluster"), false, "test the cluster that procns runs in, with its pod's ServiceAccount")
 
 	group("Which cases", "")
-	flags.Var(value{text: func() string { return string(Full) }, set: o.setProfile}, named("profile"), "`what` the run is of: full (the whole catalogue), core (its Core cases), or sweep (all Core cases on one node of each kind, and on every node those that are read off two small pods); -level, -run and -skip select within it")
+	flags.Var(value{text: func() string { return string(o.Profile) }, set: o.setProfile}, named("profile"), "`what` the run is of: full (the whole catalogue), core (its Core cases), or sweep (all Core cases on one node of each kind, and on every node those that are read off two small pods); -level, -run and -skip select within it")
 	flags.Var(list(&o.Run, nonEmpty), named("run"), "run only the cases that match this `pattern`: an ID, an area, or a pattern with * such as signals/* (repeatable, or behind commas)")
 	flags.Var(list(&o.Skip, nonEmpty), named("skip"), "leave out the cases that match this `pattern`, as for -run, or "+HostPID+": those of which a pod asks for the node's PID namespace (repeatable, or behind commas)")
 	flags.Var(list(&o.Levels, parseLevel), named("level"), "run only the cases of this `level`: core, extended or informational (repeatable, or behind commas)")
@@ -255,8 +255,8 @@ func (o *Options) define() (*flag.FlagSet, []Group) {
 	group("What is printed", "Progress goes to standard error, what is found to standard output. [PROGRESS.md](PROGRESS.md) shows both.")
 	flags.BoolVar(&o.Verbose, named("v"), false, "print a line for each result as it is known, and in the end the table of all results and all that was recorded, as in e2e.log")
 	flags.BoolVar(&o.Quiet, named("quiet"), false, "print nothing but the verdict, in one line, and what could not be removed")
-	flags.Var(value{text: func() string { return string(Text) }, set: o.setForm}, named("o"), "the `form` of what a run finds, of -version, a list or a comparison, on standard output: text, json, or (a run, a comparison) markdown")
-	flags.Var(value{text: func() string { return string(Auto) }, set: o.setProgress}, named("progress"), "`how` a run shows what it does: auto (a view on a terminal, lines elsewhere), lines, or json (for programs: a JSON object a line on standard output, instead of the text)")
+	flags.Var(value{text: func() string { return string(o.Form) }, set: o.setForm}, named("o"), "the `form` of what a run finds, of -version, a list or a comparison, on standard output: text, json, or (a run, a comparison) markdown")
+	flags.Var(value{text: func() string { return string(o.Progress) }, set: o.setProgress}, named("progress"), "`how` a run shows what it does: auto (a view on a terminal, lines elsewhere), lines, or json (for programs: a JSON object a line on standard output, instead of the text)")
 
 	group("Where the cluster is", "For a run in the cluster that it tests: [IN_CLUSTER.md](IN_CLUSTER.md). What is printed passes on the other flags that are given, and what the environment and the file of `-config` say of a run.")
 	o.definePackaged(flags, named)

@@ -39,7 +39,7 @@ func (o Options) Select(all []suite.Case, fixtures func(string) ([]byte, error))
 			selected = append(selected, c)
 		}
 	}
-	if len(selected) > 0 && o.Profile != "" {
+	if len(selected) > 0 {
 		if selected, err = o.Profile.within(selected); err != nil {
 			return nil, err
 		}
