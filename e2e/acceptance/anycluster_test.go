@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -99,16 +100,11 @@ func tryInCluster(t *testing.T, c *cluster) {
 func tryTaints(t *testing.T, c *cluster) {
 	worker, other := c.name+"-worker", c.name+"-worker2"
 	c.mustKubectl(t, "taint", "node", other, "dedicated=database:NoSchedule")
-	untaint := func() error {
+	untaint := sync.OnceValue(func() error {
 		_, err := c.kubectl(nil, "taint", "node", other, "dedicated-")
 		return err
-	}
-	tainted := true
-	t.Cleanup(func() {
-		if tainted {
-			assert.NoError(t, untaint())
-		}
 	})
+	t.Cleanup(func() { assert.NoError(t, untaint()) })
 	r, code := c.run(t, "-nodes", "all", "-run", shortCases())
 	r.show(linesHolding(r.output(), "left out"))
 	r.expectCode(suite.ExitConformant, code, "without -tolerate the other worker alone is a target")
@@ -116,7 +112,6 @@ func tryTaints(t *testing.T, c *cluster) {
 
 	r, code = c.run(t, "-nodes", "all", "-run", shortCases(), "-tolerate", "dedicated=database:NoSchedule")
 	require.NoError(t, untaint())
-	tainted = false
 	r.expectCode(suite.ExitConformant, code, "with -tolerate both workers are targets, and conformant")
 	on, there := count(r.results(), suite.Conformant, worker), count(r.results(), suite.Conformant, other)
 	assert.Equal(t, on, there, "conformant results on the tainted worker, expected as many as on the other one (see %s)", r.file)

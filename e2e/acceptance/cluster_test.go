@@ -65,7 +65,7 @@ func (c *cluster) prepare(t *testing.T) {
 	c.folder = folder
 	building := start(t, c.newFolder(t, "build"), nil, "make", "--no-print-directory", "build")
 	require.Zero(t, building.await(runTime), "the exit code of make build (see %s)", building.file)
-	flags, err := gotest.Process{Started: true}.KindFlags(running, os.Stderr)[0]()
+	flags, err := gotest.KindFlags(running, os.Stderr)
 	require.NoError(t, err)
 	engines := valuesOf(flags, "engine")
 	require.Len(t, engines, 1, "expected one engine in the flags that the scripts give: %q", flags)

@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -36,7 +35,6 @@ type run struct {
 	folder, file string
 	began        time.Time
 	done         chan struct{} // closed at its end
-	over         atomic.Bool   // it has ended
 }
 
 // start starts a program. Where the test ends before it, it is interrupted.
@@ -54,7 +52,6 @@ func start(t *testing.T, folder string, environment []string, name string, argum
 	require.NoError(t, err)
 	go func() {
 		_ = r.command.Wait() // exitCode tells
-		r.over.Store(true)
 		close(r.done)
 	}()
 	t.Cleanup(r.end)
@@ -91,7 +88,14 @@ func (c *cluster) run(t *testing.T, flags ...string) (*run, int) {
 }
 
 // ended tells whether the program has ended.
-func (r *run) ended() bool { return r.over.Load() }
+func (r *run) ended() bool {
+	select {
+	case <-r.done:
+		return true
+	default:
+		return false
+	}
+}
 
 // endsWithin waits for the program's end, at most so long, and tells whether it came.
 func (r *run) endsWithin(long time.Duration) bool {

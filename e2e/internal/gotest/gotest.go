@@ -101,10 +101,12 @@ func (p Process) KindFlags(ctx context.Context, out io.Writer) []func() ([]strin
 	if !p.Started {
 		return nil
 	}
-	return []func() ([]string, error){func() ([]string, error) { return kindFlags(ctx, out) }}
+	return []func() ([]string, error){func() ([]string, error) { return KindFlags(ctx, out) }}
 }
 
-func kindFlags(ctx context.Context, out io.Writer) ([]string, error) {
+// KindFlags prepares a kind cluster as make e2e does it, and returns the flags that name its engine and images.
+// What is done is told to out.
+func KindFlags(ctx context.Context, out io.Writer) ([]string, error) {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGQUIT)
 	defer stop()
 	var printed bytes.Buffer

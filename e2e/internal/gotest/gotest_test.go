@@ -90,7 +90,7 @@ func TestKindFlags(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv("CONTAINERS_CONF", "before")
 			t.Chdir(scripts(t, row.script))
-			flags, err := kindFlags(t.Context(), io.Discard)
+			flags, err := KindFlags(t.Context(), io.Discard)
 			assert.Equal(t, row.flags, flags)
 			assert.Equal(t, row.conf, os.Getenv("CONTAINERS_CONF"))
 			if row.says == "" {
@@ -117,7 +117,7 @@ func TestKindFlagsEndsInTime(t *testing.T) {
 			}
 		}
 	}()
-	_, err := kindFlags(ctx, io.Discard)
+	_, err := KindFlags(ctx, io.Discard)
 	require.ErrorIs(t, err, io.EOF)
 	assert.FileExists(t, filepath.Join(folder, "ended"))
 }
