@@ -17,10 +17,7 @@ make_cluster() {
 	if [[ -e $CHECKS/made ]]; then
 		delete_cluster
 	fi
-	trap conclude_badly EXIT
-	trap 'exit 129' HUP
-	trap 'exit 130' INT
-	trap 'exit 143' TERM
+	on_exit conclude_badly
 	say "making the cluster $CLUSTER (log: $CHECKS/made.log)"
 	# One case shows that the cluster works.
 	KEEP=1 ARGS="-kind-name $CLUSTER -kind-config $1 -report-dir $CHECKS/made -run pid1/is-the-sandbox" scripts/e2e.sh >"$CHECKS/made.log" 2>&1 ||
