@@ -276,7 +276,7 @@ func (p *page) grown() {
 	var targets []int
 	var cases []string
 	for _, s := range p.subjects {
-		if s.What != Suite || s.Cases == Walkthrough {
+		if s.What != Suite {
 			continue
 		}
 		if !slices.Contains(targets, s.Targets) {

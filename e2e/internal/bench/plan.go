@@ -30,10 +30,11 @@ func Plan(targets []int, only *regexp.Regexp) []Subject {
 		}
 		if i == 0 { // these know one node
 			add(ByHand, CoreCases, 1)
-			add(Limit, Walkthrough, 1)
 			add(Framework, Walkthrough, 1)
-			add(Suite, Walkthrough, 1)
 		}
+		// It is small enough to show how a run grows with targets where two processors are those of all nodes.
+		add(Limit, Walkthrough, n)
+		add(Suite, Walkthrough, n)
 	}
 	return all
 }

@@ -53,8 +53,8 @@ func TestPlan(t *testing.T) {
 		}
 		return strings.Join(each, " ")
 	}
-	require.Equal(t, "limit-core-1 suite-core-1 limit-all-1 suite-all-1 suite-10-1 suite-50-1 by-hand-core-1 limit-walkthrough-1 framework-walkthrough-1 suite-walkthrough-1 "+
-		"limit-core-2 suite-core-2 limit-all-2 suite-all-2 suite-10-2 suite-50-2", names(Plan([]int{1, 2}, nil)))
+	require.Equal(t, "limit-core-1 suite-core-1 limit-all-1 suite-all-1 suite-10-1 suite-50-1 by-hand-core-1 framework-walkthrough-1 limit-walkthrough-1 suite-walkthrough-1 "+
+		"limit-core-2 suite-core-2 limit-all-2 suite-all-2 suite-10-2 suite-50-2 limit-walkthrough-2 suite-walkthrough-2", names(Plan([]int{1, 2}, nil)))
 	require.Equal(t, "limit-all-8 suite-all-8", names(Plan([]int{1, 8}, regexp.MustCompile("all-8"))))
 }
 
