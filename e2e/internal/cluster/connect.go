@@ -132,6 +132,7 @@ func (p Place) rules() (*clientcmd.ClientConfigLoadingRules, error) {
 // Unreached says what a user can do about a server that gave no proper answer to
 // the first request.
 func Unreached(config *rest.Config, plugins *Plugins, err error) error {
+	err = legible(err)
 	host := config.Host
 	var untrusted *tls.CertificateVerificationError
 	switch {

@@ -354,3 +354,4 @@ func TestImagesOn(t *testing.T) {
 	node := corev1.Node{Status: corev1.NodeStatus{Images: []corev1.ContainerImage{{Names: []string{"a", "a@sha256:1"}}, {Names: []string{"b"}}}}}
 	assert.Equal(t, []string{"a", "a@sha256:1", "b"}, imagesOn(node))
 }
+		"titled “Sign in”, which no API server sends":                  errors.New(`an error on the server ("<html><title>Sign in</title></html>") has prevented the request from succeeding`),

@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/remotecommand"
 	utilexec "k8s.io/client-go/util/exec"
 	"k8s.io/streaming/pkg/httpstream"
+
+	"procns/e2e/internal/servertext"
 )
 
 // streamEnds is how long a stream whose time is over may take to end. One that is still
@@ -97,5 +100,22 @@ func (s *Session) stream(ctx context.Context, within time.Duration, late error, 
 		ctx, end = context.WithTimeoutCause(ctx, within, late)
 		defer end()
 	}
-	return abandonable(ctx, func() error { return executor.StreamWithContext(ctx, options) })
+	return legible(abandonable(ctx, func() error { return executor.StreamWithContext(ctx, options) }))
+}
+
+// pageError is an error whose text holds the page of a proxy.
+type pageError struct{ error }
+
+func (e pageError) Error() string {
+	return strings.Join(strings.Fields(servertext.WithoutPage(e.error.Error())), " ")
+}
+
+func (e pageError) Unwrap() error { return e.error }
+
+// legible is err, in one line if a proxy's page is what it says.
+func legible(err error) error {
+	if err == nil || servertext.WithoutPage(err.Error()) == err.Error() {
+		return err
+	}
+	return pageError{err}
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -100,4 +101,20 @@ func TestExecAsksAgain(t *testing.T) {
 	assert.NilError(t, err)
 	assert.Equal(t, int32(2), asked.Load())
 	assert.Assert(t, !result.Ran() && !result.Cut, "%+v", result)
+}
+
+// TestExecThroughAProxy: the page that a proxy answers with is told in one line, and ends what is of no use.
+func TestExecThroughAProxy(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		w.WriteHeader(http.StatusForbidden)
+		_, _ = io.WriteString(w, "<html>\n<head><title>403 Forbidden</title></head>\n<body>\n"+strings.Repeat("<p>no\n", 500)+"</body>\n</html>\n")
+	}))
+	defer server.Close()
+	config := &rest.Config{Host: server.URL}
+	client, err := kubernetes.NewForConfig(config)
+	assert.NilError(t, err)
+	_, err = streaming(client, config).Exec(t.Context(), reply, "pod", "shell", "true")
+	assert.ErrorContains(t, err, "a page of HTML titled “403 Forbidden”, which no API server sends: is there a proxy on the way?")
+	assert.Assert(t, !strings.Contains(err.Error(), "\n") && len(err.Error()) < 400, "%q", err)
 }

@@ -9,6 +9,8 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"procns/e2e/internal/servertext"
 )
 
 // Refuser is who refused a request. A refusal is the answer to a claim about the
@@ -186,7 +188,7 @@ func ruleIn(said string) string {
 // oneLine is a text that others wrote, short enough for a reason.
 func oneLine(text string) string {
 	const most = 300
-	line := strings.Join(strings.Fields(text), " ")
+	line := strings.Join(strings.Fields(servertext.WithoutPage(text)), " ")
 	if runes := []rune(line); len(runes) > most {
 		line = string(runes[:most]) + "…"
 	}

@@ -83,7 +83,8 @@ func TestRefusal(t *testing.T) {
 		"conflict":         {Answer{Code: 409, Reason: "Conflict", Message: `Operation cannot be fulfilled on pods "p": the object has been modified`}, Refusal{By: ByConflict}, "Operation"},
 		"not found":        {Answer{Code: 404, Reason: "NotFound", Message: `pods "p" not found`}, Refusal{By: ByAbsence}, "pods"},
 		"etcd":             {Answer{Code: 500, Reason: "InternalError", Message: "etcdserver: request timed out"}, Refusal{By: ByTrouble}, "etcd"},
-		"a proxy":          {Answer{Code: 400, Message: "<html>Bad Request</html>"}, Refusal{By: ByUnknown}, "<html>"},
+		"a proxy's page":   {Answer{Code: 403, Message: "<html>\n<title>403 Forbidden</title>\n<body>pods is forbidden: User cannot</body></html>"}, Refusal{By: ByUnknown}, "a page of HTML titled “403 Forbidden”"},
+		"a proxy":          {Answer{Code: 400, Message: "<html>Bad Request</html>"}, Refusal{By: ByUnknown}, "a page of HTML without a title"},
 		"validation's 400": {Answer{Code: 400, Message: bothSet}, Refusal{By: ByUnknown}, "Pod"},
 	} {
 		t.Run(name, func(t *testing.T) {
