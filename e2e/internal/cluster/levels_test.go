@@ -2,6 +2,8 @@ package cluster
 
 import (
 	"encoding/json"
+	"fmt"
+	"net/http"
 	"testing"
 	"time"
 
@@ -14,6 +16,7 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
 
+	"procns/e2e/internal/preflight"
 	"procns/e2e/internal/suite"
 )
 
@@ -79,6 +82,69 @@ func TestOfProbe(t *testing.T) {
 			} else {
 				assert.Contains(t, said, row.said)
 			}
+		})
+	}
+}
+
+// TestUnenforcedIsAskedAgain: an answer is remembered, and a moment's trouble is not.
+func TestUnenforcedIsAskedAgain(t *testing.T) {
+	asked := 0
+	session := sessionWith(t, func(w http.ResponseWriter, _ *http.Request) {
+		asked++
+		switch asked {
+		case 1:
+			refuse(w, http.StatusInternalServerError, "InternalError", "etcdserver: leader changed")
+		case 2:
+			refuse(w, http.StatusInternalServerError, "InternalError", `Internal error occurred: failed calling webhook "w.example": refused`)
+		default:
+			refuse(w, http.StatusForbidden, "Forbidden", `pods "privileged" is forbidden: violates PodSecurity "baseline:latest": privileged`)
+		}
+	})
+	like := &corev1.Pod{Spec: corev1.PodSpec{Containers: []corev1.Container{{Image: "busybox"}}}}
+	for i, says := range []string{"leader changed", `"w.example"`, "", ""} {
+		said, err := session.unenforced(t.Context(), "ns-baseline", "baseline", like)
+		require.NoError(t, err)
+		assert.Equal(t, says == "", said == "", said)
+		assert.Contains(t, said, says)
+		assert.Equal(t, min(i+1, 3), asked)
+	}
+}
+
+// TestWouldEnforce: who refuses the run's namespace is named in one line, with what to do; that a webhook is
+// not asked in a dry run keeps nobody from a run.
+func TestWouldEnforce(t *testing.T) {
+	for name, row := range map[string]struct {
+		code    int
+		message string // in JSON
+		state   preflight.State
+		says    string
+	}{
+		"admitted": {200, "", preflight.OK, "the run's namespace enforces privileged"},
+		"labels are demanded": {403, `admission webhook \"validation.gatekeeper.sh\" denied the request: [ns-must-have-owner] you must provide labels: {\"owner\"}`, preflight.Fail,
+			`the run's namespace is refused: the admission webhook "validation.gatekeeper.sh" by its policy "ns-must-have-owner" refused it: [ns-must-have-owner] you must provide labels: {"owner"} ` +
+				`(exempt namespaces with the label procns.run from it while the suite runs, or set what it asks for with -namespace-label, -pod-label or -pod-annotation)`},
+		"in many lines": {400, `admission webhook \"validate.kyverno.svc-fail\" denied the request: \n\nresource Namespace//procns-1 was blocked due to the following policies\n\nns-names:\n  rule: 'no'\n`, preflight.Fail,
+			`by its policy "ns-names" refused it: resource Namespace//procns-1 was blocked due to the following policies ns-names: rule: 'no'`},
+		"a webhook is down":     {500, `Internal error occurred: failed calling webhook \"ns.example\": failed to call webhook: refused`, preflight.Fail, `the admission webhook "ns.example" refused it: the API server could not call it`},
+		"a webhook without it":  {400, `admission webhook \"old.example\" does not support dry run`, preflight.Note, `whether the run's namespace is admitted could not be asked: the admission webhook "old.example" refused it: it does not support dry run`},
+		"by nobody knows whom":  {400, `a\nproxy`, preflight.Fail, "the run's namespace is refused: it was refused, and nothing tells by whom: a proxy"},
+		"whoever asks may not":  {403, `namespaces is forbidden: User \"u\" cannot create resource \"namespaces\"`, preflight.Fail, "the API server does not allow it to this user"},
+		"in an unexpected code": {413, `namespaces \"procns-1\" is forbidden: ValidatingAdmissionPolicy 'few' denied request: no`, preflight.Fail, `the admission policy "few" refused it: no`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			client := clientOf(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if row.code == http.StatusOK {
+					(&shelf{}).ServeHTTP(w, r)
+					return
+				}
+				w.Header().Set("Content-Type", "application/json")
+				w.WriteHeader(row.code)
+				fmt.Fprintf(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","message":"%s","code":%d}`, row.message, row.code)
+			}))
+			check := wouldEnforce(t.Context(), client, Asked{RunID: "1"})
+			assert.Equal(t, row.state, check.State, check.Said)
+			assert.Contains(t, check.Said, row.says)
+			assert.NotContains(t, check.Said, "\n")
 		})
 	}
 }

@@ -243,6 +243,43 @@ func TestLookInside(t *testing.T) {
 	assert.Equal(t, "a.yaml refused: HTTP 403 Forbidden: not you", checks[1].Said)
 }
 
+// TestInOneVoice: one refuser of many manifests takes one line, whatever its words; what nobody knows the
+// author of stays as it is.
+func TestInOneVoice(t *testing.T) {
+	const path = "resource Pod/NAME was blocked: failed at path /spec/containers/%d/resources/"
+	answers := map[string]suite.Answer{}
+	for i, file := range []string{"a.yaml", "b.yaml", "c.yaml"} {
+		answers[file] = suite.Answer{Code: 400, Message: `admission webhook "validate.kyverno.svc-fail" denied the request: ` + fmt.Sprintf(path, i)}
+	}
+	for _, file := range []string{"d.yaml", "e.yaml"} {
+		answers[file] = suite.Answer{Code: 422, Message: `pods "NAME" is forbidden: ValidatingAdmissionPolicy 'limits' denied request: no`}
+	}
+	answers["f.yaml"] = suite.Answer{Code: 403, Message: `pods "NAME" is forbidden: failed quota: one: must specify limits.cpu for: shell`}
+	answers["g.yaml"] = suite.Answer{Code: 403, Message: `pods "NAME" is forbidden: failed quota: one: must specify limits.cpu for: nginx,shell`}
+	answers["h.yaml"], answers["i.yaml"] = suite.Answer{Code: 502, Message: "a proxy"}, suite.Answer{Code: 502, Message: "another"}
+	answers["j.yaml"] = suite.Answer{Code: 201}
+	refused, authors := map[string]string{}, map[string]string{}
+	for file, answer := range answers {
+		if !answer.Accepted() {
+			refused[file], authors[file] = answer.String(), answer.Refusal().Author()
+			continue
+		}
+		refused[file] = ""
+	}
+	inOneVoice(refused, authors)
+	var said []string
+	for _, check := range preflight.OfPods(refused, nil) {
+		said = append(said, check.Said)
+	}
+	require.Len(t, said, 6)
+	all := strings.Join(said, "\n")
+	assert.Regexp(t, `(?m)^a\.yaml, b\.yaml, c\.yaml refused: HTTP 400: the admission webhook "validate\.kyverno\.svc-fail" refused it: .* /spec/containers/0/.*; in other words for others of them$`, all)
+	assert.Regexp(t, `(?m)^d\.yaml, e\.yaml refused: .*"limits" refused it: no \(exempt [^;]*\)$`, all)
+	assert.Regexp(t, `(?m)^f\.yaml, g\.yaml refused: .*"one" refused it: .*; in other words for others of them$`, all)
+	assert.Regexp(t, `(?m)^h\.yaml refused: HTTP 502: a proxy$`, all)
+	assert.Regexp(t, `(?m)^1 of 10 manifests would be admitted$`, all)
+}
+
 func TestShowLife(t *testing.T) {
 	s := &shelf{answers: map[string]string{}}
 	session := &Session{Client: clientOf(t, s), Namespace: "procns-a", RunID: "a"}
@@ -336,6 +373,7 @@ func TestUnreached(t *testing.T) {
 		"check the kubeconfig's certificate-authority, and the clocks": fmt.Errorf("Get: %w", &tls.CertificateVerificationError{Err: errors.New("expired")}),
 		"there are no credentials for":                                 errors.New(`Get "https://x/version": getting credentials: exec: executable gone-helper not found`),
 		"that the server runs":                                         errors.New("connection refused"),
+		"titled “Sign in”, which no API server sends":                  errors.New(`an error on the server ("<html><title>Sign in</title></html>") has prevented the request from succeeding`),
 	} {
 		assert.ErrorContains(t, Unreached(&rest.Config{Host: "https://api.example"}, nil, err), says)
 		assert.ErrorIs(t, Unreached(&rest.Config{Host: "https://api.example"}, nil, err), err)
@@ -354,4 +392,3 @@ func TestImagesOn(t *testing.T) {
 	node := corev1.Node{Status: corev1.NodeStatus{Images: []corev1.ContainerImage{{Names: []string{"a", "a@sha256:1"}}, {Names: []string{"b"}}}}}
 	assert.Equal(t, []string{"a", "a@sha256:1", "b"}, imagesOn(node))
 }
-		"titled “Sign in”, which no API server sends":                  errors.New(`an error on the server ("<html><title>Sign in</title></html>") has prevented the request from succeeding`),

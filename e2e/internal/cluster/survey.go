@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -143,7 +144,11 @@ func wouldEnforce(ctx context.Context, client kubernetes.Interface, asked Asked)
 	sent := namespaceAt(NamespaceOf(asked.RunID), asked.RunID, "privileged", asked.NamespaceLabels)
 	stored, err := client.CoreV1().Namespaces().Create(ctx, sent, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 	if err != nil {
-		return preflight.Check{Name: "pod security", State: preflight.Fail, Said: "the run's namespace is refused: " + err.Error()}
+		check := preflight.Check{Name: "pod security", State: preflight.Fail, Said: oneLine(suite.Failed(err, "the run's namespace is refused").Error())}
+		if answer, ok := suite.AnswerOf(err); ok && answer.Refusal().NotDry { // what is not asked in a dry run may admit it
+			check.State, check.Said = preflight.Note, oneLine(suite.Failed(err, "whether the run's namespace is admitted could not be asked").Error())
+		}
+		return check
 	}
 	return preflight.OfNamespace(sent.Labels, stored.Labels)
 }
@@ -259,7 +264,7 @@ func (s *Session) LookInside(ctx context.Context, pods map[string]suite.Manifest
 		limits = preflight.OfLimits(quotas.Items, ranges.Items, atOnce)
 	})
 	var lock sync.Mutex
-	refused := map[string]string{}
+	refused, authors := map[string]string{}, map[string]string{}
 	var changes suite.Tally
 	for file, manifest := range pods {
 		group.Go(func() {
@@ -284,13 +289,35 @@ func (s *Session) LookInside(ctx context.Context, pods map[string]suite.Manifest
 			case !answer.Accepted():
 				// One reason for many pods, whose names differ.
 				refused[file] = strings.ReplaceAll(answer.String(), manifest.Pod.Name, "NAME")
+				authors[file] = answer.Refusal().Author()
 			default:
 				refused[file] = ""
 			}
 		})
 	}
 	group.Wait()
+	inOneVoice(refused, authors)
 	return slices.Concat(limits, preflight.OfPods(refused, changes.Rows()))
+}
+
+// inOneVoice has what one author says of several manifests be said once, in the words for the first of
+// them: policies name containers and paths, which differ from one to the other.
+func inOneVoice(refused, authors map[string]string) {
+	files := map[string][]string{}
+	for _, file := range slices.Sorted(maps.Keys(authors)) {
+		if author := authors[file]; author != "" {
+			files[author] = append(files[author], file)
+		}
+	}
+	for _, all := range files {
+		said := refused[all[0]]
+		if slices.ContainsFunc(all, func(file string) bool { return refused[file] != said }) {
+			said += "; in other words for others of them"
+		}
+		for _, file := range all {
+			refused[file] = said
+		}
+	}
 }
 
 // tell adds what the cluster made of a manifest to the tally, with who may have.

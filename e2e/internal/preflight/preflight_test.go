@@ -199,6 +199,12 @@ func TestOfNamespaceAndPods(t *testing.T) {
 	assert.Equal(t, Warn, changed.State)
 	assert.Contains(t, changed.Said, `from "privileged" to "restricted"`)
 
+	run := map[string]string{key: "privileged", suite.RunLabel: "1"}
+	assert.Equal(t, OK, OfNamespace(run, map[string]string{key: "privileged", suite.RunLabel: "1", "team": "a"}).State)
+	stripped := OfNamespace(run, sent)
+	assert.Equal(t, Warn, stripped.State)
+	assert.Contains(t, stripped.Said, `changed the label procns.run from "1" to ""`)
+
 	assert.Equal(t, []Check{{"admission", OK, "2 of 2 manifests would be admitted"}}, OfPods(map[string]string{"a.yaml": "", "b.yaml": ""}, nil))
 	const no = "violates PodSecurity"
 	checks := OfPods(map[string]string{"a.yaml": no, "b.yaml": "", "c.yaml": no, "d.yaml": no, "e.yaml": no, "f.yaml": no}, []suite.TallyRow{

@@ -173,6 +173,10 @@ func OfNamespace(sent, stored map[string]string) Check {
 	if stored[key] != sent[key] {
 		return Check{"pod security", Warn, fmt.Sprintf("the server changed the label %s from %q to %q: an admission webhook? Pods above that level end inconclusive", key, sent[key], stored[key])}
 	}
+	if stored[suite.RunLabel] != sent[suite.RunLabel] {
+		return Check{"namespace", Warn, fmt.Sprintf("the server changed the label %s from %q to %q: an admission webhook? Nothing is exempt by it, and -cleanup would not find what this run may leave",
+			suite.RunLabel, sent[suite.RunLabel], stored[suite.RunLabel])}
+	}
 	return Check{"pod security", OK, "the run's namespace enforces " + sent[key]}
 }
 

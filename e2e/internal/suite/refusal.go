@@ -63,7 +63,13 @@ type Refusal struct {
 	Said string
 	// Down: it is a webhook that the API server could not call.
 	Down bool
+	// NotDry: it is a webhook that is not asked in a dry run, which is refused therefore: what is stored
+	// may be admitted.
+	NotDry bool
 }
+
+// notDry is how the API server says so.
+const notDry = "does not support dry run"
 
 // The texts are those of k8s.io/apiserver and of the admission plugins. Each is
 // matched from the beginning of the message: what a policy or a webhook says
@@ -71,6 +77,8 @@ type Refusal struct {
 var (
 	// pkg/admission/plugin/webhook/errors
 	webhookDenied = regexp.MustCompile(`(?s)^admission webhook "((?:[^"\\]|\\.)*)" denied the request(?:: ?| ?)(.*)$`)
+	// the same, and pkg/admission/plugin/webhook/mutating: what a webhook cannot do for the request
+	webhookUnfit = regexp.MustCompile(`(?s)^(?:Internal error occurred: )?admission webhook "((?:[^"\\]|\\.)*)" (does not support dry run|attempted to modify the object, which is not supported for this operation)$`)
 	// pkg/util/webhook, wrapped into an internal error or not
 	webhookFailed = regexp.MustCompile(`(?s)^(?:Internal error occurred: )?failed calling webhook "((?:[^"\\]|\\.)*)"(.*)$`)
 	// pkg/admission/plugin/policy/validating
@@ -93,6 +101,9 @@ var (
 	// pkg/endpoints/handlers/responsewriters
 	userMayNot = regexp.MustCompile(`^User "(?:[^"\\]|\\.)*" cannot `)
 
+	// How policies ask for labels and annotations.
+	demandsLabel = regexp.MustCompile(`(?i)\b(?:label|annotation)s?\b`)
+
 	// What stands behind a webhook's name where it is a policy engine's.
 	kyvernoRule    = regexp.MustCompile(`following policies\s+(\S+):`)
 	gatekeeperRule = regexp.MustCompile(`^\[(?:denied by )?([^\]\s]+)\]`)
@@ -112,6 +123,9 @@ func (a Answer) Refusal() Refusal {
 func (a Answer) refusal() Refusal {
 	if m := webhookDenied.FindStringSubmatch(a.Message); m != nil {
 		return Refusal{By: ByWebhook, Name: m[1], Rule: ruleIn(m[2]), Said: m[2]}
+	}
+	if m := webhookUnfit.FindStringSubmatch(a.Message); m != nil {
+		return Refusal{By: ByWebhook, Name: m[1], Said: "it " + m[2], NotDry: m[2] == notDry}
 	}
 	if m := webhookFailed.FindStringSubmatch(a.Message); m != nil {
 		return Refusal{By: ByWebhook, Name: m[1], Said: "the API server could not call it" + m[2], Down: true}
@@ -209,6 +223,15 @@ func (r Refusal) byOthers() bool {
 	return true
 }
 
+// Author tells a refuser apart from others, whatever its words; it is "" where nobody knows who refused, and
+// where it was the server's own doing, whose words are the reason.
+func (r Refusal) Author() string {
+	if !r.byOthers() {
+		return ""
+	}
+	return strings.Join([]string{string(r.By), r.Name, r.Rule}, "/")
+}
+
 // String says in one line who refused, with what words, and what to do where
 // something of the cluster's own is in the way.
 func (r Refusal) String() string {
@@ -268,6 +291,9 @@ func (r Refusal) who() string {
 // wayOut is what the user can do about it.
 func (r Refusal) wayOut() string {
 	exempt := "exempt namespaces with the label " + RunLabel + " from it while the suite runs"
+	if demandsLabel.MatchString(r.Said) {
+		exempt += ", or set what it asks for with -namespace-label, -pod-label or -pod-annotation"
+	}
 	switch r.By {
 	case ByPolicy, ByWebhook:
 		return exempt
@@ -300,7 +326,11 @@ var toldBy = regexp.MustCompile(`^(?:Error creating: |[Cc]reate Pod \S+ in State
 // RefusalIn is the refusal that a text tells of which others wrote: of the server's
 // answer it has the message only.
 func RefusalIn(text string) Refusal {
-	return Answer{Code: http.StatusForbidden, Message: text[len(toldBy.FindString(text)):]}.Refusal()
+	told := Answer{Code: http.StatusForbidden, Message: text[len(toldBy.FindString(text)):]}
+	if invalid.MatchString(told.Message) {
+		told.Code = http.StatusUnprocessableEntity
+	}
+	return told.Refusal()
 }
 
 // AnswerOf is the API server's answer that an error of client-go's carries.

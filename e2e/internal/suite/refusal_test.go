@@ -3,6 +3,7 @@ package suite
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"unicode/utf8"
 
@@ -64,6 +65,10 @@ func TestRefusal(t *testing.T) {
 		"Gatekeeper before 3.6":     {Answer{Code: 403, Reason: "Forbidden", Message: byOldGK}, Refusal{By: ByWebhook, Name: "validation.gatekeeper.sh", Rule: "psp-host-namespace"}, "[denied by"},
 		"a webhook that is down":    {Answer{Code: 500, Reason: "InternalError", Message: `Internal error occurred: failed calling webhook "mesh.example": failed to call webhook: Post "https://mesh:443/": dial tcp: connection refused`}, Refusal{By: ByWebhook, Name: "mesh.example", Down: true}, "the API server could not call it"},
 
+		"a webhook without dry runs":    {Answer{Code: 400, Reason: "BadRequest", Message: `admission webhook "old.example" does not support dry run`}, Refusal{By: ByWebhook, Name: "old.example", NotDry: true}, "it does not support dry run"},
+		"a webhook that may not change": {Answer{Code: 500, Reason: "InternalError", Message: `Internal error occurred: admission webhook "m.example" attempted to modify the object, which is not supported for this operation`}, Refusal{By: ByWebhook, Name: "m.example"}, "it attempted to modify"},
+		"a webhook that quotes it":      {Answer{Code: 400, Message: `admission webhook "a.example" denied the request: admission webhook "b.example" does not support dry run`}, Refusal{By: ByWebhook, Name: "a.example"}, `admission webhook "b`},
+
 		"SCC":                   {Answer{Code: 403, Reason: "Forbidden", Message: bySCC}, Refusal{By: ByConstraint}, "unable to validate"},
 		"PodSecurityPolicy":     {Answer{Code: 403, Reason: "Forbidden", Message: byPSP}, Refusal{By: ByConstraint}, "PodSecurityPolicy"},
 		"old PodSecurityPolicy": {Answer{Code: 403, Reason: "Forbidden", Message: byOldPSP}, Refusal{By: ByConstraint}, "unable to validate"},
@@ -101,6 +106,13 @@ func TestRefusalSaysWhoAndWhatToDo(t *testing.T) {
 	assert.Equal(t, `HTTP 422 Invalid: the admission policy "no-host-pid" refused it: host PID is not allowed here `+
 		`(exempt namespaces with the label procns.run from it while the suite runs)`,
 		Answer{Code: 422, Reason: "Invalid", Message: byVAP}.String())
+	for said, more := range map[string]bool{
+		"you must provide labels: {\"owner\"}": true, "The label `team` is required": true, "Annotation cost-centre is missing": true,
+		"host PID is not allowed here": false, "not on the labelled node": false,
+	} {
+		policy := Answer{Code: 422, Reason: "Invalid", Message: `pods "p" is forbidden: ValidatingAdmissionPolicy 'p' denied request: ` + said}.String()
+		assert.Equal(t, more, strings.Contains(policy, "or set what it asks for with -namespace-label, -pod-label or -pod-annotation"), policy)
+	}
 	kyverno := Answer{Code: 400, Message: byKyv}.String()
 	assert.NotContains(t, kyverno, "\n")
 	assert.Contains(t, kyverno, `the admission webhook "validate.kyverno.svc-fail" by its policy "disallow-host-namespaces" refused it: resource Pod/procns-1`)
@@ -143,6 +155,7 @@ func TestRefusalIn(t *testing.T) {
 		`Error creating: pods "w-1" is forbidden: exceeded quota: one, requested: pods=1`:                  {By: ByQuota, Name: "one"},
 		`Error creating: Internal error occurred: failed calling webhook "m": no endpoints available`:      {By: ByWebhook, Name: "m", Down: true},
 		`Error creating: pods "w-1" is forbidden: error looking up service account one/default: not found`: {By: ByPlugin},
+		`Error creating: Pod "w-1" is invalid: spec.containers[1].image: Required value`:                   {By: ByValidation},
 		"Error creating: timeout":                                                                          {By: ByUnknown},
 		"":                                                                                                 {By: ByUnknown},
 	} {
