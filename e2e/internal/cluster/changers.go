@@ -51,7 +51,7 @@ type mutating struct {
 const fresh = 5 * time.Second
 
 // Changers implements suite.Cluster.
-func (s *Session) Changers(ctx context.Context, m suite.Manifest) difference.Attribution {
+func (s *Session) Changers(ctx context.Context, m suite.Manifest, later bool) difference.Attribution {
 	s.mutatingMu.Lock()
 	defer s.mutatingMu.Unlock()
 	if time.Since(s.mutating.listed) > fresh {
@@ -60,25 +60,51 @@ func (s *Session) Changers(ctx context.Context, m suite.Manifest) difference.Att
 	if s.mutating.unread != "" {
 		return difference.Attribution{Unread: s.mutating.unread}
 	}
-	namespace := namespaceAt(s.Namespace, s.RunID, "privileged", s.labels).Labels
-	namespace["kubernetes.io/metadata.name"] = s.Namespace
-	subjects := []difference.Subject{{Version: "v1", Resource: "pods", Labels: m.Pod.Labels, Namespace: namespace}}
-	if len(m.Ephemeral()) > 0 {
-		late := subjects[0]
-		late.Resource, late.Update = "pods/ephemeralcontainers", true
-		subjects = append(subjects, late)
-	}
-	if m.Workload != nil {
-		api, resource := suite.ResourceOf(m.Workload)
-		group, version, _ := strings.Cut(api, "/")
-		subjects = append(subjects, difference.Subject{
-			Group: group, Version: version, Resource: resource, Labels: map[string]string{suite.RunLabel: s.RunID}, Namespace: namespace,
-		})
+	var subjects []difference.Subject
+	// Whoever sets labels on namespaces, in all of them, can have a webhook asked there.
+	for _, namespace := range s.labelsSeen() {
+		for _, one := range subjectsOf(m, s.RunID, later) {
+			one.Namespace = namespace
+			subjects = append(subjects, one)
+		}
 	}
 	return difference.Attribution{Matching: s.mutating.Match(subjects...)}
 }
 
 // listMutating lists the webhooks and policies. A server that has no API of policies
+// subjectsOf are what becomes of a manifest on its way: the pod, and what makes it. later adds what may be
+// done to the pod, and the workloads that its template may be sent in.
+func subjectsOf(m suite.Manifest, runID string, later bool) []difference.Subject {
+	pods := difference.Subject{Version: "v1", Resource: "pods", Labels: m.Pod.Labels}
+	all := []difference.Subject{pods}
+	updated, makers := []string{"pods", "pods/status", "pods/ephemeralcontainers", "pods/resize"}, suite.WorkloadResources()
+	if !later {
+		updated, makers = nil, m.Makers()
+		if len(m.Ephemeral()) > 0 {
+			updated = []string{"pods/ephemeralcontainers"}
+		}
+	}
+	for _, resource := range updated {
+		changed := pods
+		changed.Resource, changed.Update = resource, true
+		all = append(all, changed)
+	}
+	for _, maker := range makers {
+		group, version, _ := strings.Cut(maker.API, "/")
+		// A workload has the run's label alone; what it makes in turn has its template's.
+		for _, labels := range []map[string]string{{suite.RunLabel: runID}, m.Pod.Labels} {
+			made := difference.Subject{Group: group, Version: version, Resource: maker.Resource, Labels: labels}
+			changed := made
+			changed.Update = true
+			all = append(all, made)
+			if later {
+				all = append(all, changed)
+			}
+		}
+	}
+	return all
+}
+
 // has no policies.
 func (s *Session) listMutating(ctx context.Context) mutating {
 	found := mutating{listed: time.Now()}

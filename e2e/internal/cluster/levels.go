@@ -130,8 +130,9 @@ func (s *Session) watchLabels(living context.Context) {
 	go informer.Run(living.Done())
 }
 
-// noteLabels keeps what is said of a namespace whose level is not the run's.
+// noteLabels keeps the labels of a namespace, and what is said of one whose level is not the run's.
 func (s *Session) noteLabels(namespace *corev1.Namespace) {
+	s.keepLabels(namespace)
 	said := relabelled(namespace, s.levelOf(namespace.Name))
 	if said == "" {
 		return
@@ -144,6 +145,36 @@ func (s *Session) noteLabels(namespace *corev1.Namespace) {
 	if known := s.relabelled[namespace.Name]; !slices.Contains(known, said) {
 		s.relabelled[namespace.Name] = append(known, said)
 	}
+}
+
+// mostLabels is how many sets of labels of its namespaces a run remembers: somebody may count in them.
+const mostLabels = 16
+
+// keepLabels remembers the labels that a namespace had.
+func (s *Session) keepLabels(namespace *corev1.Namespace) {
+	labels := maps.Clone(namespace.Labels)
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	labels[corev1.LabelMetadataName] = namespace.Name // of every server since v1.21
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if slices.ContainsFunc(s.labelled, func(known map[string]string) bool { return maps.Equal(known, labels) }) {
+		return
+	}
+	if s.labelled = append(s.labelled, labels); len(s.labelled) > mostLabels {
+		s.labelled = s.labelled[1:]
+	}
+}
+
+// labelsSeen are the labels that the run's namespaces have had: those that it set, and those that they were
+// stored with, or got, as far as it was seen.
+func (s *Session) labelsSeen() []map[string]string {
+	sent := namespaceAt(s.Namespace, s.RunID, runLevel, s.labels).Labels
+	sent[corev1.LabelMetadataName] = s.Namespace
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]map[string]string{sent}, s.labelled...)
 }
 
 // relabelled says that a namespace enforces another level of Pod Security than the
@@ -247,6 +278,9 @@ func (s *Session) unenforced(ctx context.Context, namespace, level string, like 
 		return "", err
 	}
 	said := ofProbe(answer, namespace, level)
+	if refusal := answer.Refusal(); refusal.Down || refusal.By == suite.ByTrouble {
+		return said, nil // the next one may be answered
+	}
 	if s.probed == nil {
 		s.probed = map[string]string{}
 	}
@@ -278,7 +312,4 @@ func ofProbe(answer suite.Answer, namespace, level string) string {
 			"its admission plugin PodSecurity is off, or exempts the user, the namespace or the runtime class", namespace, level)
 	}
 	return fmt.Sprintf("whether Pod Security is enforced in namespace %s could not be found out with a privileged pod: %s", namespace, answer)
-	if refusal := answer.Refusal(); refusal.Down || refusal.By == suite.ByTrouble {
-		return said, nil // the next one may be answered
-	}
 }

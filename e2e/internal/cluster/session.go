@@ -66,6 +66,8 @@ type Session struct {
 }
 
 // Open creates the run's namespace and starts the watch. The namespace admits
+	// labelled are the labels that the run's namespaces have had; mu guards them.
+	labelled []map[string]string
 // every pod of the catalogue: the page's own manifest is above Pod Security's
 // baseline, because of SYS_PTRACE. labels are put on all the run's namespaces, besides
 // the opt-outs.

@@ -322,7 +322,7 @@ func inOneVoice(refused, authors map[string]string) {
 
 // tell adds what the cluster made of a manifest to the tally, with who may have.
 func (s *Session) tell(ctx context.Context, tally *suite.Tally, m suite.Manifest, changes *suite.Changes, cases []suite.Case) {
-	by := s.Changers(ctx, m)
+	by := s.Changers(ctx, m, false)
 	changes.By, changes.Images = &by, m.Documented
 	tally.Add(m.File, *changes, cases)
 }

@@ -107,7 +107,14 @@ func (s Subject) matches(m *admissionregistrationv1.MatchResources, binding bool
 		return all
 	}
 	included := s.ruled(rules(m.ResourceRules)) || binding && len(m.ResourceRules) == 0
-	return included && !s.ruled(rules(m.ExcludeResourceRules)) && selects(m.NamespaceSelector, s.Namespace) && selects(m.ObjectSelector, s.Labels)
+	return included && !slices.ContainsFunc(m.ExcludeResourceRules, s.excluded) && selects(m.NamespaceSelector, s.Namespace) && selects(m.ObjectSelector, s.Labels)
+}
+
+// excluded tells whether a rule surely leaves the subject out: a rule for some objects by their names,
+// for another version, or for objects without a namespace need not.
+func (s Subject) excluded(r admissionregistrationv1.NamedRuleWithOperations) bool {
+	return len(r.ResourceNames) == 0 && names(r.APIVersions, s.Version) && (r.Scope == nil || *r.Scope != admissionregistrationv1.ClusterScope) &&
+		s.ruled([]admissionregistrationv1.RuleWithOperations{r.RuleWithOperations})
 }
 
 // ruled tells whether one of the rules is about the subject. A rule
@@ -119,8 +126,16 @@ func (s Subject) ruled(rules []admissionregistrationv1.RuleWithOperations) bool 
 			operation = admissionregistrationv1.Update
 		}
 		sent := slices.Contains(r.Operations, operation) || slices.Contains(r.Operations, admissionregistrationv1.OperationAll)
-		return sent && names(r.APIGroups, s.Group) && (names(r.Resources, s.Resource) || names(r.Resources, "*/*"))
+		return sent && names(r.APIGroups, s.Group) && slices.ContainsFunc(r.Resources, s.isOf)
 	})
+}
+
+// isOf tells whether the subject is of the resource that a rule names, as the server reads it: "*" is
+// every resource and none of their subresources, "pods/*" are pods and all of theirs.
+func (s Subject) isOf(rule string) bool {
+	ofRule, subOfRule, _ := strings.Cut(rule, "/")
+	resource, sub, _ := strings.Cut(s.Resource, "/")
+	return (ofRule == "*" || ofRule == resource) && (subOfRule == "*" || subOfRule == sub)
 }
 
 func names(of []string, name string) bool {

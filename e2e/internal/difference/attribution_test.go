@@ -66,6 +66,55 @@ func TestMatch(t *testing.T) {
 	assert.Equal(t, append(policyOnly, hookOnly...), all.Match(deployments, pods))
 }
 
+// TestRulesMatch: rules name resources, and what they leave out, in the ways that the API server reads.
+func TestRulesMatch(t *testing.T) {
+	const pods, ephemeral = "pods", "pods/ephemeralcontainers"
+	for name, row := range map[string]struct {
+		rule, exclude string
+		matches       []string
+	}{
+		"pods":                          {"resources: [pods]", "", []string{pods}},
+		"pods and their subresources":   {`resources: ["pods/*"]`, "", []string{pods, ephemeral}},
+		"everything":                    {`resources: ["*/*"]`, "", []string{pods, ephemeral}},
+		"every resource":                {`resources: ["*"]`, "", []string{pods}},
+		"one subresource":               {`resources: [pods/ephemeralcontainers]`, "", []string{ephemeral}},
+		"one subresource of whatever":   {`resources: ["*/ephemeralcontainers"]`, "", []string{ephemeral}},
+		"another's subresources":        {`resources: ["deployments/*"]`, "", nil},
+		"without pods":                  {`resources: ["*/*"]`, "resources: [pods]", []string{ephemeral}},
+		"without pods of some name":     {`resources: ["*/*"]`, "resourceNames: [kube-proxy], resources: [pods]", []string{pods, ephemeral}},
+		"without pods of old versions":  {"resources: [pods]", "resources: [pods], apiVersions: [v1beta1]", []string{pods}},
+		"without what has no namespace": {"resources: [pods]", `resources: ["*"], scope: Cluster`, []string{pods}},
+		"without what has one":          {"resources: [pods]", `resources: ["*"], scope: Namespaced`, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			read := func(rule string) []admissionregistrationv1.NamedRuleWithOperations {
+				if rule == "" {
+					return nil
+				}
+				one := admissionregistrationv1.NamedRuleWithOperations{RuleWithOperations: admissionregistrationv1.RuleWithOperations{
+					Operations: []admissionregistrationv1.OperationType{"*"},
+					Rule:       admissionregistrationv1.Rule{APIGroups: []string{"*"}, APIVersions: []string{"*"}},
+				}}
+				require.NoError(t, yaml.UnmarshalStrict([]byte("{"+rule+"}"), &one))
+				return []admissionregistrationv1.NamedRuleWithOperations{one}
+			}
+			all := Mutating{
+				Policies: []admissionregistrationv1.MutatingAdmissionPolicy{{Spec: admissionregistrationv1.MutatingAdmissionPolicySpec{
+					MatchConstraints: &admissionregistrationv1.MatchResources{ResourceRules: read(row.rule), ExcludeResourceRules: read(row.exclude)},
+				}}},
+				Bindings: []admissionregistrationv1.MutatingAdmissionPolicyBinding{{}},
+			}
+			var matched []string
+			for _, resource := range []string{pods, ephemeral} {
+				if len(all.Match(Subject{Version: "v1", Resource: resource})) > 0 {
+					matched = append(matched, resource)
+				}
+			}
+			assert.Equal(t, row.matches, matched)
+		})
+	}
+}
+
 func TestAttribution(t *testing.T) {
 	var unknown *Attribution
 	assert.False(t, unknown.Server())

@@ -152,7 +152,7 @@ func (b *bench) Submit(_ context.Context, m Manifest, podSecurity string) (Answe
 	return Answer{Code: 201, Sharing: sharing(m.Pod)}, nil
 }
 
-func (b *bench) Changers(context.Context, Manifest) difference.Attribution { return b.changers }
+func (b *bench) Changers(context.Context, Manifest, bool) difference.Attribution { return b.changers }
 
 type noEvidence struct{}
 

@@ -125,7 +125,7 @@ func (r *Runner) answeredToAnother(ctx context.Context, result *Result, sent Man
 	if result.Outcome != NonConformant || !result.Case.Turns.Answered {
 		return
 	}
-	by := r.Cluster.Changers(ctx, sent)
+	by := r.Cluster.Changers(ctx, sent, true)
 	if by.Server() {
 		return
 	}
@@ -177,7 +177,7 @@ func (s *stage) changes(ctx context.Context, differences []difference.Difference
 
 // attributed says who may have made the differences.
 func (s *stage) attributed(ctx context.Context, differences []difference.Difference, stored *corev1.Pod) *Changes {
-	by := s.runner.Cluster.Changers(ctx, s.placed)
+	by := s.runner.Cluster.Changers(ctx, s.placed, false)
 	if stored != nil {
 		by.Managers = difference.Managers(stored.ObjectMeta, differences)
 	}

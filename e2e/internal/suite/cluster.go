@@ -41,8 +41,8 @@ type Cluster interface {
 	// level of Pod Security (empty: none). A refusal is an answer, no error.
 	Submit(ctx context.Context, m Manifest, podSecurity string) (Answer, error)
 	// Changers says who may change what is created of a manifest, as far as this
-	// user may know.
-	Changers(ctx context.Context, m Manifest) difference.Attribution
+	// user may know; later: or what is done to it afterwards, and other objects of its template.
+	Changers(ctx context.Context, m Manifest, later bool) difference.Attribution
 	// Request sends any request into the run's namespace.
 	Request(ctx context.Context, r Request) (Answer, error)
 	// AddEphemeral adds ephemeral containers to a pod through its subresource.

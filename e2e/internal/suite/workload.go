@@ -107,6 +107,37 @@ func ResourceOf(object runtime.Object) (api, resource string) {
 	return "v1", "pods"
 }
 
+// WorkloadResource is where the API server has a kind of objects that have a pod template.
+type WorkloadResource struct{ API, Resource string }
+
+// WorkloadResources are those of all kinds that are known.
+func WorkloadResources() []WorkloadResource {
+	var all []WorkloadResource
+	for _, k := range workloadKinds {
+		all = append(all, WorkloadResource{k.api, k.resource})
+	}
+	return all
+}
+
+// makesInTurn are the resources of what a workload makes in place of its pods.
+var makesInTurn = map[string]WorkloadResource{
+	"deployments": {"apps/v1", "replicasets"},
+	"cronjobs":    {"batch/v1", "jobs"},
+}
+
+// Makers are the resources that the manifest's template goes through until it is a pod.
+func (m Manifest) Makers() []WorkloadResource {
+	if m.Workload == nil {
+		return nil
+	}
+	api, resource := ResourceOf(m.Workload)
+	all := []WorkloadResource{{api, resource}}
+	if next, ok := makesInTurn[resource]; ok {
+		all = append(all, next)
+	}
+	return all
+}
+
 // placedWorkload is the workload that makes the placed pod.
 func placedWorkload(made runtime.Object, pod *corev1.Pod) runtime.Object {
 	made = made.DeepCopyObject()
