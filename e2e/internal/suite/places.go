@@ -99,13 +99,21 @@ func (r *Runner) placesOn(target Target) int {
 // overQuota is how the API server says that a ResourceQuota is used up (plugin/pkg/admission/resourcequota).
 var overQuota = regexp.MustCompile(`exceeded quota: [^,]+, requested: [^,]+`)
 
+// ofFiles is what such a quota was asked for where it counts what a pod reads: pods that end give none of
+// it back.
+var ofFiles = regexp.MustCompile(`exceeded quota: [^,]+, requested: (?:count/)?(?:secrets|configmaps)=`)
+
+// UsedUp tells whether a text tells of a ResourceQuota that has no room at the moment, and will have
+// when other pods have ended.
+func UsedUp(text string) bool { return overQuota.MatchString(text) && !ofFiles.MatchString(text) }
+
 // noRoom says why a pod was refused for lack of room, which passes when others have
 // ended: by a ResourceQuota, by the scheduler or by kubelet; "" where it was not.
 func noRoom(pod *corev1.Pod, err error) string {
 	if err == nil {
 		return ""
 	}
-	if overQuota.MatchString(err.Error()) {
+	if UsedUp(err.Error()) {
 		return err.Error()
 	}
 	if pod == nil {

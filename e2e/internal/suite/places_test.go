@@ -26,15 +26,17 @@ func TestNoRoom(t *testing.T) {
 		err  error
 		says string
 	}{
-		"created":     {nil, nil, ""},
-		"refused":     {nil, errors.New(`pods "p" is forbidden: violates PodSecurity`), ""},
-		"over quota":  {nil, errors.New(`pods "p" is forbidden: exceeded quota: team, requested: pods=1, used: pods=3, limited: pods=3`), "exceeded quota: team"},
-		"over memory": {nil, errors.New(`pods "p" is forbidden: exceeded quota: team, requested: requests.memory=64Mi, used: requests.memory=1Gi, limited: requests.memory=1Gi`), "exceeded quota: team"},
-		"no quota":    {nil, errors.New(`pods "p" is forbidden: failed quota: team: must specify limits.cpu for: app`), ""},
-		"out of pods": {failed("OutOfpods"), no, "kubelet refused pod p: OutOfpods: because"},
-		"out of CPU":  {failed("OutOfcpu"), no, "kubelet refused pod p: OutOfcpu: because"},
-		"evicted":     {failed("Evicted"), no, ""},
-		"settled":     {failed("OutOfpods"), nil, ""},
+		"created":                 {nil, nil, ""},
+		"refused":                 {nil, errors.New(`pods "p" is forbidden: violates PodSecurity`), ""},
+		"over quota":              {nil, errors.New(`pods "p" is forbidden: exceeded quota: team, requested: pods=1, used: pods=3, limited: pods=3`), "exceeded quota: team"},
+		"over Secrets":            {nil, errors.New(`creating Secret s: a quota or a limit of the namespace "few" refused it: exceeded quota: few, requested: secrets=1, used: secrets=2, limited: secrets=2`), ""},
+		"over counted ConfigMaps": {nil, errors.New(`exceeded quota: few, requested: count/configmaps=1, used: count/configmaps=2, limited: count/configmaps=2`), ""},
+		"over memory":             {nil, errors.New(`pods "p" is forbidden: exceeded quota: team, requested: requests.memory=64Mi, used: requests.memory=1Gi, limited: requests.memory=1Gi`), "exceeded quota: team"},
+		"no quota":                {nil, errors.New(`pods "p" is forbidden: failed quota: team: must specify limits.cpu for: app`), ""},
+		"out of pods":             {failed("OutOfpods"), no, "kubelet refused pod p: OutOfpods: because"},
+		"out of CPU":              {failed("OutOfcpu"), no, "kubelet refused pod p: OutOfcpu: because"},
+		"evicted":                 {failed("Evicted"), no, ""},
+		"settled":                 {failed("OutOfpods"), nil, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			said := noRoom(row.pod, row.err)
