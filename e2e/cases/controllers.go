@@ -2,7 +2,9 @@ package cases
 
 import (
 	"fmt"
+	"strings"
 
+	"procns/e2e/internal/difference"
 	"procns/e2e/internal/suite"
 )
 
@@ -49,6 +51,7 @@ func controllersCases() []suite.Case {
 			Fixture:     "controllers-deployment.yaml",
 			Control:     "controllers-deployment-isolated.yaml",
 			Act:         rollOutTwice,
+			Turns:       suite.Turns{On: rollouts},
 			Judge:       rolledOut("changed", isolatedAsTold),
 		},
 		{
@@ -60,6 +63,7 @@ func controllersCases() []suite.Case {
 			Fixture:     "controllers-deployment.yaml",
 			Control:     "controllers-deployment-isolated.yaml",
 			Act:         rollOutTwice,
+			Turns:       suite.Turns{On: rollouts},
 			Judge:       rolledOut("restored", sharesAsTold),
 		},
 		{
@@ -71,6 +75,7 @@ func controllersCases() []suite.Case {
 			MinVersion:  "1.22",
 			Fixture:     "controllers-replicaset.yaml",
 			Control:     "controllers-replicaset-isolated.yaml",
+			Turns:       suite.Turns{On: []difference.Class{difference.WorkloadSettings}}, // of several pods, one is no successor
 			Act:         evict,
 			Judge: func(o suite.Observation) error {
 				if answer := o.Answers["evict"]; !answer.Accepted() {
@@ -91,7 +96,7 @@ func controllersCases() []suite.Case {
 			Source:      "Kubernetes documentation, Jobs, Pod and container failures; " + onUnderstanding1,
 			Fixture:     "controllers-job.yaml",
 			Control:     "controllers-job-isolated.yaml",
-			Turns:       suite.Turns{On: beside}, // a Job whose pod has a sidecar never completes
+			Turns:       suite.Turns{On: append([]difference.Class{difference.WorkloadSettings}, beside...)}, // a Job whose pod has a sidecar never completes
 			Act:         finishJob,
 			Judge:       jobCompleted,
 		},
@@ -171,6 +176,10 @@ func rolledOut(name string, judge func(suite.Observation) error) func(suite.Obse
 		rollout, asked := o.Answers[name+" rollout"]
 		if !asked || !rollout.Accepted() {
 			return suite.CannotTell("how far the rollout came", rollout.String())
+		}
+		if rollout.Body != rolloutComplete && len(successor.Pod.Injected) > 0 {
+			return suite.CannotTell("the new pod counts as available", fmt.Sprintf("it has containers that the cluster added (%s), and within %s the rollout was not complete: %s",
+				strings.Join(successor.Pod.Injected, ", "), soon, rollout.Body))
 		}
 		if rollout.Body != rolloutComplete {
 			return suite.Violation("the new pod is the only one that the Deployment has",

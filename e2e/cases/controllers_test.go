@@ -144,3 +144,21 @@ func TestNoTimeoutCommand(t *testing.T) {
 		}
 	}
 }
+
+// TestRolloutBesideAnInjectedContainer: where the cluster added a container to the new pod, that its rollout
+// does not come to its end is not known to be the API's fault.
+func TestRolloutBesideAnInjectedContainer(t *testing.T) {
+	for id, name := range map[string]string{"controllers/rollout-isolates": "changed", "controllers/rollout-shares-again": "restored"} {
+		c := caseOf(t, id)
+		o := recorded(t, c, c.Fixture)
+		require.NoError(t, c.Judge(o))
+		oldPodStays(name).apply(&o)
+		assert.True(t, suite.IsViolation(c.Judge(o)), id)
+		successor := o.Copies[name]
+		successor.Pod.Injected = []string{"mesh-proxy"}
+		o.Copies[name] = successor
+		err := c.Judge(o)
+		require.ErrorContains(t, err, "mesh-proxy", id)
+		assert.False(t, suite.IsViolation(err), "%v", err)
+	}
+}

@@ -20,7 +20,7 @@ var beside = []difference.Class{difference.ContainerAdded, difference.InitContai
 var turnsOfArea = map[string]suite.Turns{
 	"version":     {Kept: true, Answered: true},
 	"admission":   {Kept: true, Answered: true, NotOn: beside},
-	"controllers": {Kept: true, NotOn: beside},
+	"controllers": {Kept: true, NotOn: append([]difference.Class{difference.WorkloadSettings}, beside...)},
 	"walkthrough": {NotOn: beside},
 	"pid1":        {NotOn: beside, Capabilities: []string{"KILL"}},
 	"visibility":  {NotOn: beside},
@@ -45,6 +45,9 @@ var turnsOfArea = map[string]suite.Turns{
 	"disruption": {},
 	"upgrade":    {},
 }
+
+// rollouts are what decides when a Deployment's pods count, and how many there are.
+var rollouts = []difference.Class{difference.WorkloadSettings, difference.ReadinessGates}
 
 // ends are what else decides how containers end: memory, and what holds a deletion up.
 var ends = []difference.Class{difference.ResourcesChanged, difference.Finalizers}

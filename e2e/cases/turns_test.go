@@ -71,6 +71,8 @@ func TestTurns(t *testing.T) {
 		{"an annotation", difference.Difference{Class: difference.Annotations}, "yyyyyyyyyyyyy"},
 		{"a finalizer", difference.Difference{Class: difference.Finalizers}, "yyyyyyyyyy-yy"},
 		{"the service account", difference.Difference{Class: difference.ServiceAccount}, "yyyyyyyyyyyyy"},
+		{"readiness gates", difference.Difference{Class: difference.ReadinessGates}, "yyyyyyyyyyyyy"},
+		{"the workload's settings", difference.Difference{Class: difference.WorkloadSettings}, "yy-y---------"},
 		{"what nobody knows", difference.Difference{Class: difference.Unknown}, "-------------"},
 	} {
 		require.Len(t, row.judged, len(representatives), row.name)
@@ -108,6 +110,22 @@ func TestTurnsOnTheServer(t *testing.T) {
 	} {
 		changes := &suite.Changes{Differences: []difference.Difference{{Class: difference.Field}}, By: row.by}
 		assert.Equal(t, row.judged, len(caseOf(t, row.id).Decisive(changes)) == 0, "%s by %v", row.id, row.by)
+	}
+}
+
+// TestTurnsOfWorkloads: how many pods a workload makes, and when they count, decides the claims about what
+// comes of them in time, and not whether they share.
+func TestTurnsOfWorkloads(t *testing.T) {
+	for id, judged := range map[string][2]bool{ // under other settings of the workload; under readiness gates
+		"controllers/deployment-shares": {true, true}, "controllers/replicaset-shares": {true, true}, "controllers/job-shares": {true, true},
+		"controllers/cronjob-keeps-the-field": {true, true}, "admission/templates-exclude-host-pid": {true, true},
+		"controllers/rollout-isolates": {false, false}, "controllers/rollout-shares-again": {false, false},
+		"controllers/evicted-pod-returns-sharing": {false, true}, "controllers/job-completes": {false, true},
+	} {
+		for i, class := range []difference.Class{difference.WorkloadSettings, difference.ReadinessGates} {
+			changes := &suite.Changes{Differences: []difference.Difference{{Class: class}}}
+			assert.Equal(t, judged[i], len(caseOf(t, id).Decisive(changes)) == 0, "%s under %s", id, class)
+		}
 	}
 }
 

@@ -11,18 +11,23 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes/fake"
+	clienttesting "k8s.io/client-go/testing"
 	"k8s.io/client-go/tools/cache"
 
 	"procns/e2e/internal/suite"
@@ -212,6 +217,94 @@ func TestRefusedWorkloadIsNotWaitedFor(t *testing.T) {
 	require.ErrorContains(t, err, `the admission policy "no-pods" refused it: no`)
 }
 
+// TestRefusalThatMayPass: where a controller is refused its pod again and again for a reason that may pass,
+// the wait ends soon all the same; a quota that the run's other pods use up is waited for.
+func TestRefusalThatMayPass(t *testing.T) {
+	for name, row := range map[string]struct {
+		said []string // what the events say, ten seconds apart
+		took time.Duration
+		says string
+	}{
+		"limits are demanded": {[]string{`Error creating: pods "web-1-x" is forbidden: failed quota: one: must specify limits.cpu for: shell`}, refusalLasts,
+			`a quota or a limit of the namespace "one" refused it: failed quota`},
+		"a limit is kept":       {[]string{`Error creating: pods "web-1-x" is forbidden: maximum cpu usage per Container is 1, but limit is 2`}, refusalLasts, "maximum cpu usage"},
+		"a webhook is down":     {[]string{`Error creating: Internal error occurred: failed calling webhook "m.example": failed to call webhook: refused`}, refusalLasts, `"m.example"`},
+		"made invalid":          {[]string{`Error creating: Pod "web-1-x" is invalid: spec.containers[1].image: Required value`}, refusalLasts, "the API server found it invalid: spec.containers[1].image"},
+		"an image policy":       {[]string{`Error creating: pods "web-1-x" is forbidden: image policy webhook backend denied one or more images: no`}, refusalLasts, "image policy"},
+		"one after the other":   {[]string{"Error creating: timeout", `Error creating: pods "web-1-x" is forbidden: no such PriorityClass`}, refusalLasts, "no such PriorityClass"},
+		"then a policy":         {[]string{"Error creating: timeout", "Error creating: admission webhook \"a.example\" denied the request: no"}, 10 * time.Second, `"a.example"`},
+		"used up":               {[]string{`Error creating: pods "web-1-x" is forbidden: exceeded quota: one, requested: pods=1, used: pods=2, limited: pods=2`}, 5 * time.Minute, "it was waited for"},
+		"of another's workload": {[]string{""}, 5 * time.Minute, "it was waited for"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				events := watch.NewFake()
+				client := fake.NewClientset()
+				client.PrependWatchReactor("events", func(clienttesting.Action) (bool, watch.Interface, error) { return true, events, nil })
+				session := newSession(client, nil, "run", &Counts{}, "ns")
+				session.store = cache.NewStore(cache.MetaNamespaceKeyFunc)
+				ctx, cancel := context.WithTimeoutCause(t.Context(), 5*time.Minute, errors.New("it was waited for"))
+				defer cancel()
+				watching, giveUp := context.WithCancelCause(ctx)
+				defer giveUp(nil)
+				go session.watchRefusals(watching, "web-1", giveUp)
+				go func() {
+					for _, said := range row.said {
+						involved := "web-1-5d7f"
+						if said == "" {
+							involved, said = "other", "Error creating: no"
+						}
+						events.Add(&corev1.Event{InvolvedObject: corev1.ObjectReference{Name: involved}, Reason: "FailedCreate", Message: said})
+						time.Sleep(10 * time.Second)
+					}
+				}()
+				began := time.Now()
+				_, err := session.AwaitOne(watching, "pod of the workload", func(*corev1.Pod) bool { return false })
+				require.ErrorContains(t, err, row.says)
+				assert.Equal(t, row.took, time.Since(began))
+				time.Sleep(time.Minute)
+				events.Stop()
+			})
+		})
+	}
+}
+
+// TestIdleWorkload: a workload that a queue holds back makes no pod, and is not waited for; one that makes
+// more pods is told of.
+func TestIdleWorkload(t *testing.T) {
+	for name, row := range map[string]struct{ stored, says string }{
+		"held back": {`{"spec":{"suspend":true}}`, "the cluster changed the pod, and the claim turns on it: sets spec.suspend to true; probably by webhook queue/jobs.example; way out"},
+		"several":   {`{"spec":{"parallelism":2}}`, "made no pod: there is no pod of the workload: it was waited for"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			session := sessionWith(t, func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Content-Type", "application/json")
+				if r.Method == http.MethodPost {
+					w.WriteHeader(http.StatusCreated)
+					fmt.Fprint(w, row.stored)
+					return
+				}
+				refuse(w, http.StatusForbidden, "Forbidden", "no events")
+			})
+			session.RunID, session.changed, session.store = "1", make(chan struct{}), cache.NewStore(cache.MetaNamespaceKeyFunc)
+			session.mutating = mutating{listed: time.Now()}
+			session.mutating.Webhooks = []admissionregistrationv1.MutatingWebhookConfiguration{{
+				ObjectMeta: metav1.ObjectMeta{Name: "queue"},
+				Webhooks: []admissionregistrationv1.MutatingWebhook{{Name: "jobs.example", Rules: []admissionregistrationv1.RuleWithOperations{{
+					Operations: []admissionregistrationv1.OperationType{"*"},
+					Rule:       admissionregistrationv1.Rule{APIGroups: []string{"batch"}, APIVersions: []string{"v1"}, Resources: []string{"jobs"}},
+				}}}},
+			}}
+			ctx, cancel := context.WithTimeoutCause(t.Context(), 200*time.Millisecond, errors.New("it was waited for"))
+			defer cancel()
+			pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "job-1"}}
+			_, err := session.createWorkload(ctx, suite.Manifest{File: "job.yaml", Pod: pod, Workload: &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Name: "job-1"}}})
+			require.ErrorContains(t, err, row.says)
+			assert.Equal(t, name == "several", len(session.WorkloadChanges("job-1")) > 0)
+		})
+	}
+}
+
 // TestPostWorkload: each kind goes where the API server has it, with its name and kind, and a refusal
 // is the server's own.
 func TestPostWorkload(t *testing.T) {
@@ -232,9 +325,12 @@ func TestPostWorkload(t *testing.T) {
 		w.WriteHeader(http.StatusCreated)
 		_, _ = w.Write([]byte("{}"))
 	})
-	require.NoError(t, session.postWorkload(t.Context(), &appsv1.StatefulSet{ObjectMeta: metav1.ObjectMeta{Name: "web"}}))
-	require.NoError(t, session.postWorkload(t.Context(), &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Name: "web"}}))
-	err := session.postWorkload(t.Context(), &batchv1.CronJob{ObjectMeta: metav1.ObjectMeta{Name: "web"}})
+	for _, workload := range []runtime.Object{&appsv1.StatefulSet{ObjectMeta: metav1.ObjectMeta{Name: "web"}}, &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Name: "web"}}} {
+		changed, err := session.postWorkload(t.Context(), workload)
+		require.NoError(t, err)
+		assert.Empty(t, changed)
+	}
+	_, err := session.postWorkload(t.Context(), &batchv1.CronJob{ObjectMeta: metav1.ObjectMeta{Name: "web"}})
 	assert.True(t, apierrors.IsForbidden(err), "%v", err)
 	assert.Equal(t, map[string]metav1.TypeMeta{
 		"/apis/apps/v1/namespaces/ns/statefulsets": {APIVersion: "apps/v1", Kind: "StatefulSet"},

@@ -33,6 +33,7 @@ func changed(sent, returned []byte) *suite.Changes {
 		return nil
 	}
 	differences := difference.Pods(a, b, difference.Options{Before: true})
+	differences = append(differences, difference.Workloads(decode(sent), decode(returned))...)
 	if len(differences) == 0 {
 		return nil
 	}
@@ -71,7 +72,6 @@ func (s *Session) Changers(ctx context.Context, m suite.Manifest, later bool) di
 	return difference.Attribution{Matching: s.mutating.Match(subjects...)}
 }
 
-// listMutating lists the webhooks and policies. A server that has no API of policies
 // subjectsOf are what becomes of a manifest on its way: the pod, and what makes it. later adds what may be
 // done to the pod, and the workloads that its template may be sent in.
 func subjectsOf(m suite.Manifest, runID string, later bool) []difference.Subject {
@@ -105,6 +105,7 @@ func subjectsOf(m suite.Manifest, runID string, later bool) []difference.Subject
 	return all
 }
 
+// listMutating lists the webhooks and policies. A server that has no API of policies
 // has no policies.
 func (s *Session) listMutating(ctx context.Context) mutating {
 	found := mutating{listed: time.Now()}

@@ -16,6 +16,8 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
 	watchtools "k8s.io/client-go/tools/watch"
+
+	"procns/e2e/internal/difference"
 )
 
 // Session is one run's presence on a cluster: a namespace of its own, a watch
@@ -44,6 +46,10 @@ type Session struct {
 	deleted map[string]*corev1.Pod
 	done    map[string]bool
 	ends    ends
+	// held is what has held pods back until they were given up.
+	held map[string]bool
+	// settings are those of workloads that were changed on their way, by the workload's name.
+	settings map[string][]difference.Difference
 	// closed says what keeps new pods away from a node, and wasClosed what ever did.
 	closed, wasClosed map[string]string
 	// absent says why nothing can be run on a node.
@@ -60,14 +66,14 @@ type Session struct {
 	// relabelled is what is said of namespaces whose level somebody changed, by
 	// namespace; mu guards it.
 	relabelled map[string][]string
+	// labelled are the labels that the run's namespaces have had; mu guards them.
+	labelled []map[string]string
 	// probed is what unenforced found.
 	probedMu sync.Mutex
 	probed   map[string]string
 }
 
 // Open creates the run's namespace and starts the watch. The namespace admits
-	// labelled are the labels that the run's namespaces have had; mu guards them.
-	labelled []map[string]string
 // every pod of the catalogue: the page's own manifest is above Pod Security's
 // baseline, because of SYS_PTRACE. labels are put on all the run's namespaces, besides
 // the opt-outs.

@@ -55,6 +55,9 @@ const (
 	Labels              Class = "labels"
 	Annotations         Class = "annotations"
 	Finalizers          Class = "finalizers"
+	ReadinessGates      Class = "readiness gates"
+	// WorkloadSettings are those of what makes the pod: how many it makes, and when.
+	WorkloadSettings Class = "the workload's own settings"
 	// Unknown is whatever no table here names. It is decisive.
 	Unknown Class = "something that procns does not know"
 )
@@ -64,7 +67,7 @@ var harmless = map[Class]bool{
 	EnvironmentAdded: true, CapabilitiesDropped: true, PrivilegeEscalation: true, SeccompDefault: true, AppArmorDefault: true,
 	SELinuxLevel: true, SameImage: true, PullPolicy: true, VolumesAdded: true, Resources: true, ResourcesChanged: true,
 	Tolerations: true, Priority: true, Placement: true, ServiceAccount: true, Names: true, TerminationMessage: true,
-	Labels: true, Annotations: true, Finalizers: true,
+	Labels: true, Annotations: true, Finalizers: true, ReadinessGates: true,
 }
 
 // Harmless tells whether no claim turns on the class, unless its case says so.
@@ -76,7 +79,8 @@ var Classes = []Class{
 	CapabilitiesDropped, Privileges, PrivilegeEscalation, Seccomp, SeccompDefault, AppArmor, AppArmorDefault, SELinux, SELinuxLevel,
 	OtherImage, SameImage, PullPolicy, ContainerAdded, ContainerRemoved, InitContainerAdded, EphemeralContainers, Probes, Hooks,
 	RestartPolicy, GracePeriod, Deadline, Terminal, ReadOnlyRoot, Volumes, VolumesAdded, Resources, ResourcesChanged, Tolerations,
-	Priority, Placement, ServiceAccount, Names, TerminationMessage, Sysctls, System, Labels, Annotations, Finalizers, Unknown,
+	Priority, Placement, ServiceAccount, Names, TerminationMessage, Sysctls, System, Labels, Annotations, Finalizers,
+	ReadinessGates, WorkloadSettings, Unknown,
 }
 
 // ofPath says of each path of the API what class a change there is of. The longest
@@ -126,7 +130,7 @@ var ofPath = map[string]Class{
 	"spec.schedulerName":                 Placement,
 	"spec.schedulingGates":               Placement,
 	"spec.topologySpreadConstraints":     Placement,
-	"spec.readinessGates":                Placement,
+	"spec.readinessGates":                ReadinessGates,
 	"spec.serviceAccountName":            ServiceAccount,
 	"spec.serviceAccount":                ServiceAccount,
 	"spec.automountServiceAccountToken":  ServiceAccount,

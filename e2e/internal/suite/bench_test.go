@@ -34,6 +34,7 @@ type bench struct {
 	discarded []string // manifest files
 	disturbed Disturbance
 	changers  difference.Attribution
+	settings  []difference.Difference
 	closed    string
 	last      func(*corev1.Pod) (*corev1.Pod, bool) // what the watch saw last
 }
@@ -153,6 +154,8 @@ func (b *bench) Submit(_ context.Context, m Manifest, podSecurity string) (Answe
 }
 
 func (b *bench) Changers(context.Context, Manifest, bool) difference.Attribution { return b.changers }
+
+func (b *bench) WorkloadChanges(string) []difference.Difference { return b.settings }
 
 type noEvidence struct{}
 

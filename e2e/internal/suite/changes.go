@@ -159,7 +159,11 @@ var errAllChanged = errors.New("the cluster changed the pod so that none of its 
 // compare notes what the cluster made of the stage's pod. Cases that cannot be judged
 // by it are set aside: nothing is awaited for them. Its error says that none is left.
 func (s *stage) compare(ctx context.Context, stored *corev1.Pod, before bool) error {
-	return s.changes(ctx, difference.Pods(s.placed.Pod, stored, difference.Options{Before: before}), stored)
+	differences := difference.Pods(s.placed.Pod, stored, difference.Options{Before: before})
+	if s.placed.Workload != nil {
+		differences = append(differences, s.runner.Cluster.WorkloadChanges(s.placed.Pod.Name)...)
+	}
+	return s.changes(ctx, differences, stored)
 }
 
 func (s *stage) changes(ctx context.Context, differences []difference.Difference, stored *corev1.Pod) error {

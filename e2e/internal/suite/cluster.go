@@ -43,6 +43,8 @@ type Cluster interface {
 	// Changers says who may change what is created of a manifest, as far as this
 	// user may know; later: or what is done to it afterwards, and other objects of its template.
 	Changers(ctx context.Context, m Manifest, later bool) difference.Attribution
+	// WorkloadChanges are what the cluster made of the settings of a workload that was created.
+	WorkloadChanges(workload string) []difference.Difference
 	// Request sends any request into the run's namespace.
 	Request(ctx context.Context, r Request) (Answer, error)
 	// AddEphemeral adds ephemeral containers to a pod through its subresource.
