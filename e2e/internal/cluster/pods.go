@@ -133,11 +133,13 @@ func (s *Session) Await(ctx context.Context, name, what string, mayEnd bool, don
 			if closed := s.closedTo(pod); closed != "" {
 				return pod, fmt.Errorf("pod %s is not %s: %s; its last state: %s", name, what, closed, Describe(pod))
 			}
-			in, ask, terminal := lasting.judge(obstacles(pod, mayEnd), time.Now())
+			found := s.obstaclesTo(pod, mayEnd)
+			in, ask, terminal := lasting.judge(found, time.Now())
 			if ask {
 				terminal = errors.Join(terminal, s.sandboxFailure(ctx, pod))
 			}
 			if terminal != nil {
+				s.learnHeld(found, terminal)
 				return pod, fmt.Errorf("pod %s will not be %s: %w", name, what, terminal)
 			}
 			if in > 0 {
