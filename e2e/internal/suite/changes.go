@@ -236,5 +236,20 @@ func (s *stage) state(pod *corev1.Pod) PodState {
 		}
 	}
 	slices.Sort(state.Injected)
+	if len(s.added) > 0 { // whether somebody's own are ready is not waited for
+		state.Ready = state.Ready || ownReady(pod, s.added)
+	}
 	return state
+}
+
+// ownReady tells whether all containers of a pod are ready but for those that the cluster added.
+func ownReady(pod *corev1.Pod, added map[string]bool) bool {
+	ready := map[string]bool{}
+	for _, c := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
+		ready[c.Name] = c.Ready
+	}
+	waitsFor := func(c corev1.Container) bool { return !added[c.Name] && !ready[c.Name] }
+	return !slices.ContainsFunc(pod.Spec.Containers, waitsFor) && !slices.ContainsFunc(pod.Spec.InitContainers, func(c corev1.Container) bool {
+		return c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways && waitsFor(c)
+	})
 }

@@ -2,6 +2,7 @@ package suite
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
@@ -243,6 +244,61 @@ func TestStateOf(t *testing.T) {
 	assert.False(t, state.Containers["other"].Running)
 	assert.Equal(t, "CreateContainerError", state.Containers["late"].Waiting)
 	assert.Equal(t, "no such target", state.Containers["late"].Message)
+}
+
+// TestReadyBehindGates: somebody's readiness gate, which nobody may ever open, keeps no pod from being looked into.
+func TestReadyBehindGates(t *testing.T) {
+	yes, no := corev1.ConditionTrue, corev1.ConditionFalse
+	for name, row := range map[string]struct {
+		gates             int
+		ready, containers corev1.ConditionStatus
+		want              bool
+	}{
+		"no gate":                    {0, yes, yes, true},
+		"not ready, without a gate":  {0, no, yes, false},
+		"behind a gate":              {1, no, yes, true},
+		"behind gates, and starting": {2, no, no, false},
+		"the gate is open":           {1, yes, yes, true},
+	} {
+		pod := decoded(t).Pod
+		pod.Spec.ReadinessGates = make([]corev1.PodReadinessGate, row.gates)
+		pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: row.ready}, {Type: corev1.ContainersReady, Status: row.containers}}
+		assert.Equal(t, row.want, StateOf(pod).Ready, name)
+	}
+}
+
+// TestReadyBesideOthers: whether a container that the cluster added becomes ready, or ends again and again, is
+// not waited for.
+func TestReadyBesideOthers(t *testing.T) {
+	always := corev1.ContainerRestartPolicyAlways
+	for name, row := range map[string]struct {
+		ready string // the containers that are
+		added []string
+		want  bool
+	}{
+		"all but the mesh's":             {"app sidecar", []string{"mesh"}, true},
+		"not its own":                    {"sidecar mesh", []string{"mesh"}, false},
+		"not its own sidecar":            {"app mesh", []string{"mesh"}, false},
+		"none as yet":                    {"", []string{"mesh"}, false},
+		"all but one of its own":         {"app sidecar", nil, false},
+		"the mesh's in a sidecar's form": {"app mesh", []string{"sidecar"}, true},
+	} {
+		pod := &corev1.Pod{Spec: corev1.PodSpec{
+			InitContainers: []corev1.Container{{Name: "once"}, {Name: "sidecar", RestartPolicy: &always}},
+			Containers:     []corev1.Container{{Name: "mesh"}, {Name: "app"}},
+		}}
+		for _, c := range []string{"app", "mesh"} {
+			pod.Status.ContainerStatuses = append(pod.Status.ContainerStatuses, corev1.ContainerStatus{Name: c, Ready: slices.Contains(strings.Fields(row.ready), c)})
+		}
+		pod.Status.InitContainerStatuses = []corev1.ContainerStatus{{Name: "sidecar", Ready: slices.Contains(strings.Fields(row.ready), "sidecar")}}
+		s := &stage{added: map[string]bool{}}
+		for _, c := range row.added {
+			s.added[c] = true
+		}
+		assert.Equal(t, row.want, s.state(pod).Ready, name)
+		pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
+		assert.True(t, s.state(pod).Ready, name)
+	}
 }
 
 // TestYAMLDecodesAgain: what the evidence shows is what was created.

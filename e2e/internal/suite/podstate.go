@@ -22,8 +22,12 @@ func StateOf(pod *corev1.Pod) PodState {
 		Name: pod.Name, Node: pod.Spec.NodeName, Sharing: sharing(pod), HostPID: pod.Spec.HostPID,
 		Phase: string(pod.Status.Phase), Reason: pod.Status.Reason, Containers: map[string]ContainerState{},
 	}
+	ready := corev1.PodReady
+	if len(pod.Spec.ReadinessGates) > 0 { // no manifest has any: somebody else's controller opens them, or does not
+		ready = corev1.ContainersReady
+	}
 	for _, c := range pod.Status.Conditions {
-		if c.Type == corev1.PodReady {
+		if c.Type == ready {
 			state.Ready = c.Status == corev1.ConditionTrue
 		}
 	}
