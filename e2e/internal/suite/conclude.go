@@ -72,7 +72,7 @@ func (r *Runner) conclude(ctx context.Context, c Case, target Target, stages map
 		return inconclusive("the control " + c.Control + ": " + uncontrolled.Error())
 	}
 	answers.decide(&result)
-	r.withdraw(ctx, &result, o, fixture.began)
+	r.withdraw(ctx, &result, fixture.placed.Pod, o, fixture.began)
 	r.answeredToAnother(ctx, &result, fixture.placed)
 	if c.Record != nil && result.Outcome == Conformant {
 		result.Recorded = c.Record(o)

@@ -142,20 +142,47 @@ func (h *health) learn(ctx context.Context, err error, ask func(context.Context)
 // withdraw takes back that a cluster does not conform, where the pod, its node or the way
 // there was disturbed by something else. A case that disturbs the node itself is judged
 // as it is.
-func (r *Runner) withdraw(ctx context.Context, result *Result, o Observation, since time.Time) {
+func (r *Runner) withdraw(ctx context.Context, result *Result, sent *corev1.Pod, o Observation, since time.Time) {
 	if result.Outcome != NonConformant || result.Case.disrupts() {
 		return
 	}
 	said := ""
-	if o.AfterPod != nil && o.AfterPod.Reason != "" {
+	hungry := starved(sent, o)
+	switch {
+	case o.AfterPod != nil && o.AfterPod.Reason != "":
 		// It has a reason of its own where kubelet ended it, for lack of something on the node or
 		// for another pod.
 		said = "kubelet ended pod " + o.AfterPod.Name + ": " + o.AfterPod.Reason
-	} else {
+	case hungry != "":
+		said = fmt.Sprintf("container %s of pod %s was killed for lack of memory, of which its manifest sets no limit: the node's, or one that the cluster added (a LimitRange?)", hungry, o.Pod.Name)
+	default:
 		said = r.Cluster.Disturbance(ctx, result.Target.Node, since).Said
 	}
 	if said != "" {
 		result.Outcome = Inconclusive
 		result.Reason = fmt.Sprintf("cannot tell: the run was disturbed: %s; and then: %s", said, result.Reason)
 	}
+}
+
+// starved names a container that was killed for lack of memory although its manifest has it under no limit;
+// "" where none was.
+func starved(sent *corev1.Pod, o Observation) string {
+	if sent == nil || sent.Spec.Resources != nil && sent.Spec.Resources.Limits != nil {
+		return ""
+	}
+	states := []PodState{o.Pod}
+	if o.AfterPod != nil {
+		states = append(states, *o.AfterPod)
+	}
+	for _, c := range slices.Concat(sent.Spec.InitContainers, sent.Spec.Containers) {
+		if _, limited := c.Resources.Limits[corev1.ResourceMemory]; limited {
+			continue
+		}
+		for _, s := range states {
+			if s.Containers[c.Name].ExitReason == "OOMKilled" {
+				return c.Name
+			}
+		}
+	}
+	return ""
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 )
 
 // TestMissingImageIsFoundOutOnce: of the pods that need an image which the node
@@ -134,7 +135,42 @@ func TestDoubt(t *testing.T) {
 func TestDoubtOfAnEvictedPod(t *testing.T) {
 	for reason, want := range map[string]Outcome{"": NonConformant, "Evicted": Inconclusive} {
 		result := Result{Outcome: NonConformant}
-		(&Runner{Cluster: newBench()}).withdraw(t.Context(), &result, Observation{AfterPod: &PodState{Name: "p", Reason: reason}}, time.Now())
+		(&Runner{Cluster: newBench()}).withdraw(t.Context(), &result, nil, Observation{AfterPod: &PodState{Name: "p", Reason: reason}}, time.Now())
 		assert.Equal(t, want, result.Outcome, result.Reason)
+	}
+}
+
+// TestWithdrawnForHunger: what was seen of a container that the kernel killed for lack of memory is nobody's
+// violation, unless its manifest set the limit.
+func TestWithdrawnForHunger(t *testing.T) {
+	limit := corev1.ResourceRequirements{Limits: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("16Mi")}}
+	cpu := corev1.ResourceRequirements{Limits: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1")}}
+	ended := func(name, reason string) PodState {
+		return PodState{Name: "p", Containers: map[string]ContainerState{name: {ExitReason: reason}}}
+	}
+	for name, row := range map[string]struct {
+		resources corev1.ResourceRequirements
+		pod       *corev1.ResourceRequirements
+		at, after PodState
+		want      Outcome
+	}{
+		"under a limit of the cluster's": {at: ended("app", "OOMKilled"), want: Inconclusive},
+		"seen afterwards":                {after: ended("app", "OOMKilled"), want: Inconclusive},
+		"with a limit of CPU":            {resources: cpu, after: ended("app", "OOMKilled"), want: Inconclusive},
+		"under a limit of its own":       {resources: limit, after: ended("app", "OOMKilled"), want: NonConformant},
+		"under its pod's":                {pod: &limit, after: ended("app", "OOMKilled"), want: NonConformant},
+		"killed by a signal":             {after: ended("app", "Error"), want: NonConformant},
+		"one that the cluster added":     {after: ended("mesh", "OOMKilled"), want: NonConformant},
+	} {
+		t.Run(name, func(t *testing.T) {
+			result := Result{Outcome: NonConformant, Reason: "it was restarted"}
+			sent := &corev1.Pod{Spec: corev1.PodSpec{Resources: row.pod, Containers: []corev1.Container{{Name: "app", Resources: row.resources}}}}
+			(&Runner{Cluster: newBench()}).withdraw(t.Context(), &result, sent, Observation{Pod: row.at, AfterPod: &row.after}, time.Now())
+			assert.Equal(t, row.want, result.Outcome, result.Reason)
+			if row.want == Inconclusive {
+				assert.Equal(t, "cannot tell: the run was disturbed: container app of pod "+row.at.Name+" was killed for lack of memory, of which its manifest sets no limit: "+
+					"the node's, or one that the cluster added (a LimitRange?); and then: it was restarted", result.Reason)
+			}
+		})
 	}
 }
