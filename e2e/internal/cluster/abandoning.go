@@ -18,7 +18,10 @@ import (
 // those on nodes that do not answer, which nobody knows ever to come back, and those that never
 // started and whose start is not given up in time. A kubelet that comes back to them ends what is
 // there of pods that are none any more.
-func abandonPods(ctx context.Context, client kubernetes.Interface, namespace string) error {
+//
+// waited is how long their deletion has been waited for, by this machine's clock: the server's need not
+// be right.
+func abandonPods(ctx context.Context, client kubernetes.Interface, namespace string, waited time.Duration) error {
 	pods, err := client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return fmt.Errorf("listing its pods: %w", err)
@@ -26,8 +29,7 @@ func abandonPods(ctx context.Context, client kubernetes.Interface, namespace str
 	if len(pods.Items) == 0 {
 		return nil
 	}
-	now := time.Now()
-	if err := deleteAtOnce(ctx, client, pods.Items, func(p corev1.Pod) bool { return heldUp(p, now) }); err != nil {
+	if err := deleteAtOnce(ctx, client, pods.Items, func(p corev1.Pod) bool { return heldUp(p, waited) }); err != nil {
 		return err
 	}
 	nodes, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
@@ -38,13 +40,13 @@ func abandonPods(ctx context.Context, client kubernetes.Interface, namespace str
 	for _, n := range nodes.Items {
 		answers[n.Name] = nodeState(n).NotReady == ""
 	}
-	return deleteAtOnce(ctx, client, pods.Items, func(p corev1.Pod) bool { return !answers[p.Spec.NodeName] && !heldUp(p, now) })
+	return deleteAtOnce(ctx, client, pods.Items, func(p corev1.Pod) bool { return !answers[p.Spec.NodeName] && !heldUp(p, waited) })
 }
 
 // heldUp tells of a pod that was to be gone startedLast ago, and of which kubelet says that none of
 // its containers has ever started: no process of it runs.
-func heldUp(p corev1.Pod, now time.Time) bool {
-	if p.DeletionTimestamp == nil || now.Sub(p.DeletionTimestamp.Time) < startedLast {
+func heldUp(p corev1.Pod, waited time.Duration) bool {
+	if p.DeletionTimestamp == nil || waited < startedLast {
 		return false
 	}
 	all := statuses(&p)

@@ -22,9 +22,12 @@ func TestAbandonPods(t *testing.T) {
 		deleted  time.Duration
 		statuses []corev1.ContainerStatus
 		want     bool
+		clock    int64 // the server's
 	}{
 		"its images have been pulled for minutes": {node: "good", deleted: 2 * startedLast, statuses: []corev1.ContainerStatus{waiting, waiting}, want: true},
 		"for some seconds":                        {node: "good", deleted: startedLast / 2, statuses: []corev1.ContainerStatus{waiting, waiting}},
+		"for some seconds, by a clock far behind": {node: "good", deleted: startedLast / 2, statuses: []corev1.ContainerStatus{waiting}, clock: 1},
+		"for minutes, by a clock far ahead":       {node: "good", deleted: 2 * startedLast, statuses: []corev1.ContainerStatus{waiting}, clock: 1 << 33, want: true},
 		"one of its containers runs":              {node: "good", deleted: 2 * startedLast, statuses: []corev1.ContainerStatus{waiting, running}},
 		"one has run, and is to run again":        {node: "good", deleted: 2 * startedLast, statuses: []corev1.ContainerStatus{waiting, restarting}},
 		"one has ended":                           {node: "good", deleted: 2 * startedLast, statuses: []corev1.ContainerStatus{waiting, ended}},
@@ -32,13 +35,13 @@ func TestAbandonPods(t *testing.T) {
 		"its node does not answer":                {node: "bad", statuses: []corev1.ContainerStatus{running}, want: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			since := metav1.NewTime(time.Now().Add(-row.deleted))
+			since := metav1.NewTime(time.Unix(row.clock, 0))
 			client := fake.NewClientset(node("good", corev1.ConditionTrue), node("bad", corev1.ConditionUnknown), &corev1.Pod{
 				ObjectMeta: metav1.ObjectMeta{Name: "a", Namespace: "procns-a", DeletionTimestamp: &since, Finalizers: []string{"example.com/kept"}},
 				Spec:       corev1.PodSpec{NodeName: row.node},
 				Status:     corev1.PodStatus{ContainerStatuses: row.statuses},
 			})
-			require.NoError(t, abandonPods(t.Context(), client, "procns-a"))
+			require.NoError(t, abandonPods(t.Context(), client, "procns-a", row.deleted))
 			left, err := client.CoreV1().Pods("procns-a").List(t.Context(), metav1.ListOptions{})
 			require.NoError(t, err)
 			assert.Equal(t, row.want, len(left.Items) == 0)

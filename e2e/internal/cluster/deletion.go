@@ -18,6 +18,8 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
 	watchtools "k8s.io/client-go/tools/watch"
+
+	"procns/e2e/internal/suite"
 )
 
 // Leftover is a namespace that is not gone.
@@ -29,7 +31,9 @@ type Leftover struct {
 	Why     error
 }
 
-func (l *Leftover) Error() string { return fmt.Sprintf("namespace %s is left: %v", l.Namespace, l.Why) }
+func (l *Leftover) Error() string {
+	return fmt.Sprintf("namespace %s is left: %s", l.Namespace, oneLine(l.Why.Error()))
+}
 
 func (l *Leftover) Unwrap() error { return l.Why }
 
@@ -114,15 +118,16 @@ const (
 
 func deleteNamespace(ctx context.Context, client kubernetes.Interface, name string, say func(string, ...any), pace looks) error {
 	// First the namespace: in one that is terminating, no workload makes new pods.
-	err := client.CoreV1().Namespaces().Delete(ctx, name, metav1.DeleteOptions{})
-	if err != nil && !apierrors.IsNotFound(err) {
-		return err
-	}
-	err = deletePods(ctx, client, name)
-	if err != nil && !apierrors.IsNotFound(err) {
-		return fmt.Errorf("deleting its pods: %w", err)
+	err := untilTaken(ctx, func() error { return client.CoreV1().Namespaces().Delete(ctx, name, metav1.DeleteOptions{}) })
+	// Servers before v1.16 say of one that is being deleted already that it conflicts.
+	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
+		return told(err, "deleting it")
 	}
 	d := departure{name: name, client: client, running: -1}
+	// Where its pods cannot be deleted by us, the namespace's own controller does it.
+	if err := untilTaken(ctx, func() error { return deletePods(ctx, client, name) }); err != nil && !apierrors.IsNotFound(err) {
+		d.hindered = told(err, "deleting its pods").Error()
+	}
 	began := time.Now()
 	watching, stop := context.WithCancel(ctx)
 	defer stop()
@@ -138,7 +143,7 @@ func deleteNamespace(ctx context.Context, client kubernetes.Interface, name stri
 			return d.leftover("its deletion did not finish in time")
 		case <-time.After(wait):
 		}
-		abandoned := abandonPods(ctx, client, name)
+		abandoned := abandonPods(ctx, client, name, time.Since(began))
 		d.look(ctx)
 		if ctx.Err() != nil {
 			continue // what could be found out is known
@@ -157,12 +162,24 @@ func deleteNamespace(ctx context.Context, client kubernetes.Interface, name stri
 	}
 }
 
+// told is the error of a request in one line: where somebody refused it, with who that was and what to do.
+func told(err error, doing string) error {
+	if answer, ok := suite.AnswerOf(err); ok {
+		if refusal := answer.Refusal(); refusal.Lasting() || refusal.Down {
+			return suite.Failed(err, "%s", doing)
+		}
+	}
+	return err
+}
+
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
 
 // departure is a namespace that is being deleted.
 type departure struct {
 	name   string
 	client kubernetes.Interface
+	// hindered is why its pods could not be deleted, or "".
+	hindered string
 
 	mu   sync.Mutex
 	last *corev1.Namespace // as the watch told of it
@@ -259,8 +276,10 @@ func (d *departure) terminal(waited time.Duration) string {
 
 // leftover is the namespace, as it is left.
 func (d *departure) leftover(why string) *Leftover {
-	if said := d.remaining(); said != "" {
-		why += "; " + said
+	for _, said := range []string{d.remaining(), d.hindered} {
+		if said != "" {
+			why += "; " + said
+		}
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -119,6 +120,81 @@ func TestStuckNamespace(t *testing.T) {
 	}, pace)
 	assert.ErrorContains(t, err, "its deletion did not finish in time; NamespaceContentRemaining: the words of NamespaceContentRemaining")
 	assert.Equal(t, []string{"==> waiting for namespace procns-a to go: NamespaceContentRemaining: the words of NamespaceContentRemaining"}, said)
+}
+
+// TestHinderedDeletion: what passes is tried again; who refuses a deletion for good is named, in one line;
+// and where our own deletion of the pods is refused, the namespace is waited for all the same.
+func TestHinderedDeletion(t *testing.T) {
+	const (
+		down     = `Internal error occurred: failed calling webhook \"ns.example\": failed to call webhook: connection refused`
+		noPods   = `admission webhook \"pods.example\" denied the request: \n\nresource Pod/procns-a/one was blocked due to the following policies\n\nkeep-pods:\n  rule: 'no deletion'`
+		noSpaces = `ValidatingAdmissionPolicy 'keep' with binding 'keep' denied request: namespaces stay`
+	)
+	type refusal struct {
+		code            int
+		reason, message string
+	}
+	for name, row := range map[string]struct {
+		namespace, pods []refusal // one for each try, before it is accepted
+		stays           bool
+		says            string // "" where nothing is left
+	}{
+		"as it should be":            {},
+		"a webhook that was down":    {namespace: []refusal{{500, "InternalError", down}}, pods: []refusal{{500, "InternalError", down}}},
+		"the server in trouble":      {namespace: []refusal{{503, "ServiceUnavailable", "etcd leader changed"}, {504, "Timeout", "request did not complete"}}},
+		"asked too much":             {namespace: []refusal{{429, "TooManyRequests", "too many requests"}}},
+		"under way already":          {namespace: []refusal{{409, "Conflict", "The system is ensuring all content is removed from this namespace."}}},
+		"refused by a policy":        {namespace: []refusal{{422, "Invalid", `namespaces \"procns-a\" is forbidden: ` + noSpaces}}, says: `namespace procns-a is left: deleting it: the admission policy "keep" refused it: namespaces stay (exempt`},
+		"refused in another way":     {namespace: []refusal{{400, "BadRequest", `no\n\nway`}}, says: "namespace procns-a is left: no way"},
+		"its pods, but it goes":      {pods: []refusal{{403, "Forbidden", noPods}}},
+		"its pods, and so it stays":  {pods: []refusal{{403, "Forbidden", noPods}}, stays: true, says: `did not finish in time; NamespaceContentRemaining: the words of NamespaceContentRemaining; deleting its pods: the admission webhook "pods.example" by its policy "keep-pods" refused it: resource Pod/procns-a/one`},
+		"both with what passes soon": {namespace: []refusal{{500, "InternalError", down}}, pods: []refusal{{429, "TooManyRequests", "later"}, {503, "ServiceUnavailable", "later"}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			now := metav1.Now()
+			there := stuck{corev1.Namespace{
+				TypeMeta:   metav1.TypeMeta{Kind: "Namespace", APIVersion: "v1"},
+				ObjectMeta: metav1.ObjectMeta{Name: "procns-a", DeletionTimestamp: &now, ResourceVersion: "1"},
+				Status:     corev1.NamespaceStatus{Conditions: conditions(corev1.NamespaceContentRemaining)},
+			}}
+			gone := &shelf{answers: map[string]string{namespacesPath: list("Namespace", "v1")}}
+			var mu sync.Mutex
+			left := map[string][]refusal{namespacesPath + "/procns-a": row.namespace, namespacesPath + "/procns-a/pods": row.pods}
+			client := clientOf(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				mu.Lock()
+				refusals := left[r.URL.Path]
+				if r.Method == http.MethodDelete && len(refusals) > 0 {
+					left[r.URL.Path] = refusals[1:]
+				}
+				mu.Unlock()
+				switch {
+				case r.Method == http.MethodDelete && len(refusals) > 0:
+					w.Header().Set("Content-Type", "application/json")
+					w.WriteHeader(refusals[0].code)
+					fmt.Fprintf(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"%s","message":"%s","code":%d}`, refusals[0].reason, refusals[0].message, refusals[0].code)
+				case row.stays:
+					there.ServeHTTP(w, r)
+				default:
+					gone.ServeHTTP(w, r)
+				}
+			}))
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			err := deletePaced(ctx, client, []string{"procns-a"}, func(string, ...any) {
+				time.AfterFunc(100*time.Millisecond, cancel) // it is waited for
+			}, looks{first: 50 * time.Millisecond, next: 50 * time.Millisecond})
+			if row.says == "" {
+				require.NoError(t, err)
+			} else {
+				require.ErrorContains(t, err, row.says)
+				assert.NotContains(t, err.Error(), "\n")
+			}
+			assert.Empty(t, left[namespacesPath+"/procns-a"])
+			if name != "refused by a policy" && name != "refused in another way" {
+				assert.Empty(t, left[namespacesPath+"/procns-a/pods"])
+			}
+		})
+	}
 }
 
 // TestOwns: a namespace whose creation was not answered is the run's, if it is there.

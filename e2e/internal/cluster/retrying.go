@@ -9,6 +9,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"procns/e2e/internal/pace"
+	"procns/e2e/internal/suite"
 )
 
 // How long a request is repeated. client-go itself obeys the answers that say when to come again
@@ -26,6 +27,17 @@ func untilAnswered(ctx context.Context, send func() (final bool, err error)) err
 	return pace.Retry(ctx, answerComes, func() (bool, error) {
 		final, err := send()
 		return !final && unanswered(err), err
+	})
+}
+
+// untilTaken sends a request again that may be repeated, while the server cannot carry it out: it has
+// troubles of its own, or a webhook that it has to ask does not answer.
+func untilTaken(ctx context.Context, send func() error) error {
+	return pace.Retry(ctx, serverReturns, func() (bool, error) {
+		err := send()
+		answer, answered := suite.AnswerOf(err)
+		refusal := answer.Refusal()
+		return unanswered(err) && !neverSent(err) || answered && (refusal.Down || refusal.By == suite.ByTrouble), err
 	})
 }
 
