@@ -11,6 +11,27 @@ import (
 	"procns/e2e/internal/targets"
 )
 
+// mostQPS is more than any API server answers.
+const mostQPS = 1_000_000
+
+// forOwnCluster are flags of the kind cluster that procns makes which on a cluster of the user's would be
+// asked for in vain.
+var forOwnCluster = []string{"load", "node-image"}
+
+// checkCluster says which flags of the command line mean nothing on the cluster that it names: what the
+// environment and the file say is there for other runs.
+func (o *Options) checkCluster(line map[string]bool) error {
+	if o.Kubeconfig == "" && o.Context == "" && !o.InCluster {
+		return nil
+	}
+	for _, name := range forOwnCluster {
+		if line[name] {
+			return fmt.Errorf("-%s is for the kind cluster that procns makes: on a cluster of yours it does nothing", name)
+		}
+	}
+	return nil
+}
+
 // check says what is wrong with flags that are each well-formed.
 func (o *Options) check(given map[string]bool) error {
 	var modes []string
@@ -66,10 +87,12 @@ func (o *Options) check(given map[string]bool) error {
 		return errors.New("-resume needs the cluster of the run that was interrupted: name it, or add -keep")
 	case o.NodesAtOnce < 1:
 		return errors.New("-nodes-at-once must be above zero")
-	case o.Parallel < 1, o.Pods < 1, o.QPS <= 0, o.Timeout <= 0, o.CaseTimeout <= 0:
+	case o.QPS > mostQPS:
+		return fmt.Errorf("-qps must not be above %d", mostQPS)
+	case o.Parallel < 1, o.Pods < 1, !(float32(o.QPS) > 0), o.Timeout <= 0, o.CaseTimeout <= 0:
 		return errors.New("-parallel, -pods, -qps, -timeout and -case-timeout must be above zero")
 	}
-	for name, text := range map[string]string{"kubeconfig": o.Kubeconfig, "context": o.Context, "print-exempt": o.PrintExempt, "baseline": o.Baseline, "render": o.Render, "resume": o.Resume, "report-dir": o.ReportDir} {
+	for name, text := range map[string]string{"kind-config": o.KindConfig, "kubeconfig": o.Kubeconfig, "context": o.Context, "print-exempt": o.PrintExempt, "baseline": o.Baseline, "render": o.Render, "resume": o.Resume, "report-dir": o.ReportDir} {
 		if given[name] && text == "" {
 			return fmt.Errorf("-%s is empty: a variable that is not set?", name)
 		}

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"procns/e2e/internal/hydrophone"
 	"procns/e2e/internal/surroundings"
@@ -59,6 +61,9 @@ func (s Sources) Parse(output io.Writer) (Options, error) {
 	if _, err := o.parseLine(flags, groups, s.Arguments, io.Discard); err != nil {
 		return o, err
 	}
+	if err := o.checkCluster(given); err != nil {
+		return o, UsageError{err}
+	}
 	for _, one := range weaker {
 		given[one.name] = true
 	}
@@ -90,13 +95,13 @@ func (o *Options) parseLine(flags *flag.FlagSet, groups []Group, arguments []str
 		if errors.Is(err, flag.ErrHelp) {
 			return nil, errors.Join(writeHelp(output, groups), err)
 		}
-		return nil, Usagef("%w%s", err, unknownFlag(err, flags))
+		return nil, Usagef("%w%s", err, hint(err, flags))
 	}
 	// The second report of -compare is the one argument that there may be; flags may follow.
 	if len(o.Compare) == 1 && flags.NArg() > 0 && flags.Arg(0) != "" {
 		o.Compare = append(o.Compare, flags.Arg(0))
 		if err := flags.Parse(flags.Args()[1:]); err != nil {
-			return nil, Usagef("%w%s", err, unknownFlag(err, flags))
+			return nil, Usagef("%w%s", err, hint(err, flags))
 		}
 	}
 	if flags.NArg() > 0 {
@@ -121,13 +126,42 @@ func meant(flags *flag.FlagSet, argument string) string {
 	return ""
 }
 
-// unknownFlag adds the nearest names to the flag package's own error.
-func unknownFlag(err error, flags *flag.FlagSet) string {
+// wrongValue is how the flag package says that it cannot read a flag's value.
+var wrongValue = regexp.MustCompile(`(?s)^invalid (?:boolean )?value .* for (?:flag )?-([a-z-]+): (?:parse error|value out of range)$`)
+
+// hint adds to the flag package's own error the nearest names, or what would have been a value.
+func hint(err error, flags *flag.FlagSet) string {
+	if m := wrongValue.FindStringSubmatch(err.Error()); m != nil {
+		return expected(flags, m[1])
+	}
 	_, name, ok := strings.Cut(err.Error(), "flag provided but not defined: -")
 	if !ok {
 		return ""
 	}
 	return nearFlags(namesOf(flags), name, "-") + "; all of them: -help"
+}
+
+// expected says what the flag package reads as a flag's value.
+func expected(flags *flag.FlagSet, name string) string {
+	f := flags.Lookup(name)
+	if f == nil {
+		return ""
+	}
+	got, ok := f.Value.(flag.Getter)
+	if !ok {
+		return "" // one of ours, which says it itself
+	}
+	switch got.Get().(type) {
+	case time.Duration:
+		return ": expected a duration such as 90s, 30m or 1h30m"
+	case int:
+		return ": expected a whole number"
+	case float64:
+		return ": expected a number"
+	case bool:
+		return ": expected true or false"
+	}
+	return ""
 }
 
 func namesOf(flags *flag.FlagSet) []string {
@@ -228,7 +262,7 @@ func (s Sources) weaker(o *Options, flags *flag.FlagSet, line map[string]bool, f
 			}
 			for _, text := range one.values {
 				if err := flags.Set(one.name, text); err != nil {
-					return nil, fmt.Errorf("%s: %q: %w", one.at(file), text, err)
+					return nil, fmt.Errorf("%s: %q: %w%s", one.at(file), text, err, expected(flags, one.name))
 				}
 			}
 			set = append(set, one.name)
