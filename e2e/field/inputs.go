@@ -101,6 +101,13 @@ func Inputs() []Input {
 	noted := func(what string) Expected {
 		return Expected{Exit: suite.ExitConformant, Within: soon, Outcomes: all(suite.Conformant), Reported: []string{what}}
 	}
+	// What holds a pod back may pass: it is waited for a while.
+	held := func(what, by string) Expected {
+		return Expected{
+			Exit: suite.ExitInconclusive, Within: soon + 2*time.Minute, Outcomes: all(suite.Inconclusive),
+			Preflight: []string{what}, Reasons: map[string]string{"*/*": by},
+		}
+	}
 	inputs := []Input{
 		{Name: "refuse-host-pid-422", Imitates: "a ValidatingAdmissionPolicy", Run: hostPID, Want: refused("field-refuse-host-pid-422", "policy")},
 		{Name: "refuse-host-pid-403", Imitates: "Gatekeeper", Run: hostPID, Want: refused("field-refuse-host-pid-403", "policy")},
@@ -126,6 +133,15 @@ func Inputs() []Input {
 		{Name: "nowhere-to-run", Imitates: "policies that place pods, where nodes of that kind are gone", Run: running, Want: Expected{
 			Exit: suite.ExitInconclusive, Within: soon, Outcomes: all(suite.Inconclusive),
 			Preflight: []string{`field-nowhere-to-run`}, Reasons: map[string]string{"*/*": `(?i)schedul`},
+		}},
+		{Name: "gate-readiness", Imitates: "load balancers' controllers", Run: running, Want: noted(`readinessGates`)},
+		{Name: "gate-scheduling", Imitates: "Kueue, where no queue takes the pods", Run: running, Want: held(`schedulingGates`, `field\.procns\.invalid/gate`)},
+		{Name: "other-scheduler", Imitates: "YuniKorn's and Volcano's webhooks, where the scheduler is gone", Run: running, Want: held(`schedulerName`, `scheduler "field-absent"`)},
+		{Name: "hold-jobs", Imitates: "Kueue", Run: "controllers/job-*", Want: changed("field-hold-jobs", `spec\.suspend`)},
+		{Name: "more-replicas", Imitates: "policies for availability", Run: "controllers/deployment-shares,controllers/rollout-isolates", Want: Expected{
+			Exit: suite.ExitInconclusive, Within: soon, Preflight: []string{`spec\.replicas`},
+			Outcomes: map[string]suite.Outcome{"controllers/deployment-shares": suite.Conformant, "controllers/rollout-isolates": suite.Inconclusive},
+			Reasons:  map[string]string{"controllers/rollout-isolates": `field-more-replicas`},
 		}},
 		{Name: "image-from-a-mirror", Imitates: "a pull-through mirror that lost the image", Run: running, Want: Expected{
 			Exit: suite.ExitInconclusive, Within: soon, Outcomes: all(suite.Inconclusive), Reasons: map[string]string{"*/*": `mirror\.field\.invalid`},
