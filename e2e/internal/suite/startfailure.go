@@ -85,6 +85,9 @@ func (s *stage) blurred() error {
 	if s.key.submit != Runs || s.disruption != nil || s.placed.Pod == nil || s.placed.Workload != nil || s.runner.Adopted != nil || len(s.copies) > 0 {
 		return nil // what was done reaches further than this pod
 	}
+	if s.key.act != nil && len(s.lookouts) > 0 {
+		return nil // what was seen of it before the act is looked for by others, who would not find it in another pod
+	}
 	current, ok := s.runner.Cluster.Current(s.pod)
 	if !ok {
 		return nil
