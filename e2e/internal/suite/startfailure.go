@@ -140,7 +140,7 @@ func (s *stage) cleared(ctx context.Context, why error) bool {
 	}
 	s.runner.Log("%s: %s: %v: once more, from the beginning", s.target.Name(), s.key.folder(), why)
 	s.runner.Evidence.Save(s.folder(), "observation-blurred.json.gz", s.observation)
-	s.observation, s.added, s.ready, s.heir = Observation{}, nil, 0, false
+	s.afresh()
 	s.cutOff.Store(nil)
 	s.takeBack()
 	return true
