@@ -130,7 +130,8 @@ func debugsTheExited(o suite.Observation) error {
 		return suite.CannotTell(starts+", or is refused", "it waits: "+late.Waiting+": "+late.Message)
 	}
 	// The second snapshots, with the marker of the container that was added.
-	after := suite.Observation{Before: o.After, Markers: map[string]string{"app": o.Markers["app"], "late": o.Saw.Late}}
+	after := afterwards(o)
+	after.Markers = map[string]string{"app": o.Markers["app"], "late": o.Saw.Late}
 	for _, pair := range [][2]string{{"app", "late"}, {"late", "app"}} {
 		if _, err := markedProcess(after, pair[0], pair[0], pair[1]); err != nil {
 			return err

@@ -151,3 +151,14 @@ func TestBusyNodeIsNoRefusal(t *testing.T) {
 		assert.False(t, suite.IsViolation(err), "%+v: %v", state, err)
 	}
 }
+
+// TestLateContainerNotLookedInto: where kubelet tells that the container runs after the last look was taken, nothing
+// was seen from it.
+func TestLateContainerNotLookedInto(t *testing.T) {
+	c := caseOf(t, "ephemeral/exited-target")
+	o := recorded(t, c, c.Fixture)
+	delete(o.After, "late")
+	err := c.Judge(o)
+	require.Error(t, err)
+	assert.False(t, suite.IsViolation(err), "%v", err)
+}

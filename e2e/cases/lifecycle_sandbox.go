@@ -167,7 +167,10 @@ func signalAllowed(o suite.Observation) error {
 		return notPromised(o.Container("killer"), "the killer may signal PID 1", r.String(), errno)
 	}
 	// Where the sandbox ended, the command ended with it, whatever is told of that. Where
-	// it is still there, the signal was sent only if kill says so.
+	// it is still there, the signal was sent only if kill says so. Before a second look, nobody knows.
+	if o.AfterPod == nil && (!r.Ran() || r.Code != 0) {
+		return suite.CannotTell("the pod's status after the act", "none", o.Container("killer"))
+	}
 	after, ranAgain := o.After["killer"]
 	if stays := ranAgain && suite.IsViolation(anotherPID1(o.Container("killer"), after)); stays && (!r.Ran() || r.Code != 0) {
 		return suite.Final(suite.CannotTell("the killer signals PID 1", r.String(), o.Container("killer")))

@@ -340,7 +340,12 @@ func TestSignalRefused(t *testing.T) {
 	err := signalAllowed(refused)
 	assert.Error(t, err)
 	assert.False(t, suite.IsViolation(err))
-	assert.NoError(t, signalAllowed(suite.Observation{Ran: map[string]probe.CommandResult{"terminate": {Code: 137}}}))
+	killed := suite.Observation{Ran: map[string]probe.CommandResult{"terminate": {Code: 137}}}
+	err = signalAllowed(killed)
+	assert.Error(t, err, "nobody has looked whether it ended with the sandbox")
+	assert.False(t, suite.IsViolation(err))
+	killed.AfterPod = &suite.PodState{}
+	assert.NoError(t, signalAllowed(killed))
 }
 
 func TestStatOf(t *testing.T) {

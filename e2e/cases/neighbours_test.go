@@ -1,9 +1,12 @@
 package cases
 
 import (
+	"cmp"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"procns/e2e/internal/probe"
 	"procns/e2e/internal/suite"
@@ -58,11 +61,12 @@ var strangersVisible = []breakage{
 }
 
 // TestNeighboursDoNotWaitForEachOther: a pod is observed after its neighbour, so
-// that a neighbour with a neighbour of its own may wait in a circle.
+// that a neighbour with a neighbour of its own may wait in a circle. What is only looked
+// at may have the pod of an act, and waits for the neighbours of that.
 func TestNeighboursDoNotWaitForEachOther(t *testing.T) {
 	waits := map[string]bool{}
 	for _, c := range All() {
-		if c.Neighbour != "" && c.Act == nil {
+		if c.Neighbour != "" {
 			waits[c.Fixture], waits[c.Control] = true, true
 		}
 	}
@@ -70,5 +74,40 @@ func TestNeighboursDoNotWaitForEachOther(t *testing.T) {
 		if c.Neighbour != "" {
 			assert.False(t, waits[c.Neighbour], "%s: its neighbour %s waits for another", c.ID, c.Neighbour)
 		}
+	}
+}
+
+// TestNodeVisibleBesideACopy: while others look at a pod, a copy of it, as kubectl debug makes it, may run on its
+// node: with the same texts, and with lower PIDs where the node's have come round.
+func TestNodeVisibleBesideACopy(t *testing.T) {
+	c := caseOf(t, "neighbours/host-pid-sees-the-node")
+	for name, row := range map[string]struct {
+		further int  // the copy's PID, from that of the pod's process
+		alone   bool // the pod itself is not visible
+		holds   bool
+	}{
+		"with higher PIDs":   {further: 1, holds: true},
+		"with lower PIDs":    {further: -1, holds: true},
+		"in the pod's place": {alone: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := recorded(t, c, c.Fixture)
+			copied, ok := o.Container("lookout").Find(withMarker(o.Neighbour, "two"))
+			require.True(t, ok)
+			if row.alone {
+				hide(&o, "lookout", withMarker(o.Neighbour, "two"))
+			}
+			copied.PID += row.further
+			copied.StartTime++
+			seen := o.Before["lookout"]
+			seen.Processes = append(seen.Processes, copied)
+			slices.SortStableFunc(seen.Processes, func(a, b probe.Process) int { return cmp.Compare(a.PID, b.PID) })
+			err := c.Judge(o)
+			if row.holds {
+				require.NoError(t, err)
+				return
+			}
+			assert.True(t, suite.IsViolation(err), "%v", err)
+		})
 	}
 }

@@ -149,8 +149,8 @@ type Act struct {
 	// it may be done in a pod that is only looked at.
 	Spares bool
 	// Follows is an act that leaves the pod as this one needs it, and so do those that it follows itself: this
-	// one may be done in the same pod, behind it, where all was as the cases expected it and every container
-	// runs. nil: the act needs a pod to which nothing was done.
+	// one may be done in the same pod, behind it, where all was as the cases expected it, every container
+	// runs, and the first look finds it as it was left. nil: the act needs a pod to which nothing was done.
 	Follows *Act
 	// Disrupts marks an act on the node itself. It waits until every other case
 	// of the node's targets is done, and is then carried out once for each target, for

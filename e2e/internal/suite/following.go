@@ -2,10 +2,15 @@ package suite
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"procns/e2e/internal/probe"
 )
 
 // Stages that follow: an act that another one leaves the pod for is done in the same pod, behind it.
@@ -51,16 +56,18 @@ func (s *stage) placeHolder() *stage {
 func (s *stage) runFollowers(ctx context.Context) {
 	last := s
 	for _, f := range s.followers {
-		f.heir = last != nil && last.leavesPod(f)
+		if last != nil && last.leavesPod(f) {
+			f.heirOf = last
+		}
 		f.run(ctx)
-		if last = f; !f.heir {
+		if last = f; f.heirOf == nil {
 			last = nil
 		}
 	}
 }
 
-// leavesPod tells whether the next stage may act in this one's pod: every container runs, and all was as its
-// cases expect it. What spares the pod asks for no more than that it runs.
+// leavesPod tells whether the next stage may act in this one's pod: every container runs, the act was carried out
+// whole, and all was as its cases expect it. What spares the pod asks for no more than that it runs.
 func (s *stage) leavesPod(next *stage) bool {
 	if s.err != nil || s.allChanged || !next.key.act.Spares && !s.cameOut() || s.deletes.Load() || s.placed.Workload != nil || s.runner.Adopted != nil || len(s.copies) > 0 {
 		return false
@@ -78,8 +85,10 @@ func (s *stage) leavesPod(next *stage) bool {
 
 // cameOut tells whether every case has the answer that is asked of this pod, yes on a fixture and no on a control. One that
 // no further look can change is not enough, as it is where nobody acts behind it: an act without its effect may have it late.
+// So may an experiment that was not carried out to its end, and a command of which nobody knows what became, although no case
+// that was chosen turns on it.
 func (s *stage) cameOut() bool {
-	if unobserved(s.observation) != nil {
+	if unobserved(s.observation) != nil || len(s.observation.Saw.Undone) > 0 || s.cutOff.Load() != nil {
 		return false
 	}
 	return !slices.ContainsFunc(s.cases, func(e expectation) bool {
@@ -95,7 +104,6 @@ func (s *stage) performInherited(ctx context.Context) error {
 	s.observation.Markers, s.observation.Node = s.placed.Markers, s.target.facts()
 	s.begins()
 	s.runner.Evidence.Save(s.folder(), "manifest.yaml", s.placed.YAML())
-	s.runner.Evidence.Save(s.folder(), "same-pod-as.txt", first.key.folder()+"\n")
 	pod, ok := s.runner.Cluster.Current(s.pod)
 	if !ok {
 		pod, _ = s.runner.Cluster.Last(s.pod)
@@ -116,15 +124,54 @@ func (s *stage) performInherited(ctx context.Context) error {
 	return s.lookAndAct(ctx, pod)
 }
 
+// errNotAsLeft says that an act is not done in a pod that another one left for it.
+var errNotAsLeft = errors.New("the pod is not as it was left")
+
+// asLeft demands of the first look of one that acts behind another that it shows the pod as the last one of that did:
+// the same containers, with the same first processes in each, and what its cases need. Otherwise what was done before
+// goes on, as when kubelet has not told yet that a container ended of it, and would be taken for the next one's doing.
+func (s *stage) asLeft(ctx context.Context, looked error) error {
+	if s.heirOf == nil || ctx.Err() != nil {
+		return looked
+	}
+	missing := errors.Join(looked, unobserved(s.observation))
+	for _, e := range s.cases {
+		missing = errors.Join(missing, unmet(e.c, s.observation))
+	}
+	if was, is := firstProcesses(s.heirOf.observation), firstProcesses(s.observation); missing == nil && !maps.EqualFunc(was, is, slices.Equal) {
+		missing = fmt.Errorf("the containers' first processes were %v, and are %v", was, is)
+	}
+	if missing != nil {
+		return fmt.Errorf("%w by %s: %w", errNotAsLeft, s.heirOf.key.folder(), missing)
+	}
+	return nil
+}
+
+// firstProcesses are those that were started from outside and had not ended, as each container saw them last.
+func firstProcesses(o Observation) map[string][]probe.Identity {
+	all := map[string][]probe.Identity{}
+	for _, snapshots := range []map[string]*probe.Snapshot{o.Before, o.After} {
+		for name, s := range snapshots {
+			all[name] = nil
+			for _, p := range s.Mains() {
+				if p.State != "Z" {
+					all[name] = append(all[name], p.Identity())
+				}
+			}
+		}
+	}
+	return all
+}
+
 // heirs are those that acted in the stage's pod behind it.
 func (s *stage) heirs() []*stage {
-	return slices.DeleteFunc(slices.Clone(s.followers), func(f *stage) bool { return !f.heir })
+	return slices.DeleteFunc(slices.Clone(s.followers), func(f *stage) bool { return f.heirOf == nil })
 }
 
 // retireFollowers gives back the pods of those that had their own.
 func (s *stage) retireFollowers(ctx context.Context) {
 	for _, f := range s.followers {
-		if !f.heir {
+		if f.heirOf == nil {
 			f.retire(ctx)
 		}
 	}

@@ -3,12 +3,15 @@ package suite
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	corev1 "k8s.io/api/core/v1"
+
+	"procns/e2e/internal/probe"
 )
 
 // TestFollowing: who follows whom, in whose pod.
@@ -120,6 +123,103 @@ func TestFollowers(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestFollowersOfWhatIsNotOver: an act of which something may come still is followed in the same pod by none, although
+// all that was chosen has its answer: what came of it would be taken for the next one's doing.
+func TestFollowersOfWhatIsNotOver(t *testing.T) {
+	apart := func(err error) func(context.Context, PodClient) error {
+		return func(ctx context.Context, pod PodClient) error {
+			return pod.Apart(ctx, "signal", func(context.Context) error { return err })
+		}
+	}
+	says := func(ctx context.Context, pod PodClient) error {
+		_, _ = pod.Exec(ctx, "say", "app", "echo")
+		return nil
+	}
+	seen := func(processes ...probe.Process) *probe.Snapshot { return &probe.Snapshot{Processes: processes} }
+	began := probe.Process{PID: 7, StartTime: 1}
+	lives := func(o Observation) error { // it is the second's claim that the first process lives on
+		for _, s := range []*probe.Snapshot{o.Container("app"), o.AfterIn("app")} {
+			if p, ok := s.Process(began.PID); !ok || p.Identity() != began.Identity() || p.State == "Z" {
+				return Violation("the process that began with the container", "another")
+			}
+		}
+		return fixtureOnly(o)
+	}
+	for name, row := range map[string]struct {
+		first func(context.Context, PodClient) error
+		cuts  int
+		then  *probe.Snapshot // what the second sees in the first's pod; nil: what was there
+		own   bool            // the second has a pod of its own
+	}{
+		"all is over":                         {first: apart(nil)},
+		"an experiment was not carried out":   {first: apart(errors.New("no new workers in time")), own: true},
+		"a command's connection was cut":      {first: says, cuts: 2, own: true},
+		"a container was started again":       {first: apart(nil), then: seen(probe.Process{PID: 7, StartTime: 2}), own: true},
+		"a container's process ended":         {first: apart(nil), then: seen(probe.Process{PID: 7, StartTime: 1, State: "Z"}), own: true},
+		"something runs there besides":        {first: apart(nil), then: seen(began, probe.Process{PID: 8, StartTime: 2}), own: true},
+		"something has ended there besides":   {first: apart(nil), then: seen(began, probe.Process{PID: 8, StartTime: 2, State: "Z"})},
+		"what was there has another child":    {first: apart(nil), then: seen(began, probe.Process{PID: 8, PPID: 7, StartTime: 2})},
+		"its container cannot be looked into": {first: apart(nil), then: &probe.Snapshot{Failure: "it does not run"}, own: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				first, second := sampleCase(), sampleCase()
+				first.Act = &Act{Name: "one", Within: time.Second, Do: row.first}
+				second.ID, second.Judge = "area/second", JudgedBySight(lives)
+				second.Act = &Act{Name: "two", Within: time.Second, Follows: first.Act, Do: func(context.Context, PodClient) error { return nil }}
+				b, kept := newBench(), &shelf{saved: map[string]any{}}
+				b.observe = func(file string, round int) *probe.Snapshot {
+					if file == "fixture.yaml" && round > 2 && row.then != nil { // the first looks twice
+						return row.then
+					}
+					return seen(began)
+				}
+				runner := runnerOn(t, cutting{deletable{b}, &row.cuts}, first, second)
+				runner.Timeout, runner.Evidence = time.Minute, kept
+				for _, r := range runner.Run(t.Context()) {
+					assert.Equal(t, Conformant, r.Outcome, "%s: %s", r.Case.ID, r.Reason)
+				}
+				synctest.Wait()
+				assert.Equal(t, row.own, b.created["fixture.yaml"] == 2)
+				_, shared := kept.saved["a/fixture.two/same-pod-as.txt"]
+				assert.Equal(t, row.own, !shared, "the evidence says whose pod it was")
+				assert.Len(t, b.discarded, b.created["fixture.yaml"]+b.created["control.yaml"], "every pod is given back, once")
+			})
+		})
+	}
+}
+
+// TestFollowersWaitForNeighbours: what is done behind another act, and judged beside a second pod, looks when that was seen.
+func TestFollowersWaitForNeighbours(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nothing := func(context.Context, PodClient) error { return nil }
+		first, second := sampleCase(), sampleCase()
+		first.Act = &Act{Name: "one", Within: time.Second, Do: nothing}
+		second.ID, second.Neighbour = "area/second", "neighbour.yaml"
+		second.Act = &Act{Name: "two", Within: time.Second, Follows: first.Act, Do: nothing}
+		b := newBench()
+		b.await = func(file string) error {
+			if file == "neighbour.yaml" {
+				time.Sleep(time.Second)
+			}
+			return nil
+		}
+		var order []string
+		b.observe = func(file string, _ int) *probe.Snapshot {
+			order = append(order, file)
+			return nil
+		}
+		runner := runnerOn(t, b, first, second)
+		runner.Timeout, runner.AtOnce, runner.Starting, runner.Parallel = time.Minute, 3, 3, 3
+		for _, r := range runner.Run(t.Context()) {
+			assert.Equal(t, Conformant, r.Outcome, "%s: %s", r.Case.ID, r.Reason)
+		}
+		assert.Equal(t, map[string]int{"fixture.yaml": 1, "control.yaml": 1, "neighbour.yaml": 1}, b.created)
+		const ofFirst = 3 // looks: two into the fixture, one into the control
+		assert.Equal(t, ofFirst, slices.Index(order, "neighbour.yaml"), "%v", order)
+	})
 }
 
 // TestPlannedPods: those that ride, and those that follow, have no pod in the plan.

@@ -87,7 +87,7 @@ const before = "before"
 
 // look looks into one container. Where that is before anything is done there, the target's health knows of it.
 func (s *stage) look(ctx context.Context, when, container string) (*probe.Snapshot, string, error) {
-	if when != before || s.disruption != nil || s.heir { // in whose pod another act was done
+	if when != before || s.disruption != nil || s.heirOf != nil { // in whose pod another act was done
 		return s.sees(ctx, when, s.execWithin(), s.pod, container, s.paths())
 	}
 	snapshot, raw, err := s.sees(ctx, when, s.firstLookWithin(), s.pod, container, s.paths())

@@ -60,10 +60,10 @@ type stage struct {
 	riders []*stage
 	handed bool // it has what it needs of its host
 	// first is the stage behind which this one acts, followers those that act behind this one, in their
-	// order; heir says that it acts in the pod of the first: see following.
+	// order; heirOf is who acted before it in the pod of the first, nil where it has one of its own: see following.
 	first     *stage
 	followers []*stage
-	heir      bool
+	heirOf    *stage
 	// allChanged says that the cluster changed the pod so that none of its own cases can be judged.
 	allChanged bool
 
@@ -143,6 +143,9 @@ func (s *stage) run(ctx context.Context) {
 			s.err = fmt.Errorf("the suite itself failed (panic: %v): report this", p)
 		}
 		s.runner.Evidence.Save(s.folder(), "observation.json", s.observation)
+		if s.heirOf != nil {
+			s.runner.Evidence.Save(s.folder(), "same-pod-as.txt", s.first.key.folder()+"\n")
+		}
 		s.alight(foreign)
 		if s.err != nil {
 			s.runner.Log("%s: %s: %v", s.target.Name(), s.key.folder(), s.err)
@@ -232,8 +235,13 @@ func (s *stage) rest(wait func()) {
 }
 
 func (s *stage) perform(ctx context.Context) error {
-	if s.heir {
-		return s.performInherited(ctx)
+	if s.heirOf != nil {
+		err := s.performInherited(ctx)
+		if !errors.Is(err, errNotAsLeft) {
+			return err
+		}
+		s.runner.Log("%s: %s: %v: in a pod of its own", s.target.Name(), s.key.folder(), err)
+		s.afresh()
 	}
 	raw, err := s.runner.Fixtures(s.key.file)
 	if err != nil {
@@ -276,19 +284,21 @@ func (s *stage) perform(ctx context.Context) error {
 		defer s.takePlace()()
 		return s.act(ctx, pod)
 	}
+	return s.lookAndAct(ctx, pod)
+}
 
+// afresh forgets what was seen, for a pod of the stage's own.
+func (s *stage) afresh() { s.observation, s.added, s.ready, s.heirOf = Observation{}, nil, 0, nil }
+
+// lookAndAct takes the first snapshots of the pod, behind those of its neighbours, and acts.
+func (s *stage) lookAndAct(ctx context.Context, pod *corev1.Pod) error {
 	s.waitForOthers(func() {
 		for _, n := range s.neighbours {
 			<-n.done
 		}
 	})
-	return s.lookAndAct(ctx, pod)
-}
-
-// lookAndAct takes the first snapshots of the pod, and acts.
-func (s *stage) lookAndAct(ctx context.Context, pod *corev1.Pod) error {
 	defer s.takePlace()()
-	if err := s.observeUntilGiven(ctx, pod); err != nil {
+	if err := s.asLeft(ctx, s.observeUntilGiven(ctx, pod)); err != nil {
 		return err
 	}
 	s.handOver(Runs)

@@ -85,6 +85,9 @@ func (s *stage) blurred() error {
 	if s.key.submit != Runs || s.disruption != nil || s.placed.Pod == nil || s.placed.Workload != nil || s.runner.Adopted != nil || len(s.copies) > 0 {
 		return nil // what was done reaches further than this pod
 	}
+	if s.key.act != nil && len(s.lookouts) > 0 {
+		return nil // what was seen of it before the act is looked for by others, who would not find it in another pod
+	}
 	current, ok := s.runner.Cluster.Current(s.pod)
 	if !ok {
 		return nil
@@ -137,7 +140,7 @@ func (s *stage) cleared(ctx context.Context, why error) bool {
 	}
 	s.runner.Log("%s: %s: %v: once more, from the beginning", s.target.Name(), s.key.folder(), why)
 	s.runner.Evidence.Save(s.folder(), "observation-blurred.json.gz", s.observation)
-	s.observation, s.added, s.ready, s.heir = Observation{}, nil, 0, false
+	s.afresh()
 	s.cutOff.Store(nil)
 	s.takeBack()
 	return true

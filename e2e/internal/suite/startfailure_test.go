@@ -232,6 +232,29 @@ func TestActOnceMore(t *testing.T) {
 	}
 }
 
+// TestBlurredWhereOthersLook: what others look for in another pod, as it was seen before the act, is not taken away under
+// them for the act's sake.
+func TestBlurredWhereOthersLook(t *testing.T) {
+	for name, row := range map[string]struct {
+		act  *Act
+		once bool // more
+	}{
+		"by an act":      {&Act{Name: "spares", Spares: true, Within: time.Millisecond}, false},
+		"before the act": {nil, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench()
+			s := &stage{runner: runnerOn(t, b), key: stageKey{file: "fixture.yaml", act: row.act, submit: Runs}, lookouts: []*stage{{}}, pod: "fixture-1"}
+			s.placed.Pod = &corev1.Pod{}
+			s.expect(Case{Judge: func(Observation) error { return CannotTell("a", "b") }}, true)
+			stored := &corev1.Pod{}
+			lateStart(stored)
+			b.pods["fixture-1"] = stored
+			assert.Equal(t, row.once, s.blurred() != nil)
+		})
+	}
+}
+
 // cutting is a cluster that cuts the connections of the first commands.
 type cutting struct {
 	deletable
