@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"os"
@@ -101,6 +102,7 @@ func TestMachineRestarts(t *testing.T) {
 		reboots string // what systemctl reboot does
 		answers string // what asking for the boot ID does
 		says    string
+		within  time.Duration // all of which is waited for
 	}{
 		"it restarts": {reboots: `echo b >"$D/boot"`, answers: `cat "$D/boot"`},
 		"the connection breaks": {
@@ -110,10 +112,10 @@ func TestMachineRestarts(t *testing.T) {
 			reboots: `echo b >"$D/boot"; echo away >"$D/away"`,
 			answers: `if [ -e "$D/away" ]; then rm "$D/away"; exit 255; fi; cat "$D/boot"`,
 		},
-		"it does not restart":    {reboots: `true`, answers: `cat "$D/boot"`, says: "did not start it anew"},
+		"it does not restart":    {reboots: `true`, answers: `cat "$D/boot"`, says: "did not start it anew", within: 3 * time.Second},
 		"it may not":             {reboots: `echo refused >&2; exit 1`, answers: `cat "$D/boot"`, says: "refused"},
 		"it was never there":     {reboots: `true`, answers: `echo no route >&2; exit 255`, says: "asking for the boot ID: not reached: no route"},
-		"it does not come back":  {reboots: `rm "$D/boot"`, answers: `[ -e "$D/boot" ] || exit 255; cat "$D/boot"`, says: "does not answer"},
+		"it does not come back":  {reboots: `rm "$D/boot"`, answers: `[ -e "$D/boot" ] || exit 255; cat "$D/boot"`, says: "does not answer", within: time.Second},
 		"it has no such program": {reboots: `exit 127`, answers: `exit 127`, says: "exit code 127"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -122,7 +124,7 @@ func TestMachineRestarts(t *testing.T) {
 			script := "#!/bin/sh\nD='" + folder + "'\ncase \"$1\" in\n*reboot*) " + row.reboots + " ;;\n*) " + row.answers + " ;;\nesac\n"
 			reach := filepath.Join(folder, "reach")
 			require.NoError(t, os.WriteFile(reach, []byte(script), 0o755))
-			err := Machine{reach}.restart(context.Background(), time.Second)
+			err := Machine{reach}.restart(context.Background(), cmp.Or(row.within, time.Minute))
 			if row.says == "" {
 				require.NoError(t, err)
 				return

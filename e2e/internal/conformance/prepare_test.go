@@ -81,7 +81,8 @@ func TestSetUpFails(t *testing.T) {
 			if row.exit == suite.ExitUsage {
 				assert.Len(t, lines, 1, "one line says it")
 			}
-			assert.Less(t, time.Since(began), 5*time.Second)
+			const soon = 20 * time.Second // of a machine that is at work; nothing is waited for
+			assert.Less(t, time.Since(began), soon)
 			if row.server != nil {
 				assert.Empty(t, row.server.created, "nothing is created: %s", stderr)
 			}
