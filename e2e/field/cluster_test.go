@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -229,20 +231,24 @@ func (p *place) prepare(ctx context.Context) error {
 	})
 }
 
-// admitted is what the API server makes, as a trial, of a plain pod, of one in the node's PID namespace,
-// and of an ephemeral container and an exec in the pod that is there, which runs nowhere.
+// admitted is what the API server makes, as a trial, of a plain pod, of one in the node's PID namespace, of the
+// settings of a Deployment and a Job, and of an ephemeral container and an exec in the pod that is there, which runs
+// nowhere.
 func (p *place) admitted(ctx context.Context) (string, error) {
 	pods := p.client.CoreV1().Pods(probeNamespace)
 	trial := []string{metav1.DryRunAll}
 	var answers []string
-	add := func(pod *corev1.Pod, err error) error {
+	keep := func(what func() []any, err error) error {
 		if err != nil {
 			answers = append(answers, refusedMark+err.Error())
 			return nil
 		}
-		text, err := json.Marshal([]any{pod.Labels, pod.Spec})
+		text, err := json.Marshal(what())
 		answers = append(answers, string(text))
 		return err
+	}
+	add := func(pod *corev1.Pod, err error) error {
+		return keep(func() []any { return []any{pod.Labels, pod.Spec} }, err)
 	}
 	plain, host := probePod("probe"), probePod("probe")
 	host.Spec.HostPID = true
@@ -250,6 +256,23 @@ func (p *place) admitted(ctx context.Context) (string, error) {
 		if err := add(pods.Create(ctx, pod, metav1.CreateOptions{DryRun: trial})); err != nil {
 			return "", err
 		}
+	}
+	selector := map[string]string{"procns.invalid/probe": "workload"}
+	template := corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: selector}, Spec: probePod("").Spec}
+	deployment, err := p.client.AppsV1().Deployments(probeNamespace).Create(ctx, &appsv1.Deployment{
+		ObjectMeta: metav1.ObjectMeta{Name: "probe"},
+		Spec:       appsv1.DeploymentSpec{Selector: &metav1.LabelSelector{MatchLabels: selector}, Template: template},
+	}, metav1.CreateOptions{DryRun: trial})
+	if err := keep(func() []any { return []any{deployment.Spec} }, err); err != nil {
+		return "", err
+	}
+	template.Spec.RestartPolicy = corev1.RestartPolicyNever
+	job, err := p.client.BatchV1().Jobs(probeNamespace).Create(ctx, &batchv1.Job{
+		ObjectMeta: metav1.ObjectMeta{Name: "probe"}, Spec: batchv1.JobSpec{Template: template},
+	}, metav1.CreateOptions{DryRun: trial})
+	// The selector and the template of a Job get labels that are new each time.
+	if err := keep(func() []any { return []any{job.Spec.Suspend, job.Spec.Parallelism, job.Spec.ManagedBy} }, err); err != nil {
+		return "", err
 	}
 	there, err := pods.Get(ctx, gated, metav1.GetOptions{})
 	if err != nil {
