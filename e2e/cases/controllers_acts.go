@@ -68,6 +68,7 @@ func rolloutIn(event string) string {
 	var content struct {
 		Object struct {
 			Metadata struct{ Generation int64 }
+			Spec     struct{ Replicas *int }
 			Status   struct {
 				ObservedGeneration                           int64
 				Replicas, UpdatedReplicas, AvailableReplicas int
@@ -77,8 +78,12 @@ func rolloutIn(event string) string {
 	if err := json.Unmarshal([]byte(event), &content); err != nil {
 		return ""
 	}
+	wanted := 1
+	if replicas := content.Object.Spec.Replicas; replicas != nil { // a policy may have more of them
+		wanted = *replicas
+	}
 	is := content.Object.Status
-	if is.ObservedGeneration >= content.Object.Metadata.Generation && is.Replicas == 1 && is.UpdatedReplicas == 1 && is.AvailableReplicas == 1 {
+	if is.ObservedGeneration >= content.Object.Metadata.Generation && is.Replicas == wanted && is.UpdatedReplicas == wanted && is.AvailableReplicas == wanted {
 		return rolloutComplete
 	}
 	return fmt.Sprintf("%d pods, %d of the present template, %d available", is.Replicas, is.UpdatedReplicas, is.AvailableReplicas)

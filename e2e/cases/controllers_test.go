@@ -1,6 +1,7 @@
 package cases
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -161,4 +162,28 @@ func TestRolloutBesideAnInjectedContainer(t *testing.T) {
 		require.ErrorContains(t, err, "mesh-proxy", id)
 		assert.False(t, suite.IsViolation(err), "%v", err)
 	}
+}
+
+// TestRolloutIn: a rollout is complete when all pods that the Deployment wants, however many, come of its
+// present template and are available.
+func TestRolloutIn(t *testing.T) {
+	const event = `{"type":"MODIFIED","object":{"metadata":{"generation":2},"spec":{%s},"status":{"observedGeneration":%d,"replicas":%d,"updatedReplicas":%d,"availableReplicas":%d}}}`
+	for name, row := range map[string]struct {
+		spec                                   string
+		observed, replicas, updated, available int
+		says                                   string
+	}{
+		"one pod":                     {`"replicas":1`, 2, 1, 1, 1, rolloutComplete},
+		"one pod, by default":         {``, 2, 1, 1, 1, rolloutComplete},
+		"two, as a policy wants them": {`"replicas":2`, 2, 2, 2, 2, rolloutComplete},
+		"one of two":                  {`"replicas":2`, 2, 1, 1, 1, "1 pods, 1 of the present template, 1 available"},
+		"an old pod is there":         {`"replicas":1`, 2, 2, 1, 2, "2 pods, 1 of the present template, 2 available"},
+		"the new pod is not ready":    {`"replicas":1`, 2, 1, 1, 0, "1 pods, 1 of the present template, 0 available"},
+		"not seen by the controller":  {`"replicas":1`, 1, 1, 1, 1, "1 pods, 1 of the present template, 1 available"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			assert.Equal(t, row.says, rolloutIn(fmt.Sprintf(event, row.spec, row.observed, row.replicas, row.updated, row.available)))
+		})
+	}
+	assert.Empty(t, rolloutIn("no JSON"))
 }
