@@ -11,6 +11,9 @@ cd "$(dirname "$0")/.."
 
 main() {
 	local flags=()
+	if [[ " ${ARGS:-}" =~ \ --?(kubeconfig|context|in-cluster)([=\ ]|$) ]]; then
+		die "ARGS: make e2e makes a cluster of its own; on yours: make build, then bin/procns.test ${ARGS}"
+	fi
 	# Steps run in process groups of their own: an interrupt has to be passed on.
 	on_exit clean_up
 	step "test binary bin/procns.test" make --no-print-directory build
