@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -238,7 +239,7 @@ func TestRefusalThatMayPass(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				events := watch.NewFake()
+				events := watch.NewFakeWithChanSize(len(row.said), false)
 				client := fake.NewClientset()
 				client.PrependWatchReactor("events", func(clienttesting.Action) (bool, watch.Interface, error) { return true, events, nil })
 				session := newSession(client, nil, "run", &Counts{}, "ns")
@@ -248,7 +249,8 @@ func TestRefusalThatMayPass(t *testing.T) {
 				watching, giveUp := context.WithCancelCause(ctx)
 				defer giveUp(nil)
 				go session.watchRefusals(watching, "web-1", giveUp)
-				go func() {
+				var telling sync.WaitGroup
+				telling.Go(func() {
 					for _, said := range row.said {
 						involved := "web-1-5d7f"
 						if said == "" {
@@ -257,12 +259,12 @@ func TestRefusalThatMayPass(t *testing.T) {
 						events.Add(&corev1.Event{InvolvedObject: corev1.ObjectReference{Name: involved}, Reason: "FailedCreate", Message: said})
 						time.Sleep(10 * time.Second)
 					}
-				}()
+				})
 				began := time.Now()
 				_, err := session.AwaitOne(watching, "pod of the workload", func(*corev1.Pod) bool { return false })
 				require.ErrorContains(t, err, row.says)
 				assert.Equal(t, row.took, time.Since(began))
-				time.Sleep(time.Minute)
+				telling.Wait()
 				events.Stop()
 			})
 		})
