@@ -35,6 +35,9 @@ func TestCannotTell(t *testing.T) {
 			o.Deletion.Last.Containers["herald"] = c
 			o.Logs["drainer"] += o.Markers["told"] + "\n"
 		}},
+		{"lifecycle/grace-period", "of the drainer only an earlier end is known", earlierEnd("drainer", 1, "Error")},
+		{"lifecycle/term-default-action", "of the sleeper only an earlier end is known", earlierEnd("sleeper", 1, "Error")},
+		{"lifecycle/term-default-action", "of the sleeper only an earlier end of the same kind is known", earlierEnd("sleeper", 143, "Error")},
 		{"sidecar/sees-the-others-end", "the grace period was over before the others ended", func(o *suite.Observation) {
 			stillThere("one").apply(o)
 			o.Deletion.Seconds = float64(o.Deletion.GraceSeconds) + 1
@@ -67,6 +70,51 @@ func TestCannotTell(t *testing.T) {
 		{"reaping/pids-limit", "kubelet's configuration is not where it is looked for", ranOtherwise("configured", 2, "", "sed: no such file").apply},
 	} {
 		t.Run(row.id+"/"+row.what, func(t *testing.T) { cannotTellAfter(t, caseOf(t, row.id), row.apply) })
+	}
+}
+
+// earlierEnd has a deleted pod's last status tell that a container runs, and how its previous instance ended.
+func earlierEnd(name string, code int, reason string) func(*suite.Observation) {
+	return ofDeleted("runs in the last status", name, func(c *suite.ContainerState) {
+		c.Running, c.Restarts, c.ExitCode, c.ExitReason = true, 1, &code, reason
+	}).apply
+}
+
+// TestUnknownEndProvesNothing: the reason ContainerStatusUnknown and its exit code, 137, are kubelet's own, where the
+// runtime no longer has the container. They are not how it ended.
+func TestUnknownEndProvesNothing(t *testing.T) {
+	for id, name := range map[string]string{
+		"lifecycle/kill-restarts-the-container":          "victim",
+		"lifecycle/exit-codes":                           "terminated",
+		"lifecycle/nginx-quits":                          "nginx",
+		"lifecycle/restart-never":                        "finished",
+		"lifecycle/liveness-failure-spares-the-siblings": "unhealthy",
+		"lifecycle/out-of-memory":                        "hungry",
+		"lifecycle/sandbox-end-restarts-the-pod":         "other",
+		"lifecycle/sandbox-end-with-restart-never":       "other",
+		"lifecycle/term-default-action":                  "sleeper",
+		"lifecycle/grace-period":                         "drainer",
+		"signals/image-without-shell":                    "bare",
+		"controllers/job-completes":                      "one",
+		"ephemeral/killed-is-not-started-again":          "debugger",
+		"pid1/demanding-pod-fails":                       "demanding",
+	} {
+		t.Run(id, func(t *testing.T) {
+			cannotTellAfter(t, caseOf(t, id), func(o *suite.Observation) {
+				states := []*suite.PodState{&o.Pod, o.AfterPod}
+				if o.Deletion != nil {
+					states = append(states, &o.Deletion.Last)
+				}
+				for _, of := range states {
+					if of == nil || of.Containers[name].ExitCode == nil {
+						continue
+					}
+					unknown, c := 137, of.Containers[name]
+					c.ExitCode, c.ExitReason = &unknown, statusUnknown
+					of.Containers[name] = c
+				}
+			})
+		})
 	}
 }
 

@@ -204,6 +204,9 @@ func jobCompleted(o suite.Observation) error {
 			return suite.CannotTell("container "+name+" is told to end", told.String())
 		}
 		c := o.AfterPod.Containers[name]
+		if err := endKnown(c, name); err != nil {
+			return err
+		}
 		if c.ExitCode == nil || *c.ExitCode != 0 {
 			return suite.Violation("container "+name+" ends with exit code 0", describeEnd(c))
 		}

@@ -256,7 +256,7 @@ var lifecycleBreakages = map[string][]breakage{
 		livesOn("unhealthy", childOf("unhealthy")), livesOn("terminated", childOf("terminated")), stuckRunning("finished"), dieLate,
 	},
 	"lifecycle/sandbox-end-restarts-the-pod": {
-		notRestarted("other"), stuckRunning("killer"), exitCode("other", 0), exitReason("other", "ContainerStatusUnknown"),
+		notRestarted("other"), stuckRunning("killer"), exitCode("other", 0), exitReason("other", "OOMKilled"),
 		sameSandbox,
 	},
 	"lifecycle/new-sandbox-shares": {

@@ -256,6 +256,9 @@ var seeItEnd = &suite.Act{
 
 func demandingRefused(o suite.Observation) error {
 	c := o.Pod.Containers["demanding"]
+	if err := endKnown(c, "demanding"); err != nil {
+		return err
+	}
 	if c.ExitCode == nil || *c.ExitCode != 42 {
 		return suite.Violation("the container refuses to start and exits with 42", describeEnd(c)) // its status tells, nobody looks into it
 	}

@@ -165,10 +165,18 @@ func nothingRestarted(o suite.Observation, but ...string) error {
 // keeps one dead instance by default, and counts the successor as that.
 func forgotten(c suite.ContainerState) bool { return c.Restarts > 0 && c.ExitCode == nil }
 
-// endKnown demands that kubelet has not forgotten how a container ended.
+// statusUnknown is the reason that kubelet gives, with exit code 137, for a container that ran and that the
+// runtime does not have any more: both are made up by kubelet, which does not know how it ended.
+const statusUnknown = "ContainerStatusUnknown"
+
+// endKnown demands that kubelet knows how a container ended, and has not forgotten it.
 func endKnown(c suite.ContainerState, name string) error {
-	if forgotten(c) {
-		return suite.CannotTell("how container "+name+" ended, from kubelet", "it was started again, and kubelet no longer knows")
+	how := "how container " + name + " ended, from kubelet"
+	switch {
+	case forgotten(c):
+		return suite.CannotTell(how, "it was started again, and kubelet no longer knows")
+	case c.ExitCode != nil && c.ExitReason == statusUnknown:
+		return suite.CannotTell(how, "kubelet did not find it any more: "+describeEnd(c))
 	}
 	return nil
 }
@@ -184,10 +192,10 @@ func endedWith(c suite.ContainerState, name string, code int, reason string) err
 }
 
 // lastEndedWith judges a container's end by the deleted pod's last status, where
-// kubelet told of it.
+// kubelet told of it. Of a container that still runs there, the end is its previous instance's.
 func lastEndedWith(o suite.Observation, name string, code int, reason string) error {
 	c := o.Deletion.Last.Containers[name]
-	if c.ExitCode == nil {
+	if c.ExitCode == nil || c.Running {
 		return suite.CannotTell("the end of container "+name+" in the pod's last status", describeEnd(c))
 	}
 	return endedWith(c, name, code, reason)
