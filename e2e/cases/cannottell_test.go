@@ -38,6 +38,18 @@ func TestCannotTell(t *testing.T) {
 		{"lifecycle/grace-period", "of the drainer only an earlier end is known", earlierEnd("drainer", 1, "Error")},
 		{"lifecycle/term-default-action", "of the sleeper only an earlier end is known", earlierEnd("sleeper", 1, "Error")},
 		{"lifecycle/term-default-action", "of the sleeper only an earlier end of the same kind is known", earlierEnd("sleeper", 143, "Error")},
+		{"lifecycle/post-start-hook-shares", "the sleeper was started again", func(o *suite.Observation) {
+			startedBefore(o, "sleeper")
+			hook := o.Before["herald"].Files["/tmp/post-start"]
+			p, _ := probe.ParseStat(hook.Text)
+			o.Before["herald"].Files["/tmp/post-start"] = probe.Access{Text: statLine(p.PID-1, 0, int(p.StartTime)-1)}
+		}},
+		{"sidecar/starts-first", "the sidecar was started again", func(o *suite.Observation) {
+			startedBefore(o, "proxy")
+			for c := range o.Before {
+				edit(o, c, withMarker(o, "proxy"), func(p *probe.Process) { p.StartTime += 1e6 })
+			}
+		}},
 		{"sidecar/sees-the-others-end", "the grace period was over before the others ended", func(o *suite.Observation) {
 			stillThere("one").apply(o)
 			o.Deletion.Seconds = float64(o.Deletion.GraceSeconds) + 1
@@ -70,6 +82,18 @@ func TestCannotTell(t *testing.T) {
 		{"reaping/pids-limit", "kubelet's configuration is not where it is looked for", ranOtherwise("configured", 2, "", "sed: no such file").apply},
 	} {
 		t.Run(row.id+"/"+row.what, func(t *testing.T) { cannotTellAfter(t, caseOf(t, row.id), row.apply) })
+	}
+}
+
+// startedBefore has kubelet have started a container again before anybody looked.
+func startedBefore(o *suite.Observation, name string) {
+	killed := 137
+	for _, of := range []*suite.PodState{&o.Pod, o.AfterPod} {
+		if of != nil {
+			c := of.Containers[name]
+			c.Restarts, c.ExitCode, c.ExitReason = 1, &killed, "Error"
+			of.Containers[name] = c
+		}
 	}
 }
 
@@ -116,6 +140,18 @@ func TestUnknownEndProvesNothing(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestRestartsBeforeTheFirstLook: what kubelet started again before the act is no restart of its doing.
+func TestRestartsBeforeTheFirstLook(t *testing.T) {
+	c := caseOf(t, "lifecycle/restart-on-failure")
+	o := recorded(t, c, c.Fixture)
+	for _, of := range []*suite.PodState{&o.Pod, o.AfterPod} {
+		finished := of.Containers["finished"]
+		finished.Restarts++
+		of.Containers["finished"] = finished
+	}
+	require.NoError(t, c.Judge(o))
 }
 
 // neverRan is a command of which nothing is known but that the node did not start it.

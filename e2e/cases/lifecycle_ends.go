@@ -205,7 +205,7 @@ func restartedIf(due func(code int) bool) func(suite.Observation) error {
 			return suite.CannotTell("the pod's status after the act", "none")
 		}
 		for _, e := range endings {
-			is := o.AfterPod.Containers[e.name]
+			was, is := o.Pod.Containers[e.name], o.AfterPod.Containers[e.name]
 			if err := startedAtOnce(o, e.name); err != nil {
 				return err
 			}
@@ -218,9 +218,9 @@ func restartedIf(due func(code int) bool) func(suite.Observation) error {
 				}
 				continue
 			}
-			if is.Restarts != 0 || is.Running || is.Waiting != "" {
+			if is.Restarts != was.Restarts || is.Running || is.Waiting != "" {
 				return suite.Violation(fmt.Sprintf("container %s, which ended with exit code %d, is not started again", e.name, e.code),
-					fmt.Sprintf("restarts: %d, running: %v, waiting: %q", is.Restarts, is.Running, is.Waiting))
+					fmt.Sprintf("%d restarts before, %d after; running: %v, waiting: %q", was.Restarts, is.Restarts, is.Running, is.Waiting))
 			}
 		}
 		return spared(o, "killer")

@@ -132,6 +132,9 @@ func sawSleeper(file string) func(suite.Observation) error {
 			return suite.CannotTell("the herald's container has written "+file, a.Message)
 		}
 		if p, err := probe.ParseStat(a.Text); err != nil || p.Identity() != sleeper.Identity() {
+			if c := o.Pod.Containers["sleeper"]; err == nil && c.Restarts > 0 {
+				return suite.CannotTell("the sleeper's first instance runs", fmt.Sprintf("%s; what was seen is PID %s", describeEnd(c), p.Identity()), o.Container("sleeper"))
+			}
 			return suite.Violation("it sees the sleeper's first process, PID "+sleeper.Identity().String(), fmt.Sprintf("it saw %q", a.Text), o.Container("sleeper"), o.Container("herald"))
 		}
 		return nil
