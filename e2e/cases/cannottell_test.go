@@ -35,6 +35,10 @@ func TestCannotTell(t *testing.T) {
 			o.Deletion.Last.Containers["herald"] = c
 			o.Logs["drainer"] += o.Markers["told"] + "\n"
 		}},
+		{"lifecycle/grace-period", "the herald's hook came too late for the drainer", func(o *suite.Observation) {
+			o.Logs["drainer"] = o.Markers["terminated"] + "\n"
+			ofDeleted("gives up", "drainer", func(c *suite.ContainerState) { gaveUp := 1; c.ExitCode, c.ExitReason = &gaveUp, "Error" }).apply(o)
+		}},
 		{"lifecycle/grace-period", "of the drainer only an earlier end is known", earlierEnd("drainer", 1, "Error")},
 		{"lifecycle/term-default-action", "of the sleeper only an earlier end is known", earlierEnd("sleeper", 1, "Error")},
 		{"lifecycle/term-default-action", "of the sleeper only an earlier end of the same kind is known", earlierEnd("sleeper", 143, "Error")},

@@ -169,7 +169,29 @@ func sleeperEnded(o suite.Observation) error {
 	return lastEndedWith(o, "sleeper", 143, "Error")
 }
 
+// waitedInVain tells where the drainer gave up of itself, with exit code 1, because the herald's hook did not
+// signal it in its time, although the herald sees it: the hook was late, or was not run, which is another claim's
+// concern. The drainer was given that time, and did not come to its work.
+func waitedInVain(o suite.Observation) error {
+	own, err := ownFirst(o, "drainer")
+	if err != nil || o.Deletion == nil || !showsAs(o.Container("herald"), firstOf(o, "drainer"), own) {
+		return err
+	}
+	log, err := o.Log("drainer")
+	if err != nil || !strings.Contains(log, o.Markers["terminated"]) || strings.Contains(log, o.Markers["told"]) {
+		return err
+	}
+	if c := o.Deletion.Last.Containers["drainer"]; !c.Running && c.ExitCode != nil && *c.ExitCode == 1 {
+		return suite.CannotTell("the drainer comes to its work when the herald's hook has signalled it",
+			fmt.Sprintf("it was not signalled, and %s", describeEnd(c)), o.Container("herald"))
+	}
+	return nil
+}
+
 func drained(o suite.Observation) error {
+	if err := waitedInVain(o); err != nil {
+		return err
+	}
 	if err := printed("drained")(o); err != nil {
 		return err
 	}
