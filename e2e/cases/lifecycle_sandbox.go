@@ -152,8 +152,14 @@ var terminatePID1 = &suite.Act{
 	},
 }
 
+// sandboxChanged tells whether kubelet has reported so since the killer's container started. It reports the same
+// where a sandbox could not be made at first, and the events of an earlier pod of that name stay. Both times
+// are by the node's clock.
 func sandboxChanged(o suite.Observation) bool {
-	return slices.ContainsFunc(o.Events, func(e suite.Event) bool { return e.Reason == "SandboxChanged" })
+	since := o.Pod.Containers["killer"].StartedAt
+	return slices.ContainsFunc(o.Events, func(e suite.Event) bool {
+		return e.Reason == "SandboxChanged" && (e.At == 0 || e.At >= since)
+	})
 }
 
 // signalAllowed tells a signal that was refused, by credentials or a security module,

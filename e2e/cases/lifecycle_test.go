@@ -265,6 +265,9 @@ var lifecycleBreakages = map[string][]breakage{
 	},
 	"lifecycle/sandbox-end-is-reported": {
 		{"there is no such event", func(o *suite.Observation) { o.Events = []suite.Event{{Reason: "Started"}} }},
+		{"the only such event is of when the pod was started", func(o *suite.Observation) {
+			o.Events = []suite.Event{{Reason: "SandboxChanged", At: o.Pod.Containers["killer"].StartedAt - 2}}
+		}},
 	},
 	"lifecycle/sandbox-end-with-restart-never": {
 		{"the pod is pending for ever", func(o *suite.Observation) { o.AfterPod.Phase = "Pending" }},

@@ -389,9 +389,22 @@ func (s *Session) Events(ctx context.Context, pod string) ([]suite.Event, error)
 	}
 	var events []suite.Event
 	for _, e := range list.Items {
-		events = append(events, suite.Event{Reason: e.Reason, Message: e.Message, Container: e.InvolvedObject.FieldPath, Count: int(e.Count)})
+		events = append(events, suite.Event{Reason: e.Reason, Message: e.Message, Container: e.InvolvedObject.FieldPath, Count: int(e.Count), At: cameLast(e)})
 	}
 	return events, nil
+}
+
+// cameLast is when an event came last, in Unix seconds, or 0.
+func cameLast(e corev1.Event) int64 {
+	switch {
+	case e.Series != nil && !e.Series.LastObservedTime.IsZero():
+		return e.Series.LastObservedTime.Unix()
+	case !e.LastTimestamp.IsZero():
+		return e.LastTimestamp.Unix()
+	case !e.EventTime.IsZero():
+		return e.EventTime.Unix()
+	}
+	return 0
 }
 
 var _ suite.Cluster = (*Session)(nil)

@@ -340,3 +340,21 @@ func TestPostWorkload(t *testing.T) {
 		"/apis/batch/v1/namespaces/ns/cronjobs":    {APIVersion: "batch/v1", Kind: "CronJob"},
 	}, posted)
 }
+
+// TestCameLast: an event is as old as its last time, however the server tells of it.
+func TestCameLast(t *testing.T) {
+	first, last := time.Unix(1000, 0), time.Unix(2000, 0)
+	for name, row := range map[string]struct {
+		event corev1.Event
+		want  int64
+	}{
+		"nothing":                   {corev1.Event{}, 0},
+		"once":                      {corev1.Event{FirstTimestamp: metav1.NewTime(first), LastTimestamp: metav1.NewTime(first)}, 1000},
+		"again":                     {corev1.Event{FirstTimestamp: metav1.NewTime(first), LastTimestamp: metav1.NewTime(last)}, 2000},
+		"once, by the new API":      {corev1.Event{EventTime: metav1.NewMicroTime(first)}, 1000},
+		"a series":                  {corev1.Event{EventTime: metav1.NewMicroTime(first), Series: &corev1.EventSeries{LastObservedTime: metav1.NewMicroTime(last)}}, 2000},
+		"a series without its time": {corev1.Event{EventTime: metav1.NewMicroTime(first), Series: &corev1.EventSeries{}}, 1000},
+	} {
+		assert.Equal(t, row.want, cameLast(row.event), name)
+	}
+}

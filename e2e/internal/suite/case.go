@@ -309,4 +309,6 @@ type Event struct {
 	Container string `json:"container,omitempty"`
 	// Count is how often it came; 0 where the server does not count.
 	Count int `json:"count,omitempty"`
+	// At is when it came last, in Unix seconds of its reporter's clock; 0 where that is not known.
+	At int64 `json:"at,omitempty"`
 }
