@@ -54,6 +54,8 @@ func TestCannotTell(t *testing.T) {
 				edit(o, c, withMarker(o, "proxy"), func(p *probe.Process) { p.StartTime += 1e6 })
 			}
 		}},
+		{"lifecycle/nothing-left-on-the-node", "the node was not searched again", func(o *suite.Observation) { delete(o.Ran, "after") }},
+		{"reaping/pids-limit", "kubelet's configuration was not asked for", func(o *suite.Observation) { delete(o.Ran, "configured") }},
 		{"sidecar/sees-the-others-end", "the grace period was over before the others ended", func(o *suite.Observation) {
 			stillThere("one").apply(o)
 			o.Deletion.Seconds = float64(o.Deletion.GraceSeconds) + 1

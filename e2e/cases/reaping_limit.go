@@ -205,8 +205,9 @@ func limitIsThePods(o suite.Observation) error {
 // limitIsKubelets demands that the limit that kubelet is told to set is the one that the
 // pod had.
 func limitIsKubelets(o suite.Observation) error {
-	configured, set := o.Ran["configured"], strings.TrimSpace(o.Ran["limit"].Stdout)
-	if !configured.Ran() || configured.Code != 0 {
+	configured, asked := o.Ran["configured"]
+	set := strings.TrimSpace(o.Ran["limit"].Stdout)
+	if !asked || !configured.Ran() || configured.Code != 0 {
 		return suite.CannotTell("kubelet's configuration on its node", configured.String())
 	}
 	want := strings.TrimSpace(configured.Stdout)
