@@ -39,6 +39,10 @@ func TestCannotTell(t *testing.T) {
 			o.Logs["drainer"] = o.Markers["terminated"] + "\n"
 			ofDeleted("gives up", "drainer", func(c *suite.ContainerState) { gaveUp := 1; c.ExitCode, c.ExitReason = &gaveUp, "Error" }).apply(o)
 		}},
+		{"lifecycle/exec-in-the-grace-period", "the drainer was not told that its work is done, and was killed", func(o *suite.Observation) {
+			neverRan("drainer done")(o)
+			ofDeleted("is killed", "drainer", func(c *suite.ContainerState) { killed := 137; c.ExitCode, c.ExitReason = &killed, "Error" }).apply(o)
+		}},
 		{"lifecycle/grace-period", "of the drainer only an earlier end is known", earlierEnd("drainer", 1, "Error")},
 		{"lifecycle/term-default-action", "of the sleeper only an earlier end is known", earlierEnd("sleeper", 1, "Error")},
 		{"lifecycle/term-default-action", "of the sleeper only an earlier end of the same kind is known", earlierEnd("sleeper", 143, "Error")},

@@ -111,6 +111,10 @@ func execInGraceJoined(o suite.Observation) error {
 	if seen := o.Saw.Sessions["session"].From["sibling"]; seen.PPID != 0 {
 		return suite.Violation("the session's process has its parent outside the namespace, PPID 0", fmt.Sprintf("PPID %d", seen.PPID), drainer, sibling)
 	}
+	// Where it was not told, it is killed when the grace period is over.
+	if done, tried := o.Ran["drainer done"]; tried && (!done.Ran() || done.Code != 0) {
+		return suite.CannotTell("the drainer is told that its work is done", done.String(), drainer)
+	}
 	if err := sessionEnded137(o, "session", "the session ends with exit code 137 when its container has ended"); err != nil {
 		return err
 	}
