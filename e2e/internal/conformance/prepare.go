@@ -264,7 +264,7 @@ func (c *Run) makeRunner(client kubernetes.Interface, placement suite.Placement,
 	c.runner = &suite.Runner{
 		Cluster: c.session, Nodes: own, Cases: ordinary(c.Cases), Targets: c.report.Targets, Fixtures: fixtures.Read,
 		Placement: placement, Scope: c.report.Sweep, Facts: &suite.Facts{}, Spent: &suite.Spent{},
-		Timeout: c.CaseTimeout, Parallel: c.parallel(), Starting: c.startingAtOnce(), AtOnce: c.Pods, NodesAtOnce: c.NodesAtOnce, KeepFailed: c.KeepOnFailure,
+		Timeout: c.CaseTimeout, Parallel: c.Parallel, Starting: c.startingAtOnce(), AtOnce: c.Pods, NodesAtOnce: c.NodesAtOnce, KeepFailed: c.KeepOnFailure,
 		Evidence: c.folder, Log: c.folder.log.Printf,
 		OnResult: func(r suite.Result) {
 			c.folder.log.Printf("%s: %s: %s %s", r.Target.Name(), r.Case.ID, r.Outcome, r.Reason)
@@ -297,19 +297,6 @@ func (c *Run) makeRunner(client kubernetes.Interface, placement suite.Placement,
 
 func (c *Run) startingAtOnce() int {
 	return StartingAtOnce(c.Options, c.kind != nil, len(c.report.Targets))
-}
-
-// parallel is how many pods are acted on and observed at one time: on nodes that share this machine's
-// processors, no more than answer within the time of an exec where it is slow.
-func (c *Run) parallel() int {
-	const most = 16
-	switch {
-	case c.Parallel > 0:
-		return c.Parallel
-	case c.kind != nil:
-		return min(most, 4*runtime.NumCPU())
-	}
-	return most
 }
 
 // StartingAtOnce is how many pods of a run start at one time. own says that the cluster is the suite's:

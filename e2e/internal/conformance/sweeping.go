@@ -53,11 +53,11 @@ func (c *Run) estimate() (preflight.Check, error) {
 	if err != nil {
 		return preflight.Check{}, err
 	}
-	starting, parallel := c.startingAtOnce(), c.parallel()
-	takes := cost.Takes(suite.Limits{QPS: c.QPS, Parallel: parallel, Starting: starting})
+	starting := c.startingAtOnce()
+	takes := cost.Takes(suite.Limits{QPS: c.QPS, Parallel: c.Parallel, Starting: starting})
 	return preflight.Check{Name: "estimate", State: preflight.Note, Said: fmt.Sprintf(
 		"%s, in about %d min at -qps %g, -parallel %d and -starting %d: a run of these cases on these nodes",
-		cost, suite.Minutes(takes), c.QPS, parallel, starting)}, nil
+		cost, suite.Minutes(takes), c.QPS, c.Parallel, starting)}, nil
 }
 
 // cost is that of all targets together.

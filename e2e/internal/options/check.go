@@ -89,7 +89,7 @@ func (o *Options) check(given map[string]bool) error {
 		return errors.New("-nodes-at-once must be above zero")
 	case o.QPS > mostQPS:
 		return fmt.Errorf("-qps must not be above %d", mostQPS)
-	case o.Parallel < 0, o.Parallel == 0 && given["parallel"], o.Pods < 1, !(float32(o.QPS) > 0), o.Timeout <= 0, o.CaseTimeout <= 0:
+	case o.Parallel < 1, o.Pods < 1, !(float32(o.QPS) > 0), o.Timeout <= 0, o.CaseTimeout <= 0:
 		return errors.New("-parallel, -pods, -qps, -timeout and -case-timeout must be above zero")
 	}
 	for name, text := range map[string]string{"kind-config": o.KindConfig, "kubeconfig": o.Kubeconfig, "context": o.Context, "print-exempt": o.PrintExempt, "baseline": o.Baseline, "render": o.Render, "resume": o.Resume, "report-dir": o.ReportDir} {

@@ -76,8 +76,7 @@ type Options struct {
 	KeepOnFailure        bool
 	FailFast             bool
 	Timeout, CaseTimeout time.Duration
-	Parallel             int // 0: as the cluster lets us guess
-	Pods                 int
+	Parallel, Pods       int
 	NodesAtOnce          int
 	Starting             int // 0: as the cluster lets us guess
 	QPS                  float64
@@ -270,7 +269,7 @@ func (o *Options) define() (*flag.FlagSet, []Group) {
 	flags.BoolVar(&o.FailFast, named("fail-fast"), false, "start no pod any more after the first result that keeps the exit code from being 0: those that run come to their end, and what has no result then is not run")
 	flags.DurationVar(&o.Timeout, named("timeout"), time.Hour, "longest `duration` of the whole run; what is not judged by then is inconclusive")
 	flags.DurationVar(&o.CaseTimeout, named("case-timeout"), 5*time.Minute, "longest `duration` that a case waits for its pod, and for what it needs to see first")
-	flags.IntVar(&o.Parallel, named("parallel"), 0, "how `many` pods are acted on and observed at one time (default: 16; four for each processor, and 16 at most, where the nodes are kind's)")
+	flags.IntVar(&o.Parallel, named("parallel"), 16, "how `many` pods are acted on and observed at one time")
 	flags.IntVar(&o.Pods, named("pods"), 40, "how `many` pods each target runs at one time, at most: fewer where its node has no room")
 	flags.IntVar(&o.Starting, named("starting"), 0, "how `many` pods start at one time (default: 8 for each target, and 64 at most; four for each processor where the nodes are kind's)")
 	flags.IntVar(&o.NodesAtOnce, named("nodes-at-once"), suite.NodesAtOnce, "on how `many` nodes there is work at one time: the others wait for their turn")
