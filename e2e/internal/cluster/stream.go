@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"k8s.io/client-go/rest"
@@ -104,18 +103,23 @@ func (s *Session) stream(ctx context.Context, within time.Duration, late error, 
 }
 
 // pageError is an error whose text holds the page of a proxy.
-type pageError struct{ error }
-
-func (e pageError) Error() string {
-	return strings.Join(strings.Fields(servertext.WithoutPage(e.error.Error())), " ")
+type pageError struct {
+	error
+	without string // the page, in one line
 }
+
+func (e pageError) Error() string { return e.without }
 
 func (e pageError) Unwrap() error { return e.error }
 
 // legible is err, in one line if a proxy's page is what it says.
 func legible(err error) error {
-	if err == nil || servertext.WithoutPage(err.Error()) == err.Error() {
+	if err == nil {
+		return nil
+	}
+	without := servertext.WithoutPage(err.Error())
+	if without == err.Error() {
 		return err
 	}
-	return pageError{err}
+	return pageError{err, oneLine(without)}
 }

@@ -34,8 +34,6 @@ const (
 	throttledLasts = 2 * time.Minute
 	// roomLasts is how long a pod waits for others to leave their place on the node.
 	roomLasts = 2 * time.Minute
-	// heldLasts is how long a pod waits for what has held another one back for all of roomLasts.
-	heldLasts = 5 * time.Second
 	// sandboxLasts is how long a pod may have no sandbox before its events are asked why.
 	// kubelet tries again about every 12 s, and a busy runtime can fail some of these times.
 	sandboxLasts = 75 * time.Second
@@ -212,39 +210,6 @@ func staysEnded(pod *corev1.Pod, name string, code int32) bool {
 	return false // an init container or an ephemeral one
 }
 
-// schedulingObstacles is the scheduler's answer, if it is no, or if there is none: pods of the suite's
-// that are waited for have no gates of their own, and any scheduler says something within moments.
-func schedulingObstacles(pod *corev1.Pod) []obstacle {
-	if pod.Spec.NodeName != "" {
-		return nil
-	}
-	if len(pod.Spec.SchedulingGates) > 0 {
-		var gates []string
-		for _, g := range pod.Spec.SchedulingGates {
-			gates = append(gates, g.Name)
-		}
-		held := "gates " + strings.Join(gates, ", ")
-		return []obstacle{{of: "gates", lasts: roomLasts, held: held, err: fmt.Errorf("nobody takes off its scheduling gates, %s: %s", strings.Join(gates, ", "), Describe(pod))}}
-	}
-	answered := slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool { return c.Type == corev1.PodScheduled })
-	if !answered && pod.Status.Phase == corev1.PodPending {
-		return []obstacle{{of: "scheduler", lasts: roomLasts, held: schedulerOf(pod), err: fmt.Errorf("the scheduler %q has said nothing of it: does it run? %s", pod.Spec.SchedulerName, Describe(pod))}}
-	}
-	for _, c := range pod.Status.Conditions {
-		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse && c.Reason == corev1.PodReasonUnschedulable {
-			if strings.Contains(c.Message, "Too many pods") {
-				return nil // it waits for its turn, and the runner for the others to go
-			}
-			lasts := roomLasts
-			if servertext.NeverScheduled(c.Message) {
-				lasts = 0
-			}
-			return []obstacle{{of: "scheduling", lasts: lasts, err: errors.New(Describe(pod))}}
-		}
-	}
-	return nil
-}
-
 // endurance is how long each obstacle of one wait has lasted.
 type endurance struct {
 	since map[string]time.Time
@@ -279,40 +244,6 @@ func (e *endurance) judge(found []obstacle, now time.Time) (again time.Duration,
 	}
 	e.since, e.asked = still, asked
 	return again, ask, err
-}
-
-// schedulerOf is what holds back pods of which their scheduler says nothing.
-func schedulerOf(pod *corev1.Pod) string { return "scheduler " + pod.Spec.SchedulerName }
-
-// obstaclesTo are those of a pod, with what other pods have shown of them.
-func (s *Session) obstaclesTo(pod *corev1.Pod, mayEnd bool) []obstacle {
-	all := obstacles(pod, mayEnd)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if pod.Spec.NodeName != "" { // its scheduler runs again, if it did not
-		delete(s.held, schedulerOf(pod))
-	}
-	for i, o := range all {
-		if s.held[o.held] {
-			all[i].lasts = min(o.lasts, heldLasts)
-		}
-	}
-	return all
-}
-
-// learnHeld notes what held a pod back until it was given up.
-func (s *Session) learnHeld(found []obstacle, givenUp error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, o := range found {
-		if o.held == "" || !errors.Is(givenUp, o.err) {
-			continue
-		}
-		if s.held == nil {
-			s.held = map[string]bool{}
-		}
-		s.held[o.held] = true
-	}
 }
 
 // Broken implements suite.Cluster.
