@@ -134,10 +134,7 @@ func (s *stage) asLeft(ctx context.Context, looked error) error {
 	if s.heirOf == nil || ctx.Err() != nil {
 		return looked
 	}
-	missing := errors.Join(looked, unobserved(s.observation))
-	for _, e := range s.cases {
-		missing = errors.Join(missing, unmet(e.c, s.observation))
-	}
+	missing := errors.Join(looked, lacking(s.observation, s.cases))
 	if was, is := firstProcesses(s.heirOf.observation), firstProcesses(s.observation); missing == nil && !maps.EqualFunc(was, is, slices.Equal) {
 		missing = fmt.Errorf("the containers' first processes were %v, and are %v", was, is)
 	}

@@ -34,10 +34,7 @@ func (s *stage) observeUntilGiven(ctx context.Context, pod *corev1.Pod) error {
 	var broken error
 	err := s.observeUntil(ctx, pod, before, s.looks.only(), s.runner.Timeout, func(before map[string]*probe.Snapshot) bool {
 		s.observation.Before = before
-		missing := unobserved(s.observation)
-		for _, e := range s.expected() {
-			missing = errors.Join(missing, unmet(e.c, s.observation))
-		}
+		missing := lacking(s.observation, s.expected())
 		if missing != nil && (s.await == nil || !s.await.MayEnd) {
 			broken = s.runner.Cluster.Broken(s.pod)
 		}
@@ -190,6 +187,15 @@ func unobserved(o Observation) error {
 		}
 	}
 	return nil
+}
+
+// lacking is what an observation lacks for some cases to be judged by it.
+func lacking(o Observation, cases []expectation) error {
+	missing := unobserved(o)
+	for _, e := range cases {
+		missing = errors.Join(missing, unmet(e.c, o))
+	}
+	return missing
 }
 
 // pause is the time until the containers are observed again. A longer one gives the
