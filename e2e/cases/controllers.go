@@ -96,7 +96,7 @@ func controllersCases() []suite.Case {
 			Source:      "Kubernetes documentation, Jobs, Pod and container failures; " + onUnderstanding1,
 			Fixture:     "controllers-job.yaml",
 			Control:     "controllers-job-isolated.yaml",
-			Turns:       suite.Turns{On: append([]difference.Class{difference.WorkloadSettings}, beside...)}, // a Job whose pod has a sidecar never completes
+			Turns:       suite.Turns{On: ofWorkloads}, // a Job whose pod has a sidecar never completes
 			Act:         finishJob,
 			Judge:       jobCompleted,
 		},

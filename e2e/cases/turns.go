@@ -16,11 +16,14 @@ import (
 // their program.
 var beside = []difference.Class{difference.ContainerAdded, difference.InitContainerAdded}
 
+// ofWorkloads is what else decides how many pods a workload makes, and when it counts them.
+var ofWorkloads = append([]difference.Class{difference.WorkloadSettings}, beside...)
+
 // turnsOfArea are the areas' own.
 var turnsOfArea = map[string]suite.Turns{
 	"version":     {Kept: true, Answered: true},
 	"admission":   {Kept: true, Answered: true, NotOn: beside},
-	"controllers": {Kept: true, NotOn: append([]difference.Class{difference.WorkloadSettings}, beside...)},
+	"controllers": {Kept: true, NotOn: ofWorkloads},
 	"walkthrough": {NotOn: beside},
 	"pid1":        {NotOn: beside, Capabilities: []string{"KILL"}},
 	"visibility":  {NotOn: beside},

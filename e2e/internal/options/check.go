@@ -18,10 +18,13 @@ const mostQPS = 1_000_000
 // asked for in vain.
 var forOwnCluster = []string{"load", "node-image"}
 
+// namesCluster tells whether the run is of a cluster of the user's.
+func (o *Options) namesCluster() bool { return o.Kubeconfig != "" || o.Context != "" || o.InCluster }
+
 // checkCluster says which flags of the command line mean nothing on the cluster that it names: what the
 // environment and the file say is there for other runs.
 func (o *Options) checkCluster(line map[string]bool) error {
-	if o.Kubeconfig == "" && o.Context == "" && !o.InCluster {
+	if !o.namesCluster() {
 		return nil
 	}
 	for _, name := range forOwnCluster {
@@ -43,7 +46,7 @@ func (o *Options) check(given map[string]bool) error {
 			modes = append(modes, "-"+mode)
 		}
 	}
-	needsCluster := o.Kubeconfig == "" && o.Context == "" && !o.InCluster && !o.prints()
+	needsCluster := !o.namesCluster() && !o.prints()
 	switch {
 	case len(modes) > 1:
 		return fmt.Errorf("%s: choose one of them", strings.Join(modes, " and "))
