@@ -6,4 +6,7 @@ func (c *Run) noteSpent() {
 	for _, line := range c.runner.Spent.Lines() {
 		c.folder.log.Print(line)
 	}
+	if took := c.runner.Spent.LooksTook(); took != "" {
+		c.folder.log.Print(took)
+	}
 }

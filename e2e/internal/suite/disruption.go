@@ -11,6 +11,7 @@ import (
 // turn is whose turn it is on a node that is the place of several targets, as with several
 // runtime classes: what disrupts it would disturb the cases of them all.
 type turn struct {
+	work  *congestion    // what is done there at one time
 	quiet sync.WaitGroup // the targets of which a case that does not disrupt is not concluded
 	mu    sync.Mutex     // held by the target that disrupts the node
 }

@@ -82,14 +82,17 @@ func (h *health) close(why string) {
 	h.closed = why
 }
 
-// looked notes whether a look into a container, before anything was done in its pod, had an answer in its time.
-func (h *health) looked(answered bool) {
+// answers notes that a look was answered, and loses that one was not, in a pod in which nothing was done.
+func (h *health) answers() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.lost = 0
+}
+
+func (h *health) loses() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.lost++
-	if answered {
-		h.lost = 0
-	}
 }
 
 // silent tells that the target does not answer.

@@ -16,7 +16,7 @@ import (
 
 // observeUntil takes snapshots again and again until they are enough, or the time
 // is over: /proc offers no watch, and each round is one exec a container long. It is
-// over as well when a container did not answer in its time: that one is not asked again. A
+// over as well when a container did not answer in its time, twice: that one is not asked again. A
 // container that does not run, as the pod's watched status has it, is not asked until it does, but
 // for the last round, in which all are.
 func (s *stage) observeUntil(ctx context.Context, pod *corev1.Pod, when string, only []string, within time.Duration, enough func(map[string]*probe.Snapshot) bool) error {
@@ -82,17 +82,12 @@ func (s *stage) observe(ctx context.Context, pod *corev1.Pod, when string, only 
 // before is when nothing has been done in the pod yet.
 const before = "before"
 
-// look looks into one container. Where that is before anything is done there, the target's health knows of it.
+// look looks into one container. Where that is before anything is done there, a silent target has less time.
 func (s *stage) look(ctx context.Context, when, container string) (*probe.Snapshot, string, error) {
 	if when != before || s.disruption != nil || s.heirOf != nil { // in whose pod another act was done
 		return s.sees(ctx, when, s.execWithin(), s.pod, container, s.paths())
 	}
-	snapshot, raw, err := s.sees(ctx, when, s.firstLookWithin(), s.pod, container, s.paths())
-	var late *probe.DeadlineError
-	if unanswered := errors.As(err, &late); unanswered || err == nil && !snapshot.Cut {
-		s.health.looked(!unanswered)
-	}
-	return snapshot, raw, err
+	return s.sees(ctx, when, s.firstLookWithin(), s.pod, container, s.paths())
 }
 
 // stopped says why there is no use in looking into a container, by its status: it does not run. It is ""

@@ -112,8 +112,11 @@ func (h *podClient) Exec(ctx context.Context, name, container string, command ..
 	h.stage.spend(forCommands)
 	result, err := h.cluster().Exec(ctx, h.stage.actsExecWithin(), h.stage.pod, container, command...)
 	h.record(func(o *Observation) { put(&o.Ran, name, redactedResult(h.stage.ownProcesses, result)) })
-	if err == nil && result.Cut {
+	switch {
+	case err == nil && result.Cut:
 		err = fmt.Errorf("exec in container %s: the connection was cut: %s", container, result.Failure)
+		h.stage.cutOff.Store(&err)
+	case h.stage.tooBusy(ctx, err):
 		h.stage.cutOff.Store(&err)
 	}
 	return result, err

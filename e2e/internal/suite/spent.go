@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 )
 
 // Spent counts a run's execs by what they were for, and by the pod that they were for. One that
@@ -15,6 +16,7 @@ type Spent struct {
 	mu    sync.Mutex
 	by    map[string]int            // by purpose
 	stage map[string]map[string]int // by the stage's name on all targets, and by purpose
+	looks []time.Duration           // how long each took
 }
 
 // What execs are for, besides the looks before and after an act ("before", "after", "between").
@@ -40,6 +42,32 @@ func (s *Spent) add(stage, purpose string) {
 	}
 	s.by[purpose]++
 	s.stage[stage][purpose]++
+}
+
+func (s *Spent) looked(took time.Duration) {
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.looks = append(s.looks, took)
+}
+
+// LooksTook says how soon the looks were answered: half of them, nine of ten, and all; "" where there were none.
+func (s *Spent) LooksTook() string {
+	if s == nil {
+		return ""
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.looks) == 0 {
+		return ""
+	}
+	sorted := slices.Sorted(slices.Values(s.looks))
+	part := func(of float64) time.Duration {
+		return sorted[int(of*float64(len(sorted)-1))].Round(100 * time.Millisecond)
+	}
+	return fmt.Sprintf("%d looks: half of them were answered within %s, nine of ten within %s, all within %s", len(sorted), part(0.5), part(0.9), part(1))
 }
 
 // ByPurpose is how many execs there were for each purpose.

@@ -222,15 +222,28 @@ func (s *stage) retire(ctx context.Context) {
 
 // takePlace waits for a place to act in, and returns how to leave it.
 func (s *stage) takePlace() (leave func()) {
-	s.waitForOthers(func() { s.acting <- struct{}{} })
-	return func() { <-s.acting }
+	s.enter(s.acting)
+	return func() { s.leave(s.acting) }
+}
+
+// enter waits for one of the places that the run has, and for one on the node.
+func (s *stage) enter(places chan struct{}) {
+	s.waitForOthers(func() {
+		s.turns[s.target.Node].work.take()
+		places <- struct{}{}
+	})
+}
+
+func (s *stage) leave(places chan struct{}) {
+	<-places
+	s.turns[s.target.Node].work.leave()
 }
 
 // rest gives the stage's place to another one while it waits for something that
 // takes its time.
 func (s *stage) rest(wait func()) {
-	<-s.acting
-	defer s.waitForOthers(func() { s.acting <- struct{}{} })
+	s.leave(s.acting)
+	defer s.enter(s.acting)
 	wait()
 }
 

@@ -77,8 +77,8 @@ func startedLate(pod *corev1.Pod) error {
 	return nil
 }
 
-// blurred says that the runtime failed to start a container during the act, or that the connection of one
-// of its commands was cut, where this may be all that was seen; nil where it is not. Where kubelet tried again, restarts are counted that nothing of the
+// blurred says that the runtime failed to start a container during the act, or that one of its commands was cut off,
+// by its connection or by its deadline on a busy node, where this may be all that was seen; nil where it is not. Where kubelet tried again, restarts are counted that nothing of the
 // case's caused: if nobody can judge that, it is done once more; a violation that was found stays one.
 // An ephemeral container is started once: whether it can be is known when it failed twice.
 func (s *stage) blurred() error {

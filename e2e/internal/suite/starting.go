@@ -39,8 +39,8 @@ func (s *stage) begins() {
 
 // start creates the pod and waits until it is settled.
 func (s *stage) start(ctx context.Context) (*corev1.Pod, error) {
-	s.waitForOthers(func() { s.starting <- struct{}{} })
-	defer func() { <-s.starting }()
+	s.enter(s.starting)
+	defer s.leave(s.starting)
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
