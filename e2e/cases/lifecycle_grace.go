@@ -13,9 +13,13 @@ import (
 
 // The pod is being deleted, and a container is entered in its grace period.
 
-// drainGrace is lifecycle-grace.yaml's grace period, in seconds. It is longer than the
-// deadline of an exec, so that one which is not answered is told from one that came too late.
-const drainGrace = 90
+const (
+	// drainGrace is lifecycle-grace.yaml's grace period, in seconds.
+	drainGrace = 90
+	// answerInGrace is how long the drainer has to answer, and siblingInGrace how long its sibling has then. Both are over
+	// before the grace period is, so that an exec which is not answered is told from one that came too late.
+	answerInGrace, siblingInGrace = 45 * time.Second, 30 * time.Second
+)
 
 func graceCases() []suite.Case {
 	return []suite.Case{{
@@ -59,11 +63,12 @@ func enterInGrace(ctx context.Context, pod suite.PodClient) error {
 	if err := awaitLog(ctx, pod, "drainer", "drainer", false, pod.Before().Markers["terminated"]); err != nil {
 		return err
 	}
-	open, err := openSession(ctx, pod, "session", "drainer")
+	looking, end := deadline(ctx, "drainer", answerInGrace)
+	defer end()
+	open, err := openSessionWhile(ctx, looking, pod, "session", "drainer")
 	var late *probe.DeadlineError
 	if errors.As(err, &late) {
-		pod.Note(func(saw *suite.Saw) { saw.Unanswered = late.Error() })
-		return nil // the grace period ends all
+		return noteUnanswered(ctx, pod, late) // the grace period ends all
 	}
 	if err != nil {
 		return err
@@ -85,6 +90,26 @@ func enterInGrace(ctx context.Context, pod suite.PodClient) error {
 	}
 	_, err = pod.Exec(ctx, "sibling done", "sibling", "sh", "-c", done)
 	return err
+}
+
+// noteUnanswered notes that the drainer did not answer, if its sibling does: else the node answers nobody.
+func noteUnanswered(ctx context.Context, pod suite.PodClient, late error) error {
+	looking, end := deadline(ctx, "sibling", siblingInGrace)
+	defer end()
+	seen, err := pod.Observe(looking, "sibling")
+	if err == nil && seen.Failure != "" {
+		err = errors.New(seen.Failure)
+	}
+	if err != nil {
+		return fmt.Errorf("%w; and its sibling did not answer either: %w", late, err)
+	}
+	pod.Note(func(saw *suite.Saw) { saw.Unanswered = late.Error() })
+	return nil
+}
+
+// deadline gives a look into a container less time than an exec usually has.
+func deadline(ctx context.Context, container string, within time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, within, &probe.DeadlineError{What: "exec in container " + container, Within: within})
 }
 
 func execInGraceJoined(o suite.Observation) error {

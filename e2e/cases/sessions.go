@@ -50,8 +50,13 @@ func startSession(ctx context.Context, pod suite.PodClient, name, container stri
 
 // openSession returns when the container itself sees the session's process, which is noted.
 func openSession(ctx context.Context, pod suite.PodClient, name, container string) (*session, error) {
+	return openSessionWhile(ctx, ctx, pod, name, container)
+}
+
+// openSessionWhile is openSession, but that the session's process is looked for while looking lasts.
+func openSessionWhile(ctx, looking context.Context, pod suite.PodClient, name, container string) (*session, error) {
 	s := startSession(ctx, pod, name, container)
-	err := s.awaitOwn(ctx, pod, container)
+	err := s.awaitOwn(looking, pod, container)
 	if err != nil {
 		_, cut := s.end(0)
 		return nil, errors.Join(err, cut)
