@@ -16,9 +16,9 @@ import (
 const (
 	// drainGrace is lifecycle-grace.yaml's grace period, in seconds.
 	drainGrace = 90
-	// answerInGrace is how long the drainer has to answer, and siblingInGrace how long its sibling has then. Both are over
-	// before the grace period is, so that an exec which is not answered is told from one that came too late.
-	answerInGrace, siblingInGrace = 45 * time.Second, 30 * time.Second
+	// answerInGrace is how long the drainer has to answer, and siblingInGrace how long its sibling has then, which is clearly
+	// sooner. Both are over before the grace period is, so that an exec which is not answered is told from one that came too late.
+	answerInGrace, siblingInGrace = 45 * time.Second, 15 * time.Second
 )
 
 func graceCases() []suite.Case {

@@ -65,10 +65,12 @@ func openSessionWhile(ctx, looking context.Context, pod suite.PodClient, name, c
 	return s, nil
 }
 
-// awaitOwn looks for the session's process in its own container, as long as the session lasts.
+// awaitOwn looks for the session's process in its own container, as long as the session lasts. Its error is a
+// probe.DeadlineError where no look was answered.
 func (s *session) awaitOwn(ctx context.Context, pod suite.PodClient, container string) error {
-	over := false
+	over, answered := false, false
 	found, err := lookUntil(ctx, pod, container, comeback, func(own *probe.Snapshot) (ok bool) {
+		answered = answered || own.Failure == ""
 		s.process, ok = own.Find(s.is())
 		select {
 		case <-s.done:
@@ -78,6 +80,8 @@ func (s *session) awaitOwn(ctx context.Context, pod suite.PodClient, container s
 		return ok || over
 	})
 	switch {
+	case err != nil && answered:
+		return fmt.Errorf("the exec session in container %s was not seen there: %v", container, err) //nolint:errorlint // who answered is not silent
 	case err != nil:
 		return err
 	case over:

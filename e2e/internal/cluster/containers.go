@@ -66,8 +66,9 @@ func (s *Session) execOnce(ctx context.Context, within time.Duration, pod, conta
 	}
 	var stdout, stderr locked.Buffer // a stream that was abandoned may write to them while they are read
 	late := &probe.DeadlineError{What: "exec in container " + container, Within: within}
+	began := time.Now()
 	err := s.stream(ctx, within, late, s.execRequest(pod, container, command), remotecommand.StreamOptions{Stdout: &stdout, Stderr: &stderr})
-	result := probe.CommandResult{Stdout: stdout.String(), Stderr: stderr.String()}
+	result := probe.CommandResult{Stdout: stdout.String(), Stderr: stderr.String(), Took: time.Since(began)}
 	var exit utilexec.CodeExitError
 	switch {
 	case err == nil:
@@ -77,7 +78,9 @@ func (s *Session) execOnce(ctx context.Context, within time.Duration, pod, conta
 		result.Failure = late.Error()
 		return result, none, late
 	case ctx.Err() != nil:
-		return result, none, fmt.Errorf("exec in container %s: %w", container, context.Cause(ctx))
+		err = fmt.Errorf("exec in container %s: %w", container, context.Cause(ctx))
+		result.Failure = err.Error()
+		return result, none, err
 	case refusalOf(err).Lasting():
 		return result, none, lastingRefusal(err, "exec in", container)
 	case refusedForGood.MatchString(err.Error()):
@@ -119,7 +122,7 @@ func (s *Session) Observe(ctx context.Context, within time.Duration, pod, contai
 	}
 	raw := probe.RawText(result.Stdout, result.Stderr)
 	if !result.Ran() || result.Code != 0 {
-		return &probe.Snapshot{Container: container, Failure: failureOf(result), NoShell: !result.Cut && result.NoSuchExecutable(), Cut: result.Cut}, raw, nil
+		return &probe.Snapshot{Container: container, Failure: failureOf(result), NoShell: !result.Cut && result.NoSuchExecutable(), Cut: result.Cut, Took: result.Took}, raw, nil
 	}
 	var snapshot *probe.Snapshot
 	answers, err := probe.ReadAnswers(boundary, []byte(result.Stdout), []byte(result.Stderr))
@@ -128,8 +131,9 @@ func (s *Session) Observe(ctx context.Context, within time.Duration, pod, contai
 		snapshot, err = answers.Snapshot(container)
 	}
 	if err != nil {
-		return &probe.Snapshot{Container: container, Failure: fmt.Sprintf("unreadable observation (exit code %d): %v", result.Code, err)}, raw, nil
+		return &probe.Snapshot{Container: container, Failure: fmt.Sprintf("unreadable observation (exit code %d): %v", result.Code, err), Took: result.Took}, raw, nil
 	}
+	snapshot.Took = result.Took
 	return snapshot, raw, nil
 }
 

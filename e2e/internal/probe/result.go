@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"time"
 )
 
 // CommandResult is the end of one command run in a container: what it printed
@@ -18,6 +19,8 @@ type CommandResult struct {
 	// Cut says that the failure is the connection's: nothing is known of the
 	// command, which may or may not have been run.
 	Cut bool `json:"cut,omitempty"`
+	// Took is how long the request was under way, the last time that it was sent; 0 where nobody measured it.
+	Took time.Duration `json:"-"`
 }
 
 // Ran tells whether the command ran to its end, with whatever exit code.

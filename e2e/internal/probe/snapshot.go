@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 )
 
@@ -151,6 +152,8 @@ type Snapshot struct {
 	NoShell bool `json:"noShell,omitempty"`
 	// Cut says that the failure is the connection's, and not the container's.
 	Cut bool `json:"cut,omitempty"`
+	// Took is how long the exec was under way; 0 where nobody measured it.
+	Took time.Duration `json:"-"`
 }
 
 // Process returns the process that had this PID.

@@ -124,7 +124,11 @@ func (t *Terminal) Await(since int, within time.Duration, what string, shown fun
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return text, fmt.Errorf("no %s within %s; the terminal showed %q", what, within, text)
+			late := fmt.Errorf("no %s within %s; the terminal showed %q", what, within, text)
+			if t.ctx.Err() == nil {
+				late = fmt.Errorf("%w: %w", &DeadlineError{What: "what was typed into the terminal", Within: within}, late)
+			}
+			return text, late
 		}
 	}
 }

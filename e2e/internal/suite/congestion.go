@@ -9,98 +9,110 @@ import (
 	"procns/e2e/internal/probe"
 )
 
-// congestion bounds how much is done on a node at one time, starts of pods, acts and looks together, by how soon
-// the node answers: additive increase, multiplicative decrease, as TCP bounds what is under way (RFC 5681). A node
-// that starts processes slowly is not asked for more of them than it can start within an exec's deadline.
+// congestion bounds how many pods of a node start, and how many are acted on or looked into, at one time, by how soon the
+// node answers: additive increase, multiplicative decrease, as TCP bounds what is under way (RFC 5681). A node that
+// starts processes slowly is not asked for more of them than it can start within an exec's deadline.
 type congestion struct {
-	mu          sync.Mutex
-	most, limit float64
-	taken       int
+	mu               sync.Mutex
+	share            float64 // of the most
+	decreased        time.Time
+	acting, starting *bound
+}
+
+// bound is one of the two: who starts never has the place of who acts, without whom no pod leaves the node.
+type bound struct {
+	most, taken int
 	queue       []chan struct{} // who waits, the first first
-	decreased   time.Time
 }
 
 const (
-	// A look that takes longer than this part of its deadline halves the bound, one that takes less than that one
-	// raises it. What lies between changes nothing.
+	// A look that takes longer than this part of its deadline halves the bounds, one that takes less than that one
+	// raises them. What lies between changes nothing.
 	slowPart, fastPart = 4, 12
 	leastAtOnce        = 2
 )
 
-func newCongestion(most int) *congestion {
-	return &congestion{most: float64(max(leastAtOnce, most)), limit: float64(max(leastAtOnce, most))}
+func newCongestion(acting, starting int) *congestion {
+	return &congestion{share: 1, acting: &bound{most: max(1, acting)}, starting: &bound{most: max(1, starting)}}
+}
+
+// limit is how many there may be at one time.
+func (c *congestion) limit(b *bound) int {
+	return max(min(leastAtOnce, b.most), int(c.share*float64(b.most)))
 }
 
 // take waits for a place. Nobody who came later has one before.
-func (c *congestion) take() {
+func (c *congestion) take(b *bound) {
 	c.mu.Lock()
-	if len(c.queue) == 0 && c.taken < int(c.limit) {
-		c.taken++
-		c.mu.Unlock()
-		return
-	}
 	turn := make(chan struct{})
-	c.queue = append(c.queue, turn)
+	b.queue = append(b.queue, turn)
+	c.admit(b)
 	c.mu.Unlock()
 	<-turn
 }
 
-func (c *congestion) leave() {
+func (c *congestion) leave(b *bound) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.taken--
-	c.admit()
+	b.taken--
+	c.admit(b)
 }
 
 // admit lets in who waits, as far as there are places.
-func (c *congestion) admit() {
-	for len(c.queue) > 0 && c.taken < int(c.limit) {
-		c.taken++
-		close(c.queue[0])
-		c.queue = c.queue[1:]
+func (c *congestion) admit(b *bound) {
+	for len(b.queue) > 0 && b.taken < c.limit(b) {
+		b.taken++
+		close(b.queue[0])
+		b.queue = b.queue[1:]
 	}
 }
 
-// took notes how long a look took that began then, and how long it might have taken. It returns the new bound
-// where that is smaller, and otherwise 0. Looks that began before the last decrease say nothing of it.
-func (c *congestion) took(began time.Time, took, within time.Duration) (fewer int) {
+// took notes how long a look took that began then, and how long it might have taken. It tells whether the bounds became
+// smaller. Looks that began before they did the last time say nothing of it.
+func (c *congestion) took(began time.Time, took, within time.Duration) (fewer bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	before := c.limit(c.acting)
 	switch {
 	case took > within/slowPart && !began.Before(c.decreased):
 		c.decreased = time.Now()
-		was := c.limit
-		c.limit = max(leastAtOnce, c.limit/2)
-		if c.limit < was {
-			return int(c.limit)
-		}
+		c.share = max(min(1, leastAtOnce/float64(c.acting.most)), c.share/2)
 	case took < within/fastPart:
-		c.limit = min(c.most, c.limit+1/c.limit)
-		c.admit()
+		most := float64(c.acting.most)
+		c.share = min(1, c.share+1/(c.share*most*most)) // as many such answers as are acted on make it one more
+		c.admit(c.acting)
+		c.admit(c.starting)
 	}
-	return 0
+	return c.limit(c.acting) < before
 }
 
 // looked notes how soon the target answered a look that began then: the time says nothing where a disruption is why.
 func (s *stage) looked(purpose string, snapshot *probe.Snapshot, err error, began time.Time, within time.Duration) {
 	took := time.Since(began)
-	s.runner.Spent.looked(took)
 	var late *probe.DeadlineError
-	switch unanswered := errors.As(err, &late); {
+	unanswered := errors.As(err, &late)
+	switch { // without the wait for -qps, and for a server that restarts
+	case unanswered:
+		took = within
+	case snapshot != nil && snapshot.Took > 0:
+		took = snapshot.Took
+	}
+	s.runner.Spent.looked(took)
+	switch {
 	case s.disruption != nil, err != nil && !unanswered, err == nil && snapshot.Cut:
 		return
 	case !unanswered:
 		s.health.answers()
 	case purpose == before && s.heirOf == nil: // nothing was done in the pod that may be why
-		s.health.loses()
+		s.health.loses(began)
 	}
 	turn, known := s.turns[s.target.Node]
 	if !known {
 		return
 	}
-	if fewer := turn.work.took(began, took, within); fewer > 0 {
-		s.runner.Log("%s: a look took %s: at most %d pods of the node start or are worked on at one time from now on, until it answers sooner",
-			s.target.Name(), took.Round(time.Second), fewer)
+	if turn.work.took(began, took, within) {
+		s.runner.Log("%s: a look took %s: at most %d pods of the node are worked on, and %d start, at one time until it answers sooner",
+			s.target.Name(), took.Round(time.Second), turn.work.limit(turn.work.acting), turn.work.limit(turn.work.starting))
 	}
 }
 

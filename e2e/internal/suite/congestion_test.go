@@ -2,6 +2,7 @@ package suite
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -9,38 +10,47 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
 
 	"procns/e2e/internal/probe"
 )
 
 // TestCongestion: slow looks halve what is done at one time, down to two; those that began before the last
-// decrease change nothing; answers that come soon raise it one by one, and let in who waits, in their order.
+// decrease change nothing; answers that come soon raise it one by one, and let in who waits, in their order. Who starts
+// takes nothing from who acts.
 func TestCongestion(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const within = time.Minute
-		c := newCongestion(24)
-		look := func(took time.Duration) int {
+		c := newCongestion(16, 8)
+		look := func(took time.Duration) bool {
 			began := time.Now()
 			time.Sleep(took)
 			return c.took(began, took, within)
 		}
-		assert.Zero(t, look(4*time.Second), "soon")
-		assert.Zero(t, look(10*time.Second), "neither")
+		bounds := func() []int { return []int{c.limit(c.acting), c.limit(c.starting)} }
+		assert.False(t, look(4*time.Second), "soon")
+		assert.False(t, look(10*time.Second), "neither")
+		assert.Equal(t, []int{16, 8}, bounds())
 		old := time.Now()
-		assert.Equal(t, 12, look(20*time.Second))
-		assert.Zero(t, c.took(old, within, within), "began before")
-		assert.Equal(t, 6, look(within))
-		assert.Equal(t, 3, look(within))
-		assert.Equal(t, 2, look(within))
-		assert.Zero(t, look(within), "no fewer than two")
+		assert.True(t, look(20*time.Second))
+		assert.Equal(t, []int{8, 4}, bounds())
+		assert.False(t, c.took(old, within, within), "began before")
+		assert.True(t, look(within))
+		assert.True(t, look(within))
+		assert.False(t, look(within), "no fewer than two")
+		assert.Equal(t, []int{2, 2}, bounds())
 
 		var lock sync.Mutex
 		var entered []int
-		c.take()
-		c.take()
+		c.take(c.starting)
+		c.take(c.starting)
+		go c.take(c.starting)
+		synctest.Wait()
+		c.take(c.acting)
+		c.take(c.acting)
 		for i := range 3 {
 			go func() {
-				c.take()
+				c.take(c.acting)
 				lock.Lock()
 				defer lock.Unlock()
 				entered = append(entered, i)
@@ -55,16 +65,24 @@ func TestCongestion(t *testing.T) {
 		look(time.Second)
 		synctest.Wait()
 		assert.Equal(t, []int{0}, entered)
-		c.leave()
+		c.leave(c.acting)
 		synctest.Wait()
-		c.leave()
+		c.leave(c.acting)
 		synctest.Wait()
 		assert.Equal(t, []int{0, 1, 2}, entered)
 		for range 1000 {
 			look(time.Second)
 		}
-		assert.InDelta(t, 24, c.limit, 0, "and no more than at first")
+		assert.Equal(t, []int{16, 8}, bounds(), "and no more than at first")
 	})
+	for most, least := range map[int]int{1: 1, 2: 2, 3: 2} {
+		c := newCongestion(most, 1)
+		for range 5 {
+			c.took(time.Now(), time.Hour, time.Minute)
+		}
+		assert.Equal(t, least, c.limit(c.acting), most)
+		assert.Equal(t, 1, c.limit(c.starting), most)
+	}
 }
 
 // busyFirst is a bench on which the first so many looks, and the first so many commands, have no answer in their time.
@@ -131,4 +149,125 @@ func TestBusyNode(t *testing.T) {
 			})
 		})
 	}
+}
+
+// lateLooks is a bench whose pods' first looks have no answer in their time, all of them under way together.
+type lateLooks struct {
+	*bench
+	lock  sync.Mutex
+	asked map[string]int // by pod
+}
+
+func (l *lateLooks) Observe(_ context.Context, within time.Duration, pod, container string, _ []string) (*probe.Snapshot, string, error) {
+	l.lock.Lock()
+	l.asked[pod]++
+	first := l.asked[pod] == 1
+	l.lock.Unlock()
+	if first {
+		time.Sleep(within)
+		return nil, "", &probe.DeadlineError{What: "exec in container " + container, Within: within}
+	}
+	return &probe.Snapshot{Container: container}, "", nil
+}
+
+// TestLateTogether: looks that were under way together, and had no answer, are one sign that the target is silent: each is sent
+// once more.
+func TestLateTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &lateLooks{bench: newBench(), asked: map[string]int{}}
+		var cases []Case
+		for _, name := range []string{"one", "two", "three", "four"} {
+			cases = append(cases, Case{ID: "a/" + name, Fixture: name + ".yaml", NoControl: "test", Judge: func(Observation) error { return nil }})
+		}
+		runner := runnerOn(t, l, cases...)
+		runner.Timeout, runner.Parallel, runner.Starting, runner.AtOnce = 5*time.Minute, 4, 4, 4
+		runner.Fixtures = func(file string) ([]byte, error) {
+			return []byte("apiVersion: v1\nkind: Pod\nmetadata: {name: " + strings.TrimSuffix(file, ".yaml") + "}\nspec:\n  containers:\n  - {name: app, image: busybox}\n"), nil
+		}
+		for _, r := range runner.Run(t.Context()) {
+			assert.Equal(t, Conformant, r.Outcome, "%s: %s", r.Case.ID, r.Reason)
+		}
+		assert.Len(t, l.asked, 4)
+	})
+}
+
+// TestSentLast: where nothing is to happen, the time in which the control showed its effect counts from when the act has ended:
+// its signal may have been sent last.
+func TestSentLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const showsAfter = 1500 * time.Millisecond
+		acted := map[string]time.Time{} // by manifest
+		var lock sync.Mutex
+		b := newBench()
+		b.observe = func(file string, _ int) *probe.Snapshot {
+			lock.Lock()
+			defer lock.Unlock()
+			s := &probe.Snapshot{Container: "app"}
+			if at, ok := acted[strings.TrimSuffix(file, ".yaml")]; ok && time.Since(at) >= showsAfter {
+				s.Processes = []probe.Process{{PID: 7}}
+			}
+			return s
+		}
+		c := sampleCase()
+		c.Judge = func(o Observation) error {
+			if o.After != nil && len(o.AfterIn("app").Processes) > 0 {
+				return Violation("nothing", "something")
+			}
+			return nil
+		}
+		c.Act = &Act{Name: "act", NoEffect: true, Within: time.Minute, Do: func(_ context.Context, pod PodClient) error {
+			name, _, _ := strings.Cut(pod.Before().Pod.Name, "-")
+			if name != "control" {
+				time.Sleep(20 * time.Second) // the node is slow to send it
+			}
+			lock.Lock()
+			defer lock.Unlock()
+			acted[name] = time.Now()
+			return nil
+		}}
+		runner := runnerOn(t, b, c)
+		runner.Timeout, runner.Parallel, runner.Starting, runner.AtOnce = 5*time.Minute, 4, 4, 4
+		results := runner.Run(t.Context())
+		require.Len(t, results, 1)
+		assert.Equal(t, NonConformant, results[0].Outcome, results[0].Reason)
+	})
+}
+
+// slowly deletes in three seconds.
+type slowly struct{ deletable }
+
+func (s slowly) Delete(ctx context.Context, pod string, graceSeconds int64, within time.Duration) (bool, *corev1.Pod, error) {
+	time.Sleep(3 * time.Second)
+	return s.deletable.Delete(ctx, pod, graceSeconds, within)
+}
+
+// TestDeletionsOwnTime: that a place is waited for after a pod is gone is no part of how long that took.
+func TestDeletionsOwnTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench()
+		c := sampleCase()
+		c.Control, c.NoControl = "", "test"
+		took := 0.0
+		c.Judge = func(o Observation) error {
+			if o.Deletion != nil {
+				took = o.Deletion.Seconds
+			}
+			return nil
+		}
+		c.Act = &Act{Name: "act", Ends: true, Do: func(ctx context.Context, pod PodClient) error {
+			s := pod.(*podClient).stage
+			go func() {
+				s.enter(acting) // while the pod is deleted
+				time.Sleep(time.Minute)
+				s.leave(acting)
+			}()
+			return pod.Delete(ctx, 1, time.Minute)
+		}}
+		runner := runnerOn(t, slowly{deletable{b}}, c)
+		runner.Parallel, runner.Timeout = 1, 5*time.Minute
+		results := runner.Run(t.Context())
+		require.Len(t, results, 1)
+		assert.InDelta(t, 3, took, 0.5, results[0].Reason)
+		time.Sleep(2 * time.Minute)
+	})
 }

@@ -41,6 +41,7 @@ type health struct {
 	closed string              // why the node takes no new pods, or ""
 	images map[string]*missing // by image
 	lost   int                 // looks without an answer since the last answer, in pods in which nothing was done
+	lostAt time.Time           // when the last of them was given up
 }
 
 // missing is an image that a pod could not have.
@@ -82,17 +83,21 @@ func (h *health) close(why string) {
 	h.closed = why
 }
 
-// answers notes that a look was answered, and loses that one was not, in a pod in which nothing was done.
+// answers notes that a look was answered, and loses that one was not that began then, in a pod in which nothing was done.
+// Those that were under way together are one.
 func (h *health) answers() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.lost = 0
 }
 
-func (h *health) loses() {
+func (h *health) loses(began time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.lost++
+	if began.Before(h.lostAt) {
+		return
+	}
+	h.lost, h.lostAt = h.lost+1, time.Now()
 }
 
 // silent tells that the target does not answer.

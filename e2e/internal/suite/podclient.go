@@ -140,7 +140,11 @@ func (h *podClient) Attach(ctx context.Context, container string, converse func(
 	conversing, end := context.WithTimeoutCause(ctx, within, &probe.DeadlineError{What: "the terminal of container " + container, Within: within})
 	defer end()
 	h.stage.spend(forTerminals)
-	return h.cluster().Attach(conversing, h.stage.pod, container, converse)
+	err := h.cluster().Attach(conversing, h.stage.pod, container, converse)
+	if h.stage.tooBusy(ctx, err) {
+		h.stage.cutOff.Store(&err)
+	}
+	return err
 }
 
 func (h *podClient) Note(what func(*Saw)) {
@@ -206,7 +210,7 @@ func (h *podClient) Follow(ctx context.Context, name, container string) error {
 // followed waits for the logs that are followed: their containers have ended, or the
 // rest of the log is not to be had.
 func (h *podClient) followed() {
-	const within = 30 * time.Second // kubelet closes a log within seconds of its container's end
+	within := h.stage.patience(30 * time.Second) // kubelet closes a log within seconds of its container's end
 	giveUp := time.AfterFunc(within, func() {
 		for _, end := range h.endFollowing {
 			end(&probe.DeadlineError{What: "the log", Within: within})
@@ -233,11 +237,15 @@ func (h *podClient) Delete(ctx context.Context, graceSeconds int64, within time.
 	var gone bool
 	var last *corev1.Pod
 	var err error
-	h.stage.rest(func() { gone, last, err = h.cluster().Delete(ctx, h.stage.pod, graceSeconds, h.stage.patience(within)) })
+	var took time.Duration
+	h.stage.rest(func() {
+		gone, last, err = h.cluster().Delete(ctx, h.stage.pod, graceSeconds, h.stage.patience(within))
+		took = time.Since(began)
+	})
 	if err != nil {
 		return err
 	}
-	deletion := &Deletion{GraceSeconds: graceSeconds, Gone: gone, Seconds: time.Since(began).Seconds()}
+	deletion := &Deletion{GraceSeconds: graceSeconds, Gone: gone, Seconds: took.Seconds()}
 	if last != nil {
 		deletion.Last = h.stage.state(last)
 	}

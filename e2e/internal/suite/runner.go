@@ -141,7 +141,7 @@ type limits struct {
 func (r *Runner) limits(targets []Target) limits {
 	turns := map[string]*turn{}
 	for _, target := range targets {
-		turns[target.Node] = &turn{work: newCongestion(r.Parallel + r.Starting)}
+		turns[target.Node] = &turn{work: newCongestion(r.Parallel, r.Starting)}
 	}
 	return limits{acting: make(chan struct{}, max(1, r.Parallel)), starting: make(chan struct{}, max(1, r.Starting)), turns: turns, casesOn: r.Scope.CasesOn(r.Cases), together: r.together(targets), finished: &finishedNodes{}}
 }

@@ -222,28 +222,47 @@ func (s *stage) retire(ctx context.Context) {
 
 // takePlace waits for a place to act in, and returns how to leave it.
 func (s *stage) takePlace() (leave func()) {
-	s.enter(s.acting)
-	return func() { s.leave(s.acting) }
+	s.enter(acting)
+	return func() { s.leave(acting) }
 }
 
-// enter waits for one of the places that the run has, and for one on the node.
-func (s *stage) enter(places chan struct{}) {
+// What a stage waits for a place for.
+type work int
+
+const (
+	acting work = iota // looks included
+	starting
+)
+
+// placesFor are the run's places, and the node's.
+func (s *stage) placesFor(w work) (ofRun chan struct{}, onNode *congestion, bound *bound) {
+	onNode = s.turns[s.target.Node].work
+	if w == starting {
+		return s.starting, onNode, onNode.starting
+	}
+	return s.acting, onNode, onNode.acting
+}
+
+// enter waits for a place on the node, and for one of the run's.
+func (s *stage) enter(w work) {
 	s.waitForOthers(func() {
-		s.turns[s.target.Node].work.take()
-		places <- struct{}{}
+		ofRun, onNode, bound := s.placesFor(w)
+		onNode.take(bound)
+		ofRun <- struct{}{}
 	})
 }
 
-func (s *stage) leave(places chan struct{}) {
-	<-places
-	s.turns[s.target.Node].work.leave()
+func (s *stage) leave(w work) {
+	ofRun, onNode, bound := s.placesFor(w)
+	<-ofRun
+	onNode.leave(bound)
 }
 
 // rest gives the stage's place to another one while it waits for something that
 // takes its time.
 func (s *stage) rest(wait func()) {
-	s.leave(s.acting)
-	defer s.enter(s.acting)
+	s.leave(acting)
+	defer s.enter(acting)
 	wait()
 }
 

@@ -1,6 +1,7 @@
 package suite
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,8 +40,8 @@ func (s *stage) begins() {
 
 // start creates the pod and waits until it is settled.
 func (s *stage) start(ctx context.Context) (*corev1.Pod, error) {
-	s.enter(s.starting)
-	defer s.leave(s.starting)
+	s.enter(starting)
+	defer s.leave(starting)
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
@@ -66,7 +67,7 @@ func (s *stage) start(ctx context.Context) (*corev1.Pod, error) {
 			return pod, err
 		}
 		if pod != nil && !s.takenAway(waiting, pod.Name) {
-			return pod, err
+			return pod, cmp.Or(err, fmt.Errorf("pod %s, which was to be made anew, did not go in time", pod.Name))
 		}
 	}
 }
@@ -74,8 +75,8 @@ func (s *stage) start(ctx context.Context) (*corev1.Pod, error) {
 // takenAway deletes a pod that is to be made anew, under the same name, and waits until its
 // containers have ended.
 func (s *stage) takenAway(ctx context.Context, name string) bool {
-	const grace, bound = 1, time.Minute // nobody waits for what its containers do at their end
-	gone, _, err := s.runner.Cluster.Delete(ctx, name, grace, bound)
+	const grace, bound = 1, 3 * time.Minute // nobody waits for what its containers do at their end, but a busy node takes its time
+	gone, _, err := s.runner.Cluster.Delete(ctx, name, grace, s.patience(bound))
 	return err == nil && gone
 }
 
