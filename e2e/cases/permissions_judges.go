@@ -63,7 +63,7 @@ func answers(expectations ...expectation) func(suite.Observation) error {
 					for _, operation := range e.operations {
 						cell, ok := row.Cells[operation]
 						if !ok {
-							return suite.CannotTell(trying(caller, operation, target), "it was not tried")
+							return untried(o, caller, operation, target)
 						}
 						if err := judgeCell(o, caller, target, operation, cell, e.errno); err != nil {
 							return err
@@ -169,7 +169,7 @@ func everyCellAgrees(o suite.Observation) error {
 			for _, operation := range permission.Operations() {
 				cell, ok := row.Cells[operation]
 				if !ok {
-					return suite.CannotTell(trying(caller, operation, target), "it was not tried")
+					return untried(o, caller, operation, target)
 				}
 				err := judgeCell(o, caller, target, operation, cell, cell.Computed.Errno)
 				switch {

@@ -18,7 +18,9 @@ func whoMayHangUp(o suite.Observation) string {
 		if err != nil {
 			continue // the judge said so
 		}
-		fmt.Fprintf(&b, "kill -HUP on nginx's master as %s: %s\n", tried.Self, inWords(tried.Answers["master"][permission.Hangup].Errno))
+		if answer, ok := tried.Answers["master"][permission.Hangup]; ok {
+			fmt.Fprintf(&b, "kill -HUP on nginx's master as %s: %s\n", tried.Self, inWords(answer.Errno))
+		}
 	}
 	return b.String()
 }

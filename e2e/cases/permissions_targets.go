@@ -93,9 +93,10 @@ func targetSeenBy(o suite.Observation, caller, target string) (probe.Process, er
 }
 
 // tryEverything has each caller try all operations on all targets that it sees.
-// SIGHUP to the master comes last: it replaces the worker, and the others'
-// answers about that would be about no process. What the signals do is not judged
-// here: the sandbox drops SIGHUP, a worker ignores it, and all others survive it.
+// SIGHUP to the master and to PID 1 come last: the one replaces the worker, and the others'
+// answers about that would be about no process; the other ends a sandbox that is not protected from
+// it, with all who try. What the signals do is not judged here: the sandbox drops SIGHUP, a worker
+// ignores it, and all others survive it.
 var tryEverything = &suite.Act{
 	Name:   "try-everything",
 	Within: 30 * time.Second,
@@ -117,8 +118,11 @@ var tryEverything = &suite.Act{
 	},
 }
 
-// hangUpRound names the second round, in which the callers signal the master.
+// hangUpRound names the second round, in which the callers signal the master, and then PID 1.
 const hangUpRound = "-hangup"
+
+// hungUpLast are the targets that are sent SIGHUP in the second round.
+var hungUpLast = []string{"master", "pause"}
 
 func attemptsOf(o suite.Observation, caller, round string) []permission.Attempt {
 	var attempts []permission.Attempt
@@ -127,13 +131,13 @@ func attemptsOf(o suite.Observation, caller, round string) []permission.Attempt 
 		if err != nil {
 			continue // the judges say that the caller does not see it
 		}
-		operations := permission.Operations()
+		operations, last := permission.Operations(), slices.Contains(hungUpLast, target)
 		switch {
-		case round == hangUpRound && target == "master":
+		case round == hangUpRound && last:
 			operations = []permission.Operation{permission.Hangup}
 		case round == hangUpRound:
 			continue
-		case target == "master":
+		case last:
 			operations = slices.DeleteFunc(operations, func(p permission.Operation) bool { return p == permission.Hangup })
 		}
 		attempts = append(attempts, permission.Attempt{Name: target, PID: p.PID, Operations: operations})
@@ -141,29 +145,53 @@ func attemptsOf(o suite.Observation, caller, round string) []permission.Attempt 
 	return attempts
 }
 
-// triedBy reads what a caller found, in both rounds.
+// triedBy reads what a caller found, in both rounds. Of the second one, there is what could be told: why the rest
+// could not, untried says.
 func triedBy(o suite.Observation, caller string) (permission.Tried, error) {
-	var all permission.Tried
-	for _, round := range []string{"", hangUpRound} {
-		if why := o.Saw.Undone[caller+round]; why != "" {
-			return all, suite.Final(suite.CannotTell("container "+caller+" tries the operations", why))
-		}
-		if round == hangUpRound && len(attemptsOf(o, caller, round)) == 0 {
-			continue // there was nothing to signal
-		}
-		ran := o.Ran[caller+round]
-		tried, err := permission.Parse(ran.Stdout)
-		if err == nil && !ran.Ran() {
-			err = fmt.Errorf("it %s", ran)
-		}
-		if err != nil {
-			return all, suite.CannotTell("container "+caller+" tries the operations", fmt.Sprintf("%v: %s", err, ran))
-		}
-		if round == "" {
-			all = tried
-		} else if answer, ok := tried.Answers["master"][permission.Hangup]; ok && all.Answers["master"] != nil {
-			all.Answers["master"][permission.Hangup] = answer
+	all, err := triedIn(o, caller, "")
+	if err != nil {
+		return all, err
+	}
+	last, err := triedIn(o, caller, hangUpRound)
+	if err != nil {
+		return all, nil //nolint:nilerr // the answers are missing, and who asks for one is told why
+	}
+	for _, target := range hungUpLast {
+		answer, ok := last.Answers[target][permission.Hangup]
+		if ok && all.Answers[target] != nil && last.Targets[target].Start == all.Targets[target].Start {
+			all.Answers[target][permission.Hangup] = answer
 		}
 	}
 	return all, nil
+}
+
+// triedIn reads what a caller found in one round.
+func triedIn(o suite.Observation, caller, round string) (permission.Tried, error) {
+	if why := o.Saw.Undone[caller+round]; why != "" {
+		return permission.Tried{}, suite.Final(suite.CannotTell("container "+caller+" tries the operations", why))
+	}
+	ran := o.Ran[caller+round]
+	tried, err := permission.Parse(ran.Stdout)
+	if err == nil && !ran.Ran() {
+		err = fmt.Errorf("it %s", ran)
+	}
+	if err != nil {
+		return permission.Tried{}, suite.CannotTell("container "+caller+" tries the operations", fmt.Sprintf("%v: %s", err, ran))
+	}
+	return tried, nil
+}
+
+// untried says why there is no answer to a caller's operation on a target.
+func untried(o suite.Observation, caller string, operation permission.Operation, target string) error {
+	why := "it was not tried"
+	if operation == permission.Hangup && slices.Contains(hungUpLast, target) {
+		last, err := triedIn(o, caller, hangUpRound)
+		if _, found := last.Targets[target]; err == nil && found {
+			err = suite.CannotTell("", "another process has its PID by then")
+		}
+		if err != nil {
+			why += ": " + err.Error()
+		}
+	}
+	return suite.Final(suite.CannotTell(trying(caller, operation, target), why))
 }

@@ -225,3 +225,40 @@ func TestPermissionsTable(t *testing.T) {
 	assert.Contains(t, c.Record(o), "ok!EACCES")
 	assert.Empty(t, c.Record(suite.Observation{}))
 }
+
+// TestSandboxEndsAtHangup: a sandbox that ends at SIGHUP takes the second round with it, and no more. A process that has
+// the PID of one that is gone answers for nobody.
+func TestSandboxEndsAtHangup(t *testing.T) {
+	turnOnHangup := map[string]bool{
+		"permissions/signal-follows-uid-and-cap-kill": true, "permissions/hangup-needs-no-sys-ptrace": true,
+		"permissions/sandbox-is-another-user": true, "permissions/matrix": true,
+	}
+	for name, change := range map[string]func(o *suite.Observation, caller string){
+		"the first is cut short": func(o *suite.Observation, caller string) {
+			o.Ran[caller+hangUpRound] = probe.CommandResult{Stdout: "fact self CapEff: 0\n", Code: 137}
+		},
+		"they are other processes by then": func(o *suite.Observation, caller string) {
+			ran := o.Ran[caller+hangUpRound]
+			ran.Stdout = regexp.MustCompile(`(?m)^(fact (?:master|pause) stat: .*) \d+( (?:\S+ ){29}\S+)$`).ReplaceAllString(ran.Stdout, "$1 1$2")
+			o.Ran[caller+hangUpRound] = ran
+		},
+	} {
+		for _, c := range permissionsCases() {
+			o := recorded(t, c, c.Fixture)
+			for _, caller := range everyCaller {
+				change(&o, caller)
+				ran := o.Ran[caller]
+				ran.Stdout = regexp.MustCompile(`(?m)^try pause kill-HUP .*\n`).ReplaceAllString(ran.Stdout, "")
+				o.Ran[caller] = ran
+			}
+			err := c.Judge(o)
+			if !turnOnHangup[c.ID] {
+				assert.NoError(t, err, "%s: %s", name, c.ID)
+				continue
+			}
+			require.Error(t, err, "%s: %s", name, c.ID)
+			assert.False(t, suite.IsViolation(err), "%s: %s: %v", name, c.ID, err)
+			assert.Contains(t, err.Error(), "it was not tried", "%s: %s", name, c.ID)
+		}
+	}
+}
