@@ -233,12 +233,41 @@ func TestSentLast(t *testing.T) {
 	})
 }
 
-// slowly deletes in three seconds.
-type slowly struct{ deletable }
+// slowly takes its time to delete a pod.
+type slowly struct {
+	Cluster
+	takes time.Duration
+}
 
 func (s slowly) Delete(ctx context.Context, pod string, graceSeconds int64, within time.Duration) (bool, *corev1.Pod, error) {
-	time.Sleep(3 * time.Second)
-	return s.deletable.Delete(ctx, pod, graceSeconds, within)
+	time.Sleep(min(s.takes, within))
+	if s.takes > within {
+		return false, nil, nil
+	}
+	return s.Cluster.Delete(ctx, pod, graceSeconds, within)
+}
+
+// TestSlowlyMadeAnew: a pod that takes a minute and a half to go is waited for before the act is done once more.
+func TestSlowlyMadeAnew(t *testing.T) {
+	for takes, want := range map[time.Duration]int{90 * time.Second: 2, time.Hour: 1} {
+		synctest.Test(t, func(t *testing.T) {
+			acts, looks, commands := 0, 0, 1
+			c := sampleCase()
+			c.Control, c.NoControl = "", "test"
+			c.Judge = func(Observation) error { return nil }
+			c.Act = &Act{Name: "act", Within: time.Millisecond, Do: func(ctx context.Context, pod PodClient) error {
+				acts++
+				_, err := pod.Exec(ctx, "say", "app", "echo")
+				return err
+			}}
+			runner := runnerOn(t, slowly{busyFirst{deletable{newBench()}, &looks, &commands}, takes}, c)
+			runner.Timeout = 5 * time.Minute
+			results := runner.Run(t.Context())
+			require.Len(t, results, 1)
+			assert.Equal(t, want == 2, results[0].Outcome == Conformant, results[0].Reason)
+			assert.Equal(t, want, acts)
+		})
+	}
 }
 
 // TestDeletionsOwnTime: that a place is waited for after a pod is gone is no part of how long that took.
@@ -263,7 +292,7 @@ func TestDeletionsOwnTime(t *testing.T) {
 			}()
 			return pod.Delete(ctx, 1, time.Minute)
 		}}
-		runner := runnerOn(t, slowly{deletable{b}}, c)
+		runner := runnerOn(t, slowly{deletable{b}, 3 * time.Second}, c)
 		runner.Parallel, runner.Timeout = 1, 5*time.Minute
 		results := runner.Run(t.Context())
 		require.Len(t, results, 1)

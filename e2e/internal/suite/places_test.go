@@ -150,7 +150,15 @@ func TestCrowded(t *testing.T) {
 	for i := range 12 {
 		cases = append(cases, Case{ID: fmt.Sprintf("a/n%d", i), Fixture: fmt.Sprintf("fixture-%d.yaml", i), Judge: fixtureOnly, NoControl: "test"})
 	}
-	for quota, want := range map[int]Outcome{3: Conformant, 0: Inconclusive} {
+	for _, row := range []struct {
+		quota, atOnce, starting int
+		want                    Outcome
+	}{
+		{3, 10, 10, Conformant},
+		{3, 12, 3, Conformant}, // those that start hold none of the places to act in
+		{0, 10, 10, Inconclusive},
+	} {
+		quota, want := row.quota, row.want
 		c := &crowded{bench: newBench(), quota: quota, created: map[string]bool{}}
 		c.observe = func(string, int) *probe.Snapshot {
 			time.Sleep(10 * time.Millisecond) // what a look takes, so that pods are there at one time
@@ -158,7 +166,7 @@ func TestCrowded(t *testing.T) {
 		}
 		runner := runnerOn(t, c, cases...)
 		runner.roomPace = roomPace{first: 5 * time.Millisecond, longest: 20 * time.Millisecond}
-		runner.AtOnce, runner.Starting, runner.Parallel, runner.Timeout = 10, 10, 10, time.Minute
+		runner.AtOnce, runner.Starting, runner.Parallel, runner.Timeout = row.atOnce, row.starting, row.starting, time.Minute
 		for _, r := range runner.Run(t.Context()) {
 			assert.Equal(t, want, r.Outcome, r.Reason)
 			if want == Inconclusive {
