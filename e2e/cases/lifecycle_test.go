@@ -286,12 +286,20 @@ var lifecycleBreakages = map[string][]breakage{
 	},
 	"lifecycle/pre-stop-hook-shares": {
 		logBreaks("drainer", "tells of no signal", func(o *suite.Observation, _ string) string { return o.Markers["terminated"] + "\n" }),
+		{"kubelet never runs the hook", drainerGaveUp(1, -20)},
+		{"kubelet never runs the hook, and the drainer cannot give up", drainerGaveUp(137, -stopGrace)},
+		{"the hook is run in time, and signals nobody", drainerGaveUp(1, -overInTime)},
+		{"the drainer is killed before its time is over", func(o *suite.Observation) {
+			drainerKilledAtWork(10)(o)
+			o.Logs["drainer"] = o.Markers["terminated"] + "\n"
+		}},
 	},
 	"lifecycle/term-default-action": {
 		ofDeleted("is killed after the grace period", "sleeper", func(c *suite.ContainerState) { killed := 137; c.ExitCode = &killed }),
 	},
 	"lifecycle/grace-period": {
 		ofDeleted("is killed at its work", "drainer", func(c *suite.ContainerState) { killed := 137; c.ExitCode, c.ExitReason = &killed, "Error" }),
+		{"the drainer is killed at its work, in the grace period", drainerKilledAtWork(stopGrace - 5)},
 		logBreaks("drainer", "ends before its work does", func(o *suite.Observation, _ string) string { return o.Markers["terminated"] + "\n" }),
 		logBreaks("drainer", "has its child say that it was terminated", func(o *suite.Observation, s string) string { return s + o.Markers["child-terminated"] + "\n" }),
 		{"the pod stays", func(o *suite.Observation) { o.Deletion.Gone = false }},
