@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"procns/e2e/internal/probe"
 	"procns/e2e/internal/suite"
@@ -246,6 +247,7 @@ var lifecycleBreakages = map[string][]breakage{
 		ofContainer("is stopped with them", "killer", func(c *suite.ContainerState) { c.Running = false }),
 	},
 	"lifecycle/liveness-failure-spares-the-siblings": {
+		exitCode("unhealthy", 0), exitReason("unhealthy", "OOMKilled"), ofContainer("is killed for lack of memory", "unhealthy", func(c *suite.ContainerState) { c.ExitCode, c.ExitReason = new(137), "OOMKilled" }),
 		stuckRunning("unhealthy"), restartedTwice("unhealthy"), restartedToo("killer"), processReplaced("killer"), otherPID1,
 	},
 	"lifecycle/out-of-memory": {
@@ -331,6 +333,14 @@ var lifecycleBreakages = map[string][]breakage{
 		sawOtherwise("the terminal hangs", func(saw *suite.Saw) { saw.TerminalEnded = new(bool) }),
 		sessionHidden("session", "stopper"),
 	},
+}
+
+// TestUnhealthyKilled: a container that was not scheduled within its grace period is killed. It was stopped alone.
+func TestUnhealthyKilled(t *testing.T) {
+	c := named(t, "lifecycle/liveness-failure-spares-the-siblings")
+	o := recorded(t, c, c.Fixture)
+	exitCode("unhealthy", 137).apply(&o)
+	require.NoError(t, c.Judge(o))
 }
 
 // TestUnenforcedMemoryLimit: a container that was given more memory than its
