@@ -35,10 +35,16 @@ func TestCannotTell(t *testing.T) {
 			o.Deletion.Last.Containers["herald"] = c
 			o.Logs["drainer"] += o.Markers["told"] + "\n"
 		}},
-		{"lifecycle/grace-period", "the herald's hook came too late for the drainer", func(o *suite.Observation) {
-			o.Logs["drainer"] = o.Markers["terminated"] + "\n"
-			ofDeleted("gives up", "drainer", func(c *suite.ContainerState) { gaveUp := 1; c.ExitCode, c.ExitReason = &gaveUp, "Error" }).apply(o)
+		{"lifecycle/pre-stop-hook-shares", "the herald's hook came too late for the drainer", drainerGaveUp(1, 0)},
+		{"lifecycle/pre-stop-hook-shares", "the herald's hook was just over when the drainer gave up", drainerGaveUp(1, -2)},
+		{"lifecycle/pre-stop-hook-shares", "the herald's hook came too late for a drainer that could not give up", drainerGaveUp(137, 0)},
+		{"lifecycle/pre-stop-hook-shares", "the herald's hook came too late, and its end is not known", func(o *suite.Observation) {
+			drainerGaveUp(1, 0)(o)
+			ofDeleted("runs", "herald", func(c *suite.ContainerState) { c.Running, c.ExitCode, c.ExitReason, c.EndedAt = true, nil, "", 0 }).apply(o)
 		}},
+		{"lifecycle/grace-period", "the herald's hook came too late for the drainer", drainerGaveUp(1, 0)},
+		{"lifecycle/grace-period", "the herald's hook was not run", drainerGaveUp(1, -20)},
+		{"lifecycle/grace-period", "the drainer was told, and the grace period was over before its work", drainerKilledAtWork(stopGrace)},
 		{"lifecycle/exec-in-the-grace-period", "the drainer was not told that its work is done, and was killed", func(o *suite.Observation) {
 			neverRan("drainer done")(o)
 			ofDeleted("is killed", "drainer", func(c *suite.ContainerState) { killed := 137; c.ExitCode, c.ExitReason = &killed, "Error" }).apply(o)
@@ -93,6 +99,42 @@ func TestCannotTell(t *testing.T) {
 	} {
 		t.Run(row.id+"/"+row.what, func(t *testing.T) { cannotTellAfter(t, caseOf(t, row.id), row.apply) })
 	}
+}
+
+// drainerGaveUp has the drainer not be told, and end so when 20 seconds have passed, or with the grace period where
+// it is killed. The herald ends so many seconds later.
+func drainerGaveUp(code int, heraldLater int64) func(*suite.Observation) {
+	return func(o *suite.Observation) {
+		waited := int64(20)
+		if code == 137 {
+			waited = stopGrace
+		}
+		endedAt := o.Deletion.Last.Containers["sleeper"].EndedAt + waited
+		o.Logs["drainer"] = o.Markers["terminated"] + "\n"
+		ofDeleted("gives up", "drainer", func(c *suite.ContainerState) { c.ExitCode, c.ExitReason, c.EndedAt = &code, "Error", endedAt }).apply(o)
+		ofDeleted("ends", "herald", func(c *suite.ContainerState) { c.EndedAt = endedAt + heraldLater }).apply(o)
+	}
+}
+
+// drainerKilledAtWork has the drainer be told, and be killed so many seconds after the first SIGTERM.
+func drainerKilledAtWork(after int64) func(*suite.Observation) {
+	return func(o *suite.Observation) {
+		o.Logs["drainer"] = o.Markers["terminated"] + "\n" + o.Markers["told"] + "\n"
+		ofDeleted("is killed", "drainer", func(c *suite.ContainerState) {
+			killed := 137
+			c.ExitCode, c.ExitReason, c.EndedAt = &killed, "Error", o.Deletion.Last.Containers["sleeper"].EndedAt+after
+		}).apply(o)
+	}
+}
+
+// TestLateHookOfABlindHerald: where the herald does not see the drainer, its hook signals nobody, however late.
+func TestLateHookOfABlindHerald(t *testing.T) {
+	c := caseOf(t, "lifecycle/pre-stop-hook-shares")
+	o := recorded(t, c, c.Fixture)
+	drainerGaveUp(1, 0)(&o)
+	hide(&o, "herald", withMarker(&o, "drainer"))
+	err := c.Judge(o)
+	assert.True(t, suite.IsViolation(err), "%v", err)
 }
 
 // startedBefore has kubelet have started a container again before anybody looked.

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"gotest.tools/v3/golden"
+	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/yaml"
 
 	"procns/e2e/internal/suite"
@@ -175,6 +176,34 @@ func TestFixturesDecodeAndAreUsed(t *testing.T) {
 			assert.NotContains(t, manifest.Pod.String(), "MARKER-", "every marker is planted")
 		})
 	}
+}
+
+// TestExecProbesHaveTime: a slow node's runtime takes seconds to begin a probe by exec, and kubelet gives it one
+// unless told otherwise. Probes whose timing out is the claim's matter have time to begin.
+func TestExecProbesHaveTime(t *testing.T) {
+	files, err := fs.Glob(fixtures.Files, "*.yaml")
+	require.NoError(t, err)
+	probes := 0
+	for _, file := range files {
+		raw, err := fixtures.Read(file)
+		require.NoError(t, err)
+		manifest, err := suite.DecodeManifest(file, raw)
+		require.NoError(t, err)
+		least := int32(30)
+		if strings.HasPrefix(file, "probe-timeouts") {
+			least = 3
+		}
+		spec := manifest.Pod.Spec
+		for _, c := range slices.Concat(spec.InitContainers, spec.Containers) {
+			for _, probe := range []*corev1.Probe{c.StartupProbe, c.LivenessProbe, c.ReadinessProbe} {
+				if probe != nil && probe.Exec != nil {
+					probes++
+					assert.GreaterOrEqual(t, probe.TimeoutSeconds, least, "%s: container %s", file, c.Name)
+				}
+			}
+		}
+	}
+	assert.Positive(t, probes)
 }
 
 // TestDocumentedFixture holds the first fixture to the page's own manifest.

@@ -224,7 +224,7 @@ func tellSizes(ctx context.Context, t *probe.Terminal, pod suite.PodClient) erro
 			return err
 		}
 		// Nobody is told that a size has arrived: the shell is asked until it has.
-		err := pace.Until(ctx, reply, func() (bool, error) {
+		err := pace.Persist(ctx, reply, func() (bool, error) {
 			since := len(t.Screen())
 			if err := t.Type("echo \"size=$(stty size).\"\n"); err != nil {
 				return false, err

@@ -100,7 +100,8 @@ func endCases() []suite.Case {
 			Fixture: always,
 			Control: alone,
 			Judge: func(o suite.Observation) error {
-				if err := restartedOnce(o, "unhealthy", 143, "Error"); err != nil {
+				stoppedByKubelet := func(is suite.ContainerState) error { return stopped(is, "unhealthy") }
+				if err := restartedOnceAfter(o, "unhealthy", stoppedByKubelet); err != nil {
 					return err
 				}
 				return spared(o, "killer")
@@ -182,7 +183,7 @@ rm "/proc/$5/root/tmp/healthy"
 		if err != nil || wasRefused(sent) {
 			return err
 		}
-		over, err := pod.Await(ctx, comeback, "over", allEnded(ending...))
+		over, err := pod.Await(ctx, soon, "over", allEnded(ending...)) // three probes have to fail first
 		if err != nil || !over {
 			return err
 		}

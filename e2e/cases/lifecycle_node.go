@@ -59,7 +59,7 @@ var deleteAndSearch = &suite.Act{
 			return err
 		}
 		// Nobody can be told by a node that a control group is gone.
-		return pace.Until(ctx, time.Minute, func() (bool, error) {
+		return pace.Persist(ctx, time.Minute, func() (bool, error) {
 			found, err := search("after")
 			return found == "", err
 		})

@@ -1,6 +1,7 @@
 package cases
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -47,7 +48,7 @@ func stopCases() []suite.Case {
 			Level:       suite.Extended,
 			Claim:       "A preStop hook can signal a process of another container while the pod is being deleted.",
 			Source:      onConfiguring + ", signalling other containers; Kubernetes documentation, Container Lifecycle Hooks",
-			Judge:       printed("told"),
+			Judge:       func(o suite.Observation) error { return cmp.Or(hookWasLate(o), printed("told")(o)) },
 		},
 		{
 			ID:          "lifecycle/term-default-action",
@@ -169,21 +170,73 @@ func sleeperEnded(o suite.Observation) error {
 	return lastEndedWith(o, "sleeper", 143, "Error")
 }
 
-// waitedInVain tells where the drainer gave up of itself, with exit code 1, because the herald's hook did not
-// signal it in its time, although the herald sees it: the hook was late, or was not run, which is another claim's
-// concern. The drainer was given that time, and did not come to its work.
-func waitedInVain(o suite.Observation) error {
+// The drainer's end may be that of its time, and not that of what it waits for.
+const (
+	// overInTime is how long, in seconds, the drainer must have waited on when the herald's hook was over, so
+	// that there is no doubt which came first.
+	overInTime = 5
+	// gaveUp is the drainer's exit code when it was not told in its time.
+	gaveUp = 1
+)
+
+// untold tells whether the drainer, which the herald sees, was not told until its time was over: it gave up, or
+// was killed when the grace period was over, whose begin the sleeper's end shows.
+func untold(o suite.Observation) (bool, error) {
 	own, err := ownFirst(o, "drainer")
 	if err != nil || o.Deletion == nil || !showsAs(o.Container("herald"), firstOf(o, "drainer"), own) {
-		return err
+		return false, err
 	}
 	log, err := o.Log("drainer")
 	if err != nil || !strings.Contains(log, o.Markers["terminated"]) || strings.Contains(log, o.Markers["told"]) {
+		return false, err
+	}
+	c := o.Deletion.Last.Containers["drainer"]
+	return !c.Running && c.ExitCode != nil && *c.ExitCode == gaveUp || killedInTheEnd(o, "drainer"), nil
+}
+
+// killedInTheEnd tells whether a container was killed when it had been given the whole grace period, since the
+// sleeper, which ends with the first SIGTERM, has ended.
+func killedInTheEnd(o suite.Observation, name string) bool {
+	c, began := o.Deletion.Last.Containers[name], o.Deletion.Last.Containers["sleeper"]
+	return !c.Running && c.ExitCode != nil && *c.ExitCode == 137 && !began.Running && began.EndedAt > 0 &&
+		c.EndedAt-began.EndedAt >= stopGrace-1 // they are whole seconds
+}
+
+// hookWasLate tells where the drainer's time was over before the herald's hook was. The herald is told to end
+// when its hook is over, or at once where none is run: where it ended while the drainer still waited, the hook
+// had its chance, and lateness is no excuse.
+func hookWasLate(o suite.Observation) error {
+	if inVain, err := untold(o); err != nil || !inVain {
 		return err
 	}
-	if c := o.Deletion.Last.Containers["drainer"]; !c.Running && c.ExitCode != nil && *c.ExitCode == 1 {
+	herald, drainer := o.Deletion.Last.Containers["herald"], o.Deletion.Last.Containers["drainer"]
+	if !herald.Running && herald.EndedAt > 0 && herald.EndedAt+overInTime <= drainer.EndedAt {
+		return nil
+	}
+	return suite.CannotTell("the herald's hook is over while the drainer waits for it",
+		fmt.Sprintf("drainer: %s, at %d; herald: %s, at %d", describeEnd(drainer), drainer.EndedAt, describeEnd(herald), herald.EndedAt), o.Container("herald"))
+}
+
+// waitedInVain tells where the herald's hook did not signal the drainer in its time, although the herald sees it:
+// the hook was late, or was not run, which is another claim's concern. The drainer was given that time, and did not
+// come to its work. Where it did, and was killed at that when the grace period was over, it was too slow.
+func waitedInVain(o suite.Observation) error {
+	inVain, err := untold(o)
+	if err != nil || o.Deletion == nil {
+		return err
+	}
+	c := o.Deletion.Last.Containers["drainer"]
+	if inVain {
 		return suite.CannotTell("the drainer comes to its work when the herald's hook has signalled it",
 			fmt.Sprintf("it was not signalled, and %s", describeEnd(c)), o.Container("herald"))
+	}
+	log, err := o.Log("drainer")
+	if err != nil {
+		return err
+	}
+	if killedInTheEnd(o, "drainer") && strings.Contains(log, o.Markers["told"]) && !strings.Contains(log, o.Markers["drained"]) {
+		return suite.CannotTell(fmt.Sprintf("the drainer's work of 8 s is done within the grace period of %d s", stopGrace),
+			"it was told, and was killed at its work when the grace period was over: "+describeEnd(c))
 	}
 	return nil
 }

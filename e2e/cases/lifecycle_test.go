@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"procns/e2e/internal/probe"
 	"procns/e2e/internal/suite"
@@ -246,6 +247,7 @@ var lifecycleBreakages = map[string][]breakage{
 		ofContainer("is stopped with them", "killer", func(c *suite.ContainerState) { c.Running = false }),
 	},
 	"lifecycle/liveness-failure-spares-the-siblings": {
+		exitCode("unhealthy", 0), exitReason("unhealthy", "OOMKilled"), ofContainer("is killed for lack of memory", "unhealthy", func(c *suite.ContainerState) { c.ExitCode, c.ExitReason = new(137), "OOMKilled" }),
 		stuckRunning("unhealthy"), restartedTwice("unhealthy"), restartedToo("killer"), processReplaced("killer"), otherPID1,
 	},
 	"lifecycle/out-of-memory": {
@@ -286,12 +288,20 @@ var lifecycleBreakages = map[string][]breakage{
 	},
 	"lifecycle/pre-stop-hook-shares": {
 		logBreaks("drainer", "tells of no signal", func(o *suite.Observation, _ string) string { return o.Markers["terminated"] + "\n" }),
+		{"kubelet never runs the hook", drainerGaveUp(1, -20)},
+		{"kubelet never runs the hook, and the drainer cannot give up", drainerGaveUp(137, -stopGrace)},
+		{"the hook is run in time, and signals nobody", drainerGaveUp(1, -overInTime)},
+		{"the drainer is killed before its time is over", func(o *suite.Observation) {
+			drainerKilledAtWork(10)(o)
+			o.Logs["drainer"] = o.Markers["terminated"] + "\n"
+		}},
 	},
 	"lifecycle/term-default-action": {
 		ofDeleted("is killed after the grace period", "sleeper", func(c *suite.ContainerState) { killed := 137; c.ExitCode = &killed }),
 	},
 	"lifecycle/grace-period": {
 		ofDeleted("is killed at its work", "drainer", func(c *suite.ContainerState) { killed := 137; c.ExitCode, c.ExitReason = &killed, "Error" }),
+		{"the drainer is killed at its work, in the grace period", drainerKilledAtWork(stopGrace - 5)},
 		logBreaks("drainer", "ends before its work does", func(o *suite.Observation, _ string) string { return o.Markers["terminated"] + "\n" }),
 		logBreaks("drainer", "has its child say that it was terminated", func(o *suite.Observation, s string) string { return s + o.Markers["child-terminated"] + "\n" }),
 		{"the pod stays", func(o *suite.Observation) { o.Deletion.Gone = false }},
@@ -323,6 +333,14 @@ var lifecycleBreakages = map[string][]breakage{
 		sawOtherwise("the terminal hangs", func(saw *suite.Saw) { saw.TerminalEnded = new(bool) }),
 		sessionHidden("session", "stopper"),
 	},
+}
+
+// TestUnhealthyKilled: a container that was not scheduled within its grace period is killed. It was stopped alone.
+func TestUnhealthyKilled(t *testing.T) {
+	c := named(t, "lifecycle/liveness-failure-spares-the-siblings")
+	o := recorded(t, c, c.Fixture)
+	exitCode("unhealthy", 137).apply(&o)
+	require.NoError(t, c.Judge(o))
 }
 
 // TestUnenforcedMemoryLimit: a container that was given more memory than its

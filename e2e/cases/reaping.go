@@ -290,9 +290,9 @@ func burstsReaped(o suite.Observation) error {
 // probeRounds is the file in which each run of the probe writes a line.
 const probeRounds = "/rounds"
 
-// enoughRounds of a probe that comes every second at most last longer than the
-// three seconds of one child's life.
-const enoughRounds = 6
+// enoughRounds of a probe that takes three seconds until it times out last longer than the
+// five seconds of one child's life.
+const enoughRounds = 4
 
 func firstRoundDone(o suite.Observation) error {
 	if rounds := o.Container("probed").Files[probeRounds]; !rounds.OK() || rounds.Text == "" {

@@ -110,10 +110,10 @@ conclude full "$full"
 
 kill -KILL "-$group"
 echo "kill $?"
-# Reaping takes no time to speak of; ten seconds are for a node that is busy with
+# Reaping takes no time to speak of; a minute is for a node that is busy with
 # something else.
 n=0
-while set -- /proc/[0-9]* && [ "$seen" -ge "$made" ] && [ "$#" -gt "$((seen - made + 10))" ] && [ "$n" -lt 10 ]; do
+while set -- /proc/[0-9]* && [ "$seen" -ge "$made" ] && [ "$#" -gt "$((seen - made + 10))" ] && [ "$n" -lt 60 ]; do
 	read -r -t 1 never <&9
 	n=$((n + 1))
 done

@@ -77,7 +77,12 @@ func restartedTimes(o suite.Observation, name string, times int) error {
 
 // restartedOnce demands that a container ended as told, and that another instance of it runs.
 func restartedOnce(o suite.Observation, name string, code int, reason string) error {
-	err := restarted(o, name, 1, func(is suite.ContainerState) error { return endedWith(is, name, code, reason) })
+	return restartedOnceAfter(o, name, func(is suite.ContainerState) error { return endedWith(is, name, code, reason) })
+}
+
+// restartedOnceAfter is restartedOnce, whatever end is demanded.
+func restartedOnceAfter(o suite.Observation, name string, ended func(suite.ContainerState) error) error {
+	err := restarted(o, name, 1, ended)
 	if err == nil && o.AfterPod.Containers[name].ID == o.Pod.Containers[name].ID {
 		return suite.Violation("another instance of container "+name+" runs", "it is the same")
 	}
@@ -189,6 +194,15 @@ func endedWith(c suite.ContainerState, name string, code int, reason string) err
 		return suite.Violation(fmt.Sprintf("container %s ends with exit code %d (%s)", name, code, reason), describeEnd(c))
 	}
 	return nil
+}
+
+// stopped demands that kubelet stopped a container: with SIGTERM, or with SIGKILL where its first process, of a
+// node that is busy, did not run within the grace period.
+func stopped(c suite.ContainerState, name string) error {
+	if c.ExitCode != nil && *c.ExitCode == 137 {
+		return endedWith(c, name, 137, "Error")
+	}
+	return endedWith(c, name, 143, "Error")
 }
 
 // lastEndedWith judges a container's end by the deleted pod's last status, where

@@ -60,10 +60,11 @@ func lookWhenBack(ctx context.Context, pod suite.PodClient, container string) (s
 }
 
 // lookUntil looks at a container again and again until what it sees is enough, and tells whether it
-// came to that: that it did not is no error. A process table cannot be watched: each look is one exec.
+// came to that: that it did not is no error. A process table cannot be watched: each look is one exec. There are three
+// at least: one that outlasts the time shows what was there when the wait began.
 func lookUntil(ctx context.Context, pod suite.PodClient, container string, within time.Duration, enough func(*probe.Snapshot) bool) (bool, error) {
 	seen := false
-	err := pace.Until(ctx, within, func() (bool, error) {
+	err := pace.Persist(ctx, within, func() (bool, error) {
 		s, err := pod.Observe(ctx, container)
 		if err == nil {
 			seen = enough(s)
@@ -89,7 +90,7 @@ func onceSeen(ctx context.Context, pod suite.PodClient, container string, within
 // read, is not recorded.
 func awaitLog(ctx context.Context, pod suite.PodClient, name, container string, previous bool, text string) error {
 	var last error
-	err := pace.Until(ctx, reply, func() (bool, error) {
+	err := pace.Persist(ctx, reply, func() (bool, error) {
 		last = pod.Logs(ctx, name, container, previous)
 		o := pod.Before()
 		return o.Unread[name] != "" || last == nil && strings.Contains(o.Logs[name], text), nil

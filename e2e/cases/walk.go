@@ -163,7 +163,7 @@ func hangUpAsPage(ctx context.Context, run func(name, command string) (string, e
 	refused := wasRefused(pod.Before().Ran["hangup"]) || wasRefused(probe.CommandResult{Code: 1, Stderr: printed})
 	// ps is typed again until the workers are new ones: nginx lets the old finish
 	// their requests first, and a process table cannot be watched.
-	return pace.Until(ctx, reply, func() (bool, error) {
+	return pace.Persist(ctx, reply, func() (bool, error) {
 		after, err := run("ps-after", "ps ax")
 		if err != nil {
 			return false, err

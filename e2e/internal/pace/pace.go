@@ -83,3 +83,17 @@ func Until(ctx context.Context, within time.Duration, ask func() (bool, error)) 
 		return !yes && err == nil && time.Since(began) <= within, err
 	})
 }
+
+// fewest is how often Persist asks at least.
+const fewest = 3
+
+// Persist is Until, but asks at least three times, whatever the time. Where one answer takes longer than all was to
+// take, the first tells of the beginning alone.
+func Persist(ctx context.Context, within time.Duration, ask func() (bool, error)) error {
+	began, asked := time.Now(), 0
+	return Retry(ctx, Forever, func() (bool, error) {
+		yes, err := ask()
+		asked++
+		return !yes && err == nil && (asked < fewest || time.Since(began) <= within), err
+	})
+}

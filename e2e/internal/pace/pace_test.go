@@ -52,6 +52,41 @@ func TestUntil(t *testing.T) {
 	}
 }
 
+// TestPersist: answers that take longer than the time are asked for three times, and others as by Until.
+func TestPersist(t *testing.T) {
+	broken := errors.New("broken")
+	for name, row := range map[string]struct {
+		takes   time.Duration // each answer
+		answer  func(asked int) (bool, error)
+		atLeast int
+		atMost  int
+		want    error
+	}{
+		"slow, never":            {40 * time.Second, func(int) (bool, error) { return false, nil }, 3, 3, nil},
+		"slow, yes at the third": {40 * time.Second, func(n int) (bool, error) { return n == 3, nil }, 3, 3, nil},
+		"slow, yes at once":      {40 * time.Second, func(int) (bool, error) { return true, nil }, 1, 1, nil},
+		"slow, an error":         {40 * time.Second, func(int) (bool, error) { return false, broken }, 1, 1, broken},
+		"fast, never":            {0, func(int) (bool, error) { return false, nil }, 18, 25, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				asked, began := 0, time.Now()
+				err := Persist(t.Context(), 30*time.Second, func() (bool, error) {
+					asked++
+					time.Sleep(row.takes)
+					return row.answer(asked)
+				})
+				assert.ErrorIs(t, err, row.want)
+				assert.GreaterOrEqual(t, asked, row.atLeast)
+				assert.LessOrEqual(t, asked, row.atMost)
+				if row.takes == 0 {
+					assert.LessOrEqual(t, time.Since(began), 30*time.Second+Longest)
+				}
+			})
+		})
+	}
+}
+
 // TestRetry: the time begins when the first try has ended, and the last try's error is told, also when
 // somebody wants the run to end meanwhile.
 func TestRetry(t *testing.T) {
