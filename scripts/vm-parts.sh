@@ -79,6 +79,10 @@ add_programs() {
 	local tools="$1" program name file
 	mkdir -p root/procns/bin root/procns/lib root/etc root/usr/sbin
 	cp -a "$tools"/etc/apparmor* root/etc/
+	if [[ -d $tools/usr/share/apparmor-features ]]; then # which parser.conf names
+		mkdir -p root/usr/share
+		cp -a "$tools/usr/share/apparmor-features" root/usr/share/
+	fi
 	rm -rf root/etc/apparmor.d/usr.* root/etc/apparmor.d/local # profiles of programs that are not there
 	for program in "${VM_PROGRAMS[@]}"; do
 		name="$(basename "$program")"
