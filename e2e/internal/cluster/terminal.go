@@ -145,7 +145,11 @@ var (
 // containerObstacles are those of one container.
 func containerObstacles(pod *corev1.Pod, c corev1.ContainerStatus, mayEnd bool) []obstacle {
 	w, ended := c.State.Waiting, c.State.Terminated
-	switch {
+	switch said := withoutIDMap(pod, c); {
+	case said != "":
+		return []obstacle{{of: c.Name, err: suite.Inapplicable(
+			"the node can mount the pod's volumes with the IDs of a user namespace of its own (idmap mounts; of tmpfs, from Linux 6.3 on)",
+			"container "+c.Name+": "+oneLine(said))}}
 	case ended != nil && !mayEnd && staysEnded(pod, c.Name, ended.ExitCode):
 		return []obstacle{{of: c.Name, err: fmt.Errorf("container %s has ended and is not started again: %s: %s", c.Name, describeTermination(ended), Describe(pod))}}
 	case ended != nil && !mayEnd && c.RestartCount > 0 && isApp(pod, c.Name):
@@ -171,6 +175,29 @@ func containerObstacles(pod *corev1.Pod, c corev1.ContainerStatus, mayEnd bool) 
 		return []obstacle{{of: c.Name + "'s image", lasts: r.lasts, err: &suite.ImageError{Image: c.Image, Said: Describe(pod), Final: r.final}}}
 	}
 	return []obstacle{{of: c.Name, lasts: r.lasts, err: errors.New(Describe(pod))}}
+}
+
+// withoutIDMap is what the runtime said of a container of a pod with a user namespace of its own that the node's file systems
+// do not take; "" where that is not why it does not run.
+func withoutIDMap(pod *corev1.Pod, c corev1.ContainerStatus) string {
+	if !ownUsers(pod) || c.State.Running != nil {
+		return ""
+	}
+	var said []string
+	if w := c.State.Waiting; w != nil {
+		said = append(said, w.Message)
+	}
+	for _, ended := range []*corev1.ContainerStateTerminated{c.State.Terminated, c.LastTerminationState.Terminated} {
+		if ended != nil && suite.StartFailed(ended.Reason) {
+			said = append(said, ended.Message)
+		}
+	}
+	for _, one := range said {
+		if servertext.RefusesIDMap(one) {
+			return one
+		}
+	}
+	return ""
 }
 
 // crashLoop says how a container ended that kubelet starts again and again. Where its

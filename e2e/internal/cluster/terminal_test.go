@@ -142,6 +142,52 @@ func TestObstacles(t *testing.T) {
 	}
 }
 
+// TestWithoutIDMap: a pod with a user namespace of its own, whose volumes the node's file systems cannot mount for it, does not
+// apply there, which is known at once. Where it fails for another reason, or has no such namespace, it is waited for as ever.
+func TestWithoutIDMap(t *testing.T) {
+	const runc = "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: " +
+		"error during container init: failed to fulfil mount request: failed to set MOUNT_ATTR_IDMAP on /var/lib/kubelet/pods/d/volumes/kubernetes.io~projected/kube-api-access-m28mc: " +
+		"invalid argument (maybe the filesystem used doesn't support idmap mounts on this kernel?)"
+	failed := func(said string) corev1.ContainerStatus {
+		c := crashed("StartError", 128)
+		c.LastTerminationState.Terminated.Message = said
+		return c
+	}
+	running := failed(runc)
+	running.State = corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}
+	for name, row := range map[string]struct {
+		status       corev1.ContainerStatus
+		own          bool
+		inapplicable bool
+	}{
+		"runc":                    {failed(runc), true, true},
+		"crun":                    {failed("mount_setattr `/var/run/secrets`: Invalid argument"), true, true},
+		"containerd, of the root": {waiting("CreateContainerError", "failed to create containerd container: snapshotter \"overlayfs\" doesn't support idmap mounts on this host, configure `slow_chown` to allow a slower and expensive fallback"), true, true},
+		"without a namespace":     {failed(runc), false, false},
+		"another reason":          {failed("exec: \"sh\": executable file not found in $PATH"), true, false},
+		"it runs the second time": {running, true, false},
+		"its own program said that": {func() corev1.ContainerStatus {
+			c := failed(runc)
+			c.LastTerminationState.Terminated.Reason = "Error"
+			return c
+		}(), true, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			pod := inStatus(corev1.RestartPolicyAlways, corev1.PodStatus{Phase: corev1.PodRunning, ContainerStatuses: []corev1.ContainerStatus{row.status}})
+			if row.own {
+				pod.Spec.HostUsers = new(bool)
+			}
+			found := obstacles(pod, false)
+			inapplicable := len(found) > 0 && suite.IsInapplicable(found[0].err)
+			assert.Equal(t, row.inapplicable, inapplicable, "%v", found)
+			if inapplicable {
+				assert.Zero(t, found[0].lasts)
+				assert.ErrorContains(t, found[0].err, "idmap mounts; of tmpfs, from Linux 6.3 on")
+			}
+		})
+	}
+}
+
 // TestEndurance: an obstacle ends the wait when it has lasted; one that passed begins anew.
 func TestEndurance(t *testing.T) {
 	broken := errors.New("broken")

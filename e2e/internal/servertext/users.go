@@ -13,3 +13,12 @@ var refusesUsers = regexp.MustCompile(`(?is)user ?namespaces?\b.*(?:not supporte
 // RefusesUserNamespace tells from what kubelet says of a sandbox that was not made, in its
 // runtime's words, that this is for the user namespace of the pod's own.
 func RefusesUserNamespace(said string) bool { return refusesUsers.MatchString(said) }
+
+// refusesIDMap is how runtimes say that a file system of the node cannot be mounted with the IDs of a user namespace
+// (mount_setattr(2), MOUNT_ATTR_IDMAP): tmpfs, on which a pod's token and Secrets are, can be from Linux 6.3 on.
+var refusesIDMap = regexp.MustCompile(`(?is)(?:MOUNT_ATTR_IDMAP|mount_setattr|\bid-?map(?:ped)?[ -]mounts?\b).*(?:invalid argument|not support|n't support|unsupported)` +
+	`|(?:not|n't) support(?:ed)?\b.*\bid-?map(?:ped)?[ -]mounts?\b`)
+
+// RefusesIDMap tells from what kubelet says of a container that was not started, in its runtime's words, that this is
+// because a file system of the node takes no user namespace.
+func RefusesIDMap(said string) bool { return refusesIDMap.MatchString(said) }

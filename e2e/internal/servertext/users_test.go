@@ -19,3 +19,17 @@ func FuzzRefusesUserNamespace(f *testing.F) {
 		}
 	})
 }
+
+// FuzzRefusesIDMap: whatever a runtime says, it is taken for a refusal only where it speaks of such mounts.
+func FuzzRefusesIDMap(f *testing.F) {
+	f.Add("failed to set MOUNT_ATTR_IDMAP on /var/lib/kubelet/pods/x/volumes: invalid argument (maybe the filesystem used doesn't support idmap mounts on this kernel?)")
+	f.Add("mount_setattr `/sys`: Invalid argument")
+	f.Add("snapshotter overlayfs doesn't support idmap mounts on this host")
+	f.Add("failed to mount /proc: invalid argument")
+	speaks := regexp.MustCompile(`(?i)MOUNT_ATTR_IDMAP|mount_setattr|id-?map`)
+	f.Fuzz(func(t *testing.T, said string) {
+		if RefusesIDMap(said) && !speaks.MatchString(said) {
+			t.Errorf("%q refuses no such mount", said)
+		}
+	})
+}

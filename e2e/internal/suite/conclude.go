@@ -54,6 +54,10 @@ func (r *Runner) conclude(ctx context.Context, c Case, target Target, stages map
 			return inconclusive(fmt.Sprintf("%s and its control %s describe the same pod: the fixture is broken, not the cluster", c.Fixture, c.Control))
 		}
 	}
+	if IsInapplicable(err) {
+		result.Outcome, result.Reason = Skipped, "it does not apply: "+err.Error()
+		return result
+	}
 	if err != nil {
 		result.notRun = errors.Is(err, errStopped)
 		return inconclusive("the fixture " + c.Fixture + ": " + err.Error())
@@ -66,6 +70,10 @@ func (r *Runner) conclude(ctx context.Context, c Case, target Target, stages map
 		if controlled, uncontrolled = observe(stages[stageKey{c.Control, c.Act, c.Submit}]); uncontrolled == nil {
 			answers.control = c.Judge(controlled)
 		}
+	}
+	if IsInapplicable(uncontrolled) && answers.fixture == nil {
+		result.Outcome, result.Reason = Skipped, "its control does not apply: "+uncontrolled.Error()
+		return result
 	}
 	if uncontrolled != nil && answers.fixture == nil {
 		result.notRun = errors.Is(uncontrolled, errStopped)

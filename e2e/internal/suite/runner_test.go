@@ -131,6 +131,19 @@ func TestRunnerOutcomes(t *testing.T) {
 		"image missing": {bench: func(b *bench) {
 			b.await = func(string) error { return errors.New("container app: ImagePullBackOff") }
 		}, outcome: Inconclusive, says: "ImagePullBackOff"},
+		"does not start, and need not": {bench: func(b *bench) {
+			b.await = func(string) error {
+				return fmt.Errorf("pod p will not be Ready: %w", Inapplicable("idmap mounts", "invalid argument"))
+			}
+		}, outcome: Skipped, says: "it does not apply: pod p will not be Ready: expected idmap mounts"},
+		"its control does not start, and need not": {bench: func(b *bench) {
+			b.await = func(file string) error {
+				if file == "control.yaml" {
+					return Inapplicable("idmap mounts", "invalid argument")
+				}
+				return nil
+			}
+		}, outcome: Skipped, says: "its control does not apply"},
 		"exec refused": {bench: func(b *bench) {
 			b.observe = func(string, int) *probe.Snapshot { return &probe.Snapshot{Failure: "forbidden"} }
 		}, outcome: Inconclusive, says: "could not be observed: forbidden"},
