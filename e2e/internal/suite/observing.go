@@ -222,6 +222,16 @@ func (s *stage) satisfied() bool {
 	return true
 }
 
+// hasSettled tells whether the act's effect has shown. Of a stage that is done, select might have found that first.
+func (s *stage) hasSettled() bool {
+	select {
+	case <-s.settled:
+		return true
+	default:
+		return false
+	}
+}
+
 // waitForControls holds a stage whose claim is that nothing happens, until the
 // control has shown how long it takes when it does happen, and then as long
 // again: what was to come would have come.
@@ -232,19 +242,17 @@ func (s *stage) waitForControls(ctx context.Context, began time.Time) error {
 	// The controls need a place to act in meanwhile.
 	s.rest(func() {
 		for _, control := range s.after {
-			shown := false
 			s.waitForOthers(func() {
 				select {
 				case <-control.settled:
-					shown = true
-				case <-control.done: // it never showed: the case ends inconclusive
+				case <-control.done:
 				case <-ctx.Done():
 				}
 			})
 			if ctx.Err() != nil {
 				return
 			}
-			if !shown {
+			if !control.hasSettled() { // it never showed: the case ends inconclusive
 				continue
 			}
 			// A physical time: the reaction time of the same program to the same
