@@ -150,7 +150,12 @@ func attachInBackground(ctx context.Context, pod suite.PodClient, detached chan<
 	case <-attached:
 		return nil
 	case err := <-failed:
-		return err
+		select {
+		case <-attached: // it answered, and has ended since
+			return nil
+		default:
+			return err
+		}
 	}
 }
 

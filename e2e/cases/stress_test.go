@@ -51,7 +51,7 @@ func TestExecsAtWhatIsSeen(t *testing.T) {
 }
 
 // slowHands are a node's that serves the execs one after the other. Of those that are given up, the
-// record holds what was printed by then, as the cluster's has it.
+// record says so, as the cluster's does.
 type slowHands struct {
 	cutHands
 	mu     sync.Mutex
@@ -76,6 +76,7 @@ func (h *slowHands) Exec(ctx context.Context, name, _ string, _ ...string) (prob
 		result = h.result(name)
 	case <-ctx.Done():
 		err = context.Cause(ctx)
+		result.Failure = err.Error()
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
