@@ -1,6 +1,9 @@
 package cases
 
 import (
+	"cmp"
+	"maps"
+	"slices"
 	"strconv"
 
 	"procns/e2e/internal/probe"
@@ -30,6 +33,19 @@ func succeeded(o suite.Observation, name, expected string, seen ...*probe.Snapsh
 		return suite.Final(suite.Violation(expected, failed(r, seen...), seen...))
 	}
 	return nil
+}
+
+// ofEach asks a judge of each name, in their order. A violation outweighs what cannot be told of another name.
+func ofEach[V any](all map[string]V, judge func(name string, of V) error) error {
+	var first error
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		err := judge(name, all[name])
+		if suite.IsViolation(err) {
+			return err
+		}
+		first = cmp.Or(first, err)
+	}
+	return first
 }
 
 // keep puts a value into a map that may not have been made yet.

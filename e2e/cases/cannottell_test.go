@@ -45,6 +45,9 @@ func TestCannotTell(t *testing.T) {
 		{"lifecycle/grace-period", "the herald's hook came too late for the drainer", drainerGaveUp(1, 0)},
 		{"lifecycle/grace-period", "the herald's hook was not run", drainerGaveUp(1, -20)},
 		{"lifecycle/grace-period", "the drainer was told, and the grace period was over before its work", drainerKilledAtWork(stopGrace)},
+		{"lifecycle/grace-period", "the same, and the sleeper ended late", drainerKilledAtWork(stopGrace - overInTime + 1)},
+		{"lifecycle/grace-period", "nobody knows how the drainer ended", drainerEndUnknown("terminated", "told")},
+		{"lifecycle/pre-stop-hook-shares", "nobody knows how the drainer ended, which was not told", drainerEndUnknown("terminated")},
 		{"lifecycle/exec-in-the-grace-period", "the drainer was not told that its work is done, and was killed", func(o *suite.Observation) {
 			neverRan("drainer done")(o)
 			ofDeleted("is killed", "drainer", func(c *suite.ContainerState) { killed := 137; c.ExitCode, c.ExitReason = &killed, "Error" }).apply(o)
@@ -125,6 +128,31 @@ func drainerKilledAtWork(after int64) func(*suite.Observation) {
 			c.ExitCode, c.ExitReason, c.EndedAt = &killed, "Error", o.Deletion.Last.Containers["sleeper"].EndedAt+after
 		}).apply(o)
 	}
+}
+
+// drainerEndUnknown has the last that is told of the pod be from before its end, as after a relist.
+func drainerEndUnknown(says ...string) func(*suite.Observation) {
+	return func(o *suite.Observation) {
+		o.Logs["drainer"] = ""
+		for _, marker := range says {
+			o.Logs["drainer"] += o.Markers[marker] + "\n"
+		}
+		ofDeleted("still runs", "drainer", func(c *suite.ContainerState) {
+			c.Running, c.ExitCode, c.ExitReason, c.EndedAt = true, nil, "", 0
+		}).apply(o)
+	}
+}
+
+// TestOfEach: in the order of the names, and a violation outweighs what cannot be told.
+func TestOfEach(t *testing.T) {
+	all := map[string]error{"a": nil, "b": suite.CannotTell("b", "no"), "c": suite.CannotTell("c", "no")}
+	same := func(_ string, err error) error { return err }
+	for range 20 {
+		assert.Equal(t, all["b"], ofEach(all, same))
+	}
+	all["d"] = suite.Violation("d", "no")
+	assert.Equal(t, all["d"], ofEach(all, same))
+	assert.NoError(t, ofEach(map[string]error{"a": nil}, same))
 }
 
 // TestLateHookOfABlindHerald: where the herald does not see the drainer, its hook signals nobody, however late.

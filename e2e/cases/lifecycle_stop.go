@@ -191,15 +191,21 @@ func untold(o suite.Observation) (bool, error) {
 		return false, err
 	}
 	c := o.Deletion.Last.Containers["drainer"]
+	if endUnknown(c) {
+		return false, suite.CannotTell("how the drainer ended", describeEnd(c), o.Container("herald"))
+	}
 	return !c.Running && c.ExitCode != nil && *c.ExitCode == gaveUp || killedInTheEnd(o, "drainer"), nil
 }
+
+// endUnknown tells whether nobody knows how and when a container ended: what was told of the pod last is from before.
+func endUnknown(c suite.ContainerState) bool { return c.Running || c.ExitCode == nil || c.EndedAt <= 0 }
 
 // killedInTheEnd tells whether a container was killed when it had been given the whole grace period, since the
 // sleeper, which ends with the first SIGTERM, has ended.
 func killedInTheEnd(o suite.Observation, name string) bool {
 	c, began := o.Deletion.Last.Containers[name], o.Deletion.Last.Containers["sleeper"]
 	return !c.Running && c.ExitCode != nil && *c.ExitCode == 137 && !began.Running && began.EndedAt > 0 &&
-		c.EndedAt-began.EndedAt >= stopGrace-1 // they are whole seconds
+		c.EndedAt-began.EndedAt > stopGrace-overInTime // the sleeper may have been told, or have ended, late
 }
 
 // hookWasLate tells where the drainer's time was over before the herald's hook was. The herald is told to end
@@ -233,6 +239,9 @@ func waitedInVain(o suite.Observation) error {
 	log, err := o.Log("drainer")
 	if err != nil {
 		return err
+	}
+	if endUnknown(c) && !strings.Contains(log, o.Markers["drained"]) {
+		return suite.CannotTell("how the drainer ended", describeEnd(c))
 	}
 	if killedInTheEnd(o, "drainer") && strings.Contains(log, o.Markers["told"]) && !strings.Contains(log, o.Markers["drained"]) {
 		return suite.CannotTell(fmt.Sprintf("the drainer's work of 8 s is done within the grace period of %d s", stopGrace),

@@ -96,7 +96,7 @@ func nodeVisible(o suite.Observation) error {
 	if err := nodeIsSeen(o); err != nil {
 		return err
 	}
-	for name := range o.Neighbour.Markers {
+	if err := ofEach(o.Neighbour.Markers, func(name, _ string) error {
 		own, err := ownProcess(*o.Neighbour, name, name)
 		if err != nil {
 			return err
@@ -105,6 +105,9 @@ func nodeVisible(o suite.Observation) error {
 		if _, ok := s.Find(func(p probe.Process) bool { return is(p) && p.StartTime == own.StartTime }); !ok {
 			return suite.Violation("the process of the other pod's container "+name+" is visible", "it is not", s)
 		}
+		return nil
+	}); err != nil {
+		return err
 	}
 	return nodesInit(s, o.Neighbour)
 }
@@ -121,7 +124,7 @@ func nodesInit(s *probe.Snapshot, other *suite.Observation) error {
 	if err := eldest(s, first); err != nil {
 		return err
 	}
-	for name := range other.Markers {
+	return ofEach(other.Markers, func(name, _ string) error {
 		sandbox, ok := other.Container(name).Process(1)
 		if !ok {
 			return suite.CannotTell("the other pod's own PID 1", "container "+name+" sees none", other.Container(name))
@@ -132,6 +135,6 @@ func nodesInit(s *probe.Snapshot, other *suite.Observation) error {
 		if sandbox.StartTime <= first.StartTime {
 			return suite.Violation("PID 1 is the node's init", "it is no older than the other pod's sandbox", s, other.Container(name))
 		}
-	}
-	return nil
+		return nil
+	})
 }

@@ -237,12 +237,10 @@ func restrictedShares(o suite.Observation) error {
 	if err := onePIDNamespaceOf(o, "one", "two"); err != nil {
 		return err
 	}
-	for from, to := range pairs {
-		if _, err := markedProcess(o, to, to, from); err != nil {
-			return err
-		}
-	}
-	return nil
+	return ofEach(pairs, func(from, to string) error {
+		_, err := markedProcess(o, to, to, from)
+		return err
+	})
 }
 
 func sandboxRunsAsPodUser(o suite.Observation) error {
@@ -261,7 +259,7 @@ func sandboxRunsAsPodUser(o suite.Observation) error {
 }
 
 func sameUserReads(o suite.Observation) error {
-	for from, to := range pairs {
+	return ofEach(pairs, func(from, to string) error {
 		p, err := markedProcess(o, to, to, from)
 		if err != nil {
 			return err
@@ -269,24 +267,21 @@ func sameUserReads(o suite.Observation) error {
 		if err := readsVariable(o, from, p, "PASSWORD", o.Markers[to+"-password"]); err != nil {
 			return err
 		}
-		if err := readsFile(o, from, p, passwordFile, o.Markers[to+"-file"]); err != nil {
-			return err
-		}
-	}
-	return nil
+		return readsFile(o, from, p, passwordFile, o.Markers[to+"-file"])
+	})
 }
 
 func sameUserSignals(o suite.Observation) error {
-	for from, to := range pairs {
+	if err := ofEach(pairs, func(from, to string) error {
 		if _, err := markedProcess(o, to, to, from); err != nil {
 			return err
 		}
 		if err := succeeded(o, "kill-"+to, "kill succeeds from container "+from+" on container "+to+"'s process", o.Container(from)); err != nil {
 			return err
 		}
-		if err := wroteDown(o, to, "USR1"); err != nil {
-			return err
-		}
+		return wroteDown(o, to, "USR1")
+	}); err != nil {
+		return err
 	}
 	return nothingRestarted(o)
 }
@@ -294,15 +289,19 @@ func sameUserSignals(o suite.Observation) error {
 // usersKeptApart demands both ways: the arguments are there to be read, all the
 // rest is refused with the errno of its rule.
 func usersKeptApart(o suite.Observation) error {
-	for from, to := range pairs {
+	if err := ofEach(pairs, func(from, to string) error {
 		p, err := markedProcess(o, to, to, from)
 		if err != nil {
 			return err
 		}
-		for what, access := range map[string]probe.Access{"environ": p.Environ, "root": p.Root, "root" + passwordFile: p.Files[passwordFile]} {
+		visible := map[string]probe.Access{"environ": p.Environ, "root": p.Root, "root" + passwordFile: p.Files[passwordFile]}
+		if err := ofEach(visible, func(what string, access probe.Access) error {
 			if access.Errno != probe.EACCES {
 				return suite.Violation(fmt.Sprintf("container %s is refused /proc/%d/%s with EACCES", from, p.PID, what), describeAccess(access), o.Container(from))
 			}
+			return nil
+		}); err != nil {
+			return err
 		}
 		kill := o.Ran["kill-"+to]
 		if !kill.Ran() {
@@ -311,9 +310,9 @@ func usersKeptApart(o suite.Observation) error {
 		if kill.Code == 0 || probe.ErrnoOf(kill.Stderr) != probe.EPERM {
 			return suite.Violation("kill from container "+from+" is refused with EPERM", kill.String(), o.Container(from))
 		}
-		if err := wroteDown(o, to); err != nil {
-			return err
-		}
+		return wroteDown(o, to)
+	}); err != nil {
+		return err
 	}
 	return nothingRestarted(o)
 }

@@ -155,10 +155,11 @@ func sharesInUserNamespace(o suite.Observation) error {
 	if err := sameUsers(o, "two"); err != nil {
 		return err
 	}
-	for from, to := range pairs {
-		if _, err := markedProcess(o, to, to, from); err != nil {
-			return err
-		}
+	if err := ofEach(pairs, func(from, to string) error {
+		_, err := markedProcess(o, to, to, from)
+		return err
+	}); err != nil {
+		return err
 	}
 	return readsOne(o, "two")
 }

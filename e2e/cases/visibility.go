@@ -82,7 +82,7 @@ func neighbourInvisible(o suite.Observation) error {
 	if o.Neighbour == nil || len(o.Neighbour.Markers) == 0 || o.Neighbour.Pod.Node != o.Pod.Node {
 		return suite.CannotTell("a second pod on the same node", "there is none")
 	}
-	for name, marker := range o.Neighbour.Markers {
+	if err := ofEach(o.Neighbour.Markers, func(name, marker string) error {
 		other := o.Neighbour.Container(name)
 		if _, err := ownProcess(*o.Neighbour, name, name); err != nil {
 			return err
@@ -93,9 +93,9 @@ func neighbourInvisible(o suite.Observation) error {
 		if p, ok := other.Find(carrying(o, "lookout")); ok {
 			return suite.Violation("no process of the first pod is visible to the second", fmt.Sprintf("PID %d is", p.PID), other)
 		}
-		if err := differentNamespaces(own, other); err != nil {
-			return err
-		}
+		return differentNamespaces(own, other)
+	}); err != nil {
+		return err
 	}
 	return nodeIsSeen(o)
 }

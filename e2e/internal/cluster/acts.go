@@ -237,11 +237,29 @@ func (s *Session) Delete(ctx context.Context, name string, graceSeconds int64, w
 		select {
 		case <-changed:
 		case <-deadline:
-			return !ok, last, nil
+			gone, err := s.isGone(ctx, name, last)
+			return gone, last, err
 		case <-ctx.Done():
 			return false, last, context.Cause(ctx)
 		}
 	}
+}
+
+// isGone asks the server itself whether a pod is gone. What the watch has told by the end of a wait may be old: the connection
+// may be dead, or this program may have stood still.
+func (s *Session) isGone(ctx context.Context, name string, was *corev1.Pod) (bool, error) {
+	var is *corev1.Pod
+	err := untilAnswered(ctx, func() (final bool, err error) {
+		is, err = s.Client.CoreV1().Pods(s.Namespace).Get(ctx, name, metav1.GetOptions{})
+		return false, err
+	})
+	switch {
+	case apierrors.IsNotFound(err):
+		return true, nil
+	case err != nil:
+		return false, suite.Failed(err, "asking whether pod %s is gone", name)
+	}
+	return was != nil && is.UID != was.UID, nil
 }
 
 // lastState is a pod as its deletion told of it, or nil.

@@ -120,6 +120,37 @@ func TestDeleteWaitsForTheLastState(t *testing.T) {
 	assert.Equal(t, corev1.PodSucceeded, a.last.Status.Phase)
 }
 
+// TestDeleteAsksInTheEnd: when the time is over, the server is asked and not the watch, which may have been dead.
+func TestDeleteAsksInTheEnd(t *testing.T) {
+	pod := func(uid types.UID) *corev1.Pod {
+		return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "p", Namespace: "ns", UID: uid}}
+	}
+	refused := apierrors.NewForbidden(corev1.Resource("pods"), "p", errors.New("no"))
+	for name, row := range map[string]struct {
+		is   *corev1.Pod
+		err  error
+		gone bool
+	}{
+		"it is there":                   {is: pod("1")},
+		"it is gone":                    {err: apierrors.NewNotFound(corev1.Resource("pods"), "p"), gone: true},
+		"another one has its name":      {is: pod("2"), gone: true},
+		"nobody can tell whether it is": {err: refused},
+	} {
+		t.Run(name, func(t *testing.T) {
+			client := fake.NewClientset()
+			client.PrependReactor("delete", "pods", func(clienttesting.Action) (bool, runtime.Object, error) { return true, nil, nil })
+			client.PrependReactor("get", "pods", func(clienttesting.Action) (bool, runtime.Object, error) { return true, row.is, row.err })
+			s := newSession(client, nil, "run", &Counts{}, "ns")
+			s.store = cache.NewStore(cache.MetaNamespaceKeyFunc)
+			require.NoError(t, s.store.Add(pod("1")))
+			gone, last, err := s.Delete(t.Context(), "p", 1, time.Millisecond)
+			assert.Equal(t, row.err == refused, err != nil, "%v", err)
+			assert.Equal(t, row.gone, gone)
+			assert.Equal(t, types.UID("1"), last.UID)
+		})
+	}
+}
+
 // TestDeleteWhatHasGone: a pod whose deletion was requested before may go before it is requested again.
 func TestDeleteWhatHasGone(t *testing.T) {
 	ended := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "p", Namespace: "ns"}, Status: corev1.PodStatus{Phase: corev1.PodSucceeded}}
