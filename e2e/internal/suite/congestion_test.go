@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -276,10 +277,10 @@ func TestDeletionsOwnTime(t *testing.T) {
 		b := newBench()
 		c := sampleCase()
 		c.Control, c.NoControl = "", "test"
-		took := 0.0
+		var took atomic.Value
 		c.Judge = func(o Observation) error {
 			if o.Deletion != nil {
-				took = o.Deletion.Seconds
+				took.Store(o.Deletion.Seconds)
 			}
 			return nil
 		}
@@ -296,7 +297,7 @@ func TestDeletionsOwnTime(t *testing.T) {
 		runner.Parallel, runner.Timeout = 1, 5*time.Minute
 		results := runner.Run(t.Context())
 		require.Len(t, results, 1)
-		assert.InDelta(t, 3, took, 0.5, results[0].Reason)
+		assert.InDelta(t, 3, took.Load(), 0.5, results[0].Reason)
 		time.Sleep(2 * time.Minute)
 	})
 }
