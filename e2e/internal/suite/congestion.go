@@ -67,9 +67,9 @@ func (c *congestion) admit(b *bound) {
 	}
 }
 
-// took notes how long a look took that began then, and how long it might have taken. It tells whether the bounds became
-// smaller. Looks that began before they did the last time say nothing of it.
-func (c *congestion) took(began time.Time, took, within time.Duration) (fewer bool) {
+// took notes how long a look took that began then, and how long it might have taken. It returns the bounds, and whether they
+// became smaller. Looks that began before they did the last time say nothing of it.
+func (c *congestion) took(began time.Time, took, within time.Duration) (acting, starting int, fewer bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	before := c.limit(c.acting)
@@ -83,7 +83,8 @@ func (c *congestion) took(began time.Time, took, within time.Duration) (fewer bo
 		c.admit(c.acting)
 		c.admit(c.starting)
 	}
-	return c.limit(c.acting) < before
+	acting, starting = c.limit(c.acting), c.limit(c.starting)
+	return acting, starting, acting < before
 }
 
 // looked notes how soon the target answered a look that began then: the time says nothing where a disruption is why.
@@ -110,9 +111,9 @@ func (s *stage) looked(purpose string, snapshot *probe.Snapshot, err error, bega
 	if !known {
 		return
 	}
-	if turn.work.took(began, took, within) {
+	if acting, starting, fewer := turn.work.took(began, took, within); fewer {
 		s.runner.Log("%s: a look took %s: at most %d pods of the node are worked on, and %d start, at one time until it answers sooner",
-			s.target.Name(), took.Round(time.Second), turn.work.limit(turn.work.acting), turn.work.limit(turn.work.starting))
+			s.target.Name(), took.Round(time.Second), acting, starting)
 	}
 }
 

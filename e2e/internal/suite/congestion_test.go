@@ -26,7 +26,8 @@ func TestCongestion(t *testing.T) {
 		look := func(took time.Duration) bool {
 			began := time.Now()
 			time.Sleep(took)
-			return c.took(began, took, within)
+			_, _, fewer := c.took(began, took, within)
+			return fewer
 		}
 		bounds := func() []int { return []int{c.limit(c.acting), c.limit(c.starting)} }
 		assert.False(t, look(4*time.Second), "soon")
@@ -35,7 +36,8 @@ func TestCongestion(t *testing.T) {
 		old := time.Now()
 		assert.True(t, look(20*time.Second))
 		assert.Equal(t, []int{8, 4}, bounds())
-		assert.False(t, c.took(old, within, within), "began before")
+		_, _, fewer := c.took(old, within, within)
+		assert.False(t, fewer, "began before")
 		assert.True(t, look(within))
 		assert.True(t, look(within))
 		assert.False(t, look(within), "no fewer than two")
