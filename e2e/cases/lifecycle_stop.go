@@ -194,7 +194,7 @@ func untold(o suite.Observation) (bool, error) {
 	if endUnknown(c) {
 		return false, suite.CannotTell("how the drainer ended", describeEnd(c), o.Container("herald"))
 	}
-	return !c.Running && c.ExitCode != nil && *c.ExitCode == gaveUp || killedInTheEnd(o, "drainer"), nil
+	return *c.ExitCode == gaveUp || killedInTheEnd(o, "drainer"), nil
 }
 
 // endUnknown tells whether nobody knows how and when a container ended: what was told of the pod last is from before.

@@ -77,19 +77,16 @@ func RetryWith(ctx context.Context, within time.Duration, pause func(context.Con
 // Until asks until the answer is yes, or asking fails, or the time is over, the first
 // question's included. That the time is over is no error.
 func Until(ctx context.Context, within time.Duration, ask func() (bool, error)) error {
-	began := time.Now()
-	return Retry(ctx, within, func() (bool, error) {
-		yes, err := ask()
-		return !yes && err == nil && time.Since(began) <= within, err
-	})
+	return until(ctx, 1, within, ask)
 }
-
-// fewest is how often Persist asks at least.
-const fewest = 3
 
 // Persist is Until, but asks at least three times, whatever the time. Where one answer takes longer than all was to
 // take, the first tells of the beginning alone.
 func Persist(ctx context.Context, within time.Duration, ask func() (bool, error)) error {
+	return until(ctx, 3, within, ask)
+}
+
+func until(ctx context.Context, fewest int, within time.Duration, ask func() (bool, error)) error {
 	began, asked := time.Now(), 0
 	return Retry(ctx, Forever, func() (bool, error) {
 		yes, err := ask()

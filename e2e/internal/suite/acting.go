@@ -37,7 +37,7 @@ func (s *stage) act(ctx context.Context, pod *corev1.Pod) error {
 		settle()
 		return nil
 	}
-	if err := s.waitForControls(ctx, time.Now()); err != nil { // what has an effect may have been sent last
+	if err := s.waitForControls(ctx); err != nil {
 		return err
 	}
 	return s.observeUntil(ctx, pod, "after", act.Sees, s.patience(act.Within), func(after map[string]*probe.Snapshot) bool {

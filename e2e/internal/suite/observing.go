@@ -234,8 +234,10 @@ func (s *stage) hasSettled() bool {
 
 // waitForControls holds a stage whose claim is that nothing happens, until the
 // control has shown how long it takes when it does happen, and then as long
-// again: what was to come would have come.
-func (s *stage) waitForControls(ctx context.Context, began time.Time) error {
+// again: what was to come would have come. The time counts from the end of the act, which may have sent last what
+// has an effect.
+func (s *stage) waitForControls(ctx context.Context) error {
+	acted := time.Now()
 	if len(s.after) == 0 {
 		return nil
 	}
@@ -257,7 +259,7 @@ func (s *stage) waitForControls(ctx context.Context, began time.Time) error {
 			}
 			// A physical time: the reaction time of the same program to the same
 			// signal on the same node, at least one second, twice over.
-			if pace.Pause(ctx, time.Until(began.Add(2*max(control.took, time.Second)))) != nil {
+			if pace.Pause(ctx, time.Until(acted.Add(2*max(control.took, time.Second)))) != nil {
 				return
 			}
 		}
